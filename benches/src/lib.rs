@@ -1,0 +1,1 @@
+//! Benches only; what was measured stands in `README.md` beside this package.

@@ -1,0 +1,6 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod flow;
+
+pub use flow::{ConnectionId, Flow, Transmit};

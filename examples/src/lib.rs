@@ -1,0 +1,1 @@
+//! The manuals of the programs: `server.md`, `phone.md`, `ladder.md` beside this package.
