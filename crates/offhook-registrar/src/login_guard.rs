@@ -1,0 +1,410 @@
+//! How soon a login may be tried again: the limits on guessing passwords.
+//!
+//! Failures are counted for each source, for each user, and for each pair of both; after a few free ones every further
+//! failure doubles the wait. Two rules keep others' failures from locking a valid user out:
+//!
+//! - the count of a **user** slows down only sources that have failed before, so whoever guesses from many addresses
+//!   is slowed, and the user himself, from wherever he first comes, is not;
+//! - where a user **has logged in** lately, only his own failures there count, so a guesser behind the same NAT does
+//!   not take the phones there with him.
+//!
+//! Every table has a fixed size. A full one forgets the entry with the fewest failures, so an attacker with many
+//! addresses cannot wash out the memory of what each of them did by adding more.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::{Duration, Instant};
+
+/// The numbers of a [`LoginGuard`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginLimits {
+    /// Failures that cost nothing: everyone mistypes.
+    pub free_failures: u32,
+    /// The wait after the first failure that is not free; it doubles with each further one.
+    pub first_delay: Duration,
+    /// The longest wait.
+    pub longest_delay: Duration,
+    /// Failures are forgotten after this long without a new one.
+    pub forget_after: Duration,
+    /// Entries in each of the tables.
+    pub table_size: usize,
+}
+
+impl Default for LoginLimits {
+    fn default() -> Self {
+        Self {
+            free_failures: 5,
+            first_delay: Duration::from_secs(1),
+            longest_delay: Duration::from_secs(300),
+            forget_after: Duration::from_secs(3600),
+            table_size: 16_384,
+        }
+    }
+}
+
+/// Too early: to be refused without looking at the credentials, with a `Retry-After` of this many seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyFailures {
+    /// How long to wait, never zero.
+    pub retry_after: Duration,
+}
+
+/// Who failed to log in lately, and who did not.
+///
+/// Before a digest is checked, ask [`Self::check`]; then tell what came of it with [`Self::failed`] or
+/// [`Self::succeeded`]. `claimed` is the user name of the credentials, proved or not: names that do not exist are
+/// counted like those that do, so that the answer tells nothing about them.
+///
+/// ```
+/// use offhook_registrar::{LoginGuard, LoginLimits};
+/// use std::time::{Duration, Instant};
+///
+/// # #[allow(clippy::disallowed_methods)]
+/// # let now = Instant::now();
+/// let mut guard = LoginGuard::new(LoginLimits { free_failures: 0, ..LoginLimits::default() });
+/// let source = "192.0.2.7".parse()?;
+/// guard.failed(now, source, "u1");
+/// assert!(guard.check(now, source, "u1").is_err());
+/// assert!(guard.check(now, "192.0.2.8".parse()?, "u1").is_ok(), "the user himself");
+/// assert!(guard.check(now + Duration::from_secs(1), source, "u1").is_ok());
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[derive(Debug)]
+pub struct LoginGuard {
+    limits: LoginLimits,
+    sources: Tally<IpAddr>,
+    users: Tally<Box<str>>,
+    pairs: Tally<(IpAddr, Box<str>)>,
+    known_good: Tally<(IpAddr, Box<str>)>,
+}
+
+impl LoginGuard {
+    /// An empty guard.
+    #[must_use]
+    pub fn new(limits: LoginLimits) -> Self {
+        Self {
+            sources: Tally::new(&limits),
+            users: Tally::new(&limits),
+            pairs: Tally::new(&limits),
+            known_good: Tally::new(&limits),
+            limits,
+        }
+    }
+
+    /// Whether a login may be tried now.
+    ///
+    /// # Errors
+    /// [`TooManyFailures`] with the time to wait.
+    pub fn check(
+        &self,
+        now: Instant,
+        source: IpAddr,
+        claimed: &str,
+    ) -> Result<(), TooManyFailures> {
+        let source = network(source);
+        let pair = (source, key(claimed));
+        let own = self.wait(now, self.pairs.get(now, &pair));
+        let wait = if self.known_good.get(now, &pair).is_some() {
+            own
+        } else {
+            let failed_before = self.sources.get(now, &source);
+            let user = failed_before.and_then(|_| self.users.get(now, &pair.1));
+            own.max(self.wait(now, failed_before))
+                .max(self.wait(now, user))
+        };
+        if wait.is_zero() {
+            Ok(())
+        } else {
+            Err(TooManyFailures { retry_after: wait })
+        }
+    }
+
+    /// Notes that credentials were wrong.
+    pub fn failed(&mut self, now: Instant, source: IpAddr, claimed: &str) {
+        let source = network(source);
+        let user = key(claimed);
+        self.sources.count(now, source);
+        self.users.count(now, user.clone());
+        self.pairs.count(now, (source, user));
+    }
+
+    /// Notes that credentials were right. The source's own count stays: one good account does not pay for guesses at
+    /// the others.
+    pub fn succeeded(&mut self, now: Instant, source: IpAddr, user: &str) {
+        let pair = (network(source), key(user));
+        self.pairs.remove(&pair);
+        self.known_good.touch(now, pair);
+    }
+
+    fn wait(&self, now: Instant, entry: Option<&Entry>) -> Duration {
+        let Some(entry) = entry else {
+            return Duration::ZERO;
+        };
+        let Some(doublings) = entry.failures.checked_sub(self.limits.free_failures + 1) else {
+            return Duration::ZERO;
+        };
+        let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
+        let delay = self
+            .limits
+            .first_delay
+            .saturating_mul(factor)
+            .min(self.limits.longest_delay);
+        delay.saturating_sub(now.saturating_duration_since(entry.last))
+    }
+}
+
+/// One host of IPv4, one network of IPv6: a single subscriber has 2^64 addresses there.
+fn network(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+/// Names are kept up to a length that no real one has, so that long ones do not fill the memory.
+fn key(name: &str) -> Box<str> {
+    const LONGEST: usize = 64;
+    name.chars().take(LONGEST).collect()
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    failures: u32,
+    last: Instant,
+}
+
+/// Failures by key, at most `size` keys.
+#[derive(Debug)]
+struct Tally<K> {
+    size: usize,
+    forget_after: Duration,
+    entries: HashMap<K, Entry>,
+    fewest_first: BTreeSet<(u32, Instant, K)>,
+    swept: Option<Instant>,
+}
+
+impl<K: Clone + Eq + Hash + Ord> Tally<K> {
+    fn new(limits: &LoginLimits) -> Self {
+        Self {
+            size: limits.table_size.max(1),
+            forget_after: limits.forget_after,
+            entries: HashMap::new(),
+            fewest_first: BTreeSet::new(),
+            swept: None,
+        }
+    }
+
+    fn get(&self, now: Instant, key: &K) -> Option<&Entry> {
+        self.entries
+            .get(key)
+            .filter(|entry| self.is_fresh(now, entry.last))
+    }
+
+    fn count(&mut self, now: Instant, key: K) {
+        let before = self
+            .remove(&key)
+            .filter(|entry| self.is_fresh(now, entry.last));
+        let failures = before.map_or(1, |entry| entry.failures.saturating_add(1));
+        self.insert(now, key, failures);
+    }
+
+    fn touch(&mut self, now: Instant, key: K) {
+        self.remove(&key);
+        self.insert(now, key, 0);
+    }
+
+    fn insert(&mut self, now: Instant, key: K, failures: u32) {
+        if self.entries.len() >= self.size {
+            self.make_room(now);
+        }
+        self.fewest_first.insert((failures, now, key.clone()));
+        self.entries.insert(
+            key,
+            Entry {
+                failures,
+                last: now,
+            },
+        );
+    }
+
+    /// Old entries go first, but looking for them costs a walk over the table: not for every newcomer.
+    fn make_room(&mut self, now: Instant) {
+        let pause = self.forget_after / 16;
+        if self
+            .swept
+            .is_none_or(|swept| now.saturating_duration_since(swept) > pause)
+        {
+            self.swept = Some(now);
+            let forget_after = self.forget_after;
+            self.fewest_first
+                .retain(|(_, last, _)| now.saturating_duration_since(*last) < forget_after);
+            self.entries
+                .retain(|_, entry| now.saturating_duration_since(entry.last) < forget_after);
+        }
+        if self.entries.len() >= self.size
+            && let Some((_, _, least)) = self.fewest_first.pop_first()
+        {
+            self.entries.remove(&least);
+        }
+    }
+
+    fn is_fresh(&self, now: Instant, last: Instant) -> bool {
+        now.saturating_duration_since(last) < self.forget_after
+    }
+
+    fn remove(&mut self, key: &K) -> Option<Entry> {
+        let entry = self.entries.remove(key)?;
+        self.fewest_first
+            .remove(&(entry.failures, entry.last, key.clone()));
+        Some(entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[allow(clippy::disallowed_methods)] // a start for virtual time
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    fn guard() -> LoginGuard {
+        LoginGuard::new(LoginLimits::default())
+    }
+
+    fn fail(guard: &mut LoginGuard, now: Instant, source: &str, user: &str, times: u32) {
+        for _ in 0..times {
+            guard.failed(now, ip(source), user);
+        }
+    }
+
+    fn wait(guard: &LoginGuard, now: Instant, source: &str, user: &str) -> u64 {
+        guard
+            .check(now, ip(source), user)
+            .map_or_else(|refused| refused.retry_after.as_secs(), |()| 0)
+    }
+
+    #[test]
+    fn the_wait_doubles_up_to_its_limit_and_is_forgotten() {
+        let (mut guard, mut now) = (guard(), start());
+        fail(&mut guard, now, "192.0.2.1", "u1", 5);
+        assert_eq!(wait(&guard, now, "192.0.2.1", "u1"), 0, "free");
+        for expected in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
+            fail(&mut guard, now, "192.0.2.1", "u1", 1);
+            assert_eq!(wait(&guard, now, "192.0.2.1", "u1"), expected);
+            now += SECOND * u32::try_from(expected).expect("small");
+            assert_eq!(wait(&guard, now, "192.0.2.1", "u1"), 0, "waited for");
+        }
+        fail(&mut guard, now, "192.0.2.1", "u1", 1);
+        assert_eq!(wait(&guard, now + SECOND * 3600, "192.0.2.1", "u1"), 0);
+        fail(&mut guard, now + SECOND * 3600, "192.0.2.1", "u1", 5);
+        assert_eq!(
+            wait(&guard, now + SECOND * 3600, "192.0.2.1", "u1"),
+            0,
+            "counts from one again"
+        );
+    }
+
+    #[test]
+    fn a_source_that_tries_name_after_name_waits_for_all_of_them() {
+        let (mut guard, now) = (guard(), start());
+        for user in 100..110 {
+            fail(&mut guard, now, "192.0.2.1", &user.to_string(), 1);
+        }
+        assert_eq!(wait(&guard, now, "192.0.2.1", "999"), 16);
+        assert_eq!(wait(&guard, now, "192.0.2.2", "100"), 0);
+    }
+
+    #[test]
+    fn guessing_one_user_from_many_sources_slows_each_of_them_but_not_the_user() {
+        let (mut guard, now) = (guard(), start());
+        for host in 1..=20 {
+            fail(&mut guard, now, &format!("192.0.2.{host}"), "u1", 1);
+        }
+        assert_eq!(wait(&guard, now, "192.0.2.1", "u1"), 300);
+        assert_eq!(wait(&guard, now, "192.0.2.1", "u2"), 0);
+        assert_eq!(
+            wait(&guard, now, "198.51.100.1", "u1"),
+            0,
+            "the user from a new place"
+        );
+    }
+
+    #[test]
+    fn a_phone_behind_the_same_nat_as_a_guesser_goes_on() {
+        let (mut guard, now) = (guard(), start());
+        guard.succeeded(now, ip("192.0.2.1"), "u2");
+        fail(&mut guard, now, "192.0.2.1", "u1", 20);
+        assert_eq!(wait(&guard, now, "192.0.2.1", "u1"), 300);
+        assert_eq!(wait(&guard, now, "192.0.2.1", "u2"), 0, "known here");
+        assert_eq!(wait(&guard, now, "192.0.2.1", "u3"), 300, "not known here");
+        guard.succeeded(now, ip("192.0.2.1"), "u2");
+        assert_eq!(
+            wait(&guard, now, "192.0.2.1", "u1"),
+            300,
+            "one good account does not pay for the others"
+        );
+    }
+
+    #[test]
+    fn a_success_clears_the_users_own_failures_at_that_place() {
+        let (mut guard, now) = (guard(), start());
+        fail(&mut guard, now, "192.0.2.1", "u1", 6);
+        assert_eq!(wait(&guard, now, "192.0.2.1", "u1"), 1);
+        guard.succeeded(now, ip("192.0.2.1"), "u1");
+        assert_eq!(wait(&guard, now, "192.0.2.1", "u1"), 0);
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_source() {
+        let (mut guard, now) = (guard(), start());
+        fail(&mut guard, now, "2001:db8::1", "u1", 10);
+        assert_eq!(wait(&guard, now, "2001:db8::ffff", "u1"), 16);
+        assert_eq!(wait(&guard, now, "2001:db8:0:1::1", "u1"), 0);
+        fail(&mut guard, now, "::ffff:192.0.2.1", "u1", 10);
+        assert_eq!(wait(&guard, now, "192.0.2.1", "u1"), 300);
+    }
+
+    #[test]
+    fn full_tables_keep_those_who_failed_most() {
+        let mut guard = LoginGuard::new(LoginLimits {
+            table_size: 100,
+            ..LoginLimits::default()
+        });
+        let now = start();
+        fail(&mut guard, now, "192.0.2.1", "u1", 20);
+        for n in 0..10_000_u32 {
+            let source = IpAddr::V4((0x0a00_0000 + n).into());
+            guard.failed(now, source, &n.to_string());
+            guard.succeeded(now, source, &n.to_string());
+        }
+        assert_eq!(wait(&guard, now, "192.0.2.1", "u1"), 300);
+        let sizes = [
+            guard.sources.entries.len(),
+            guard.users.entries.len(),
+            guard.known_good.entries.len(),
+        ];
+        assert_eq!(sizes, [100; 3]);
+        assert_eq!(guard.users.fewest_first.len(), 100);
+    }
+
+    #[test]
+    fn long_names_are_cut() {
+        let (mut guard, now) = (guard(), start());
+        let name = "é".repeat(1000);
+        fail(&mut guard, now, "192.0.2.1", &name, 6);
+        assert_eq!(wait(&guard, now, "192.0.2.1", &name), 1);
+        assert_eq!(key(&name).chars().count(), 64);
+    }
+}
