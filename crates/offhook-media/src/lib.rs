@@ -1,2 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+
+pub mod jitter_buffer;
+pub mod latch;
+pub mod port_pool;
+pub mod relay;
+pub mod session;

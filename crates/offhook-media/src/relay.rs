@@ -1,0 +1,17 @@
+//! The relay: voice of a call passes through it from leg to leg, and neither end learns the other's address.
+//!
+//! Whose packets are passed, and how an attacker's are not: see [`Latch`].
+
+pub mod command;
+pub(crate) mod inbound;
+mod leg;
+mod machine;
+mod port_table;
+mod translation;
+
+pub use crate::latch::Latch;
+pub use command::{
+    Command, Encoding, Event, Format, Forward, LegPorts, Output, RelayId, Remote, Side,
+    StreamReport,
+};
+pub use machine::{Config, Relay};

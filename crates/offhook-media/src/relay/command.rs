@@ -1,0 +1,310 @@
+//! What the signalling side tells a relay, and what the relay tells it.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use offhook_rtp::id::{PayloadType, Ssrc};
+
+use crate::latch::Latch;
+
+/// Names one relayed call; chosen by the signalling side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RelayId(u64);
+
+impl RelayId {
+    /// Any number; it must not be in use.
+    pub const fn new(value: u64) -> Self {
+        Self(value)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// One of the two legs of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// The first leg, usually the caller's.
+    A,
+    /// The second leg.
+    B,
+}
+
+impl Side {
+    /// The opposite leg.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+}
+
+/// The local ports of one leg. Addresses are the network layer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LegPorts {
+    /// Where RTP is received and sent from.
+    pub rtp: u16,
+    /// Where RTCP is received and sent from; equal to `rtp` when both share a port (RFC 5761).
+    pub rtcp: u16,
+}
+
+impl LegPorts {
+    /// An even port and the odd one after it (RFC 3550 §11).
+    pub const fn pair(rtp: u16) -> Self {
+        Self {
+            rtp,
+            rtcp: rtp.saturating_add(1),
+        }
+    }
+
+    /// One port for both (RFC 5761).
+    pub const fn muxed(port: u16) -> Self {
+        Self {
+            rtp: port,
+            rtcp: port,
+        }
+    }
+
+    /// Whether RTP and RTCP share the port.
+    pub const fn is_muxed(self) -> bool {
+        self.rtp == self.rtcp
+    }
+}
+
+/// What a payload is, as far as a relay must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Encoding {
+    /// G.711 mu-law at 8000 Hz.
+    Pcmu,
+    /// G.711 A-law at 8000 Hz.
+    Pcma,
+    /// Telephone events (RFC 4733).
+    TelephoneEvent,
+    /// Comfort noise (RFC 3389).
+    ComfortNoise,
+    /// Anything else, by its encoding name: passed on where both legs have it.
+    Other(String),
+}
+
+impl Encoding {
+    /// By the encoding name of `a=rtpmap`, in any letter case.
+    pub fn from_name(name: &str) -> Self {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        if is("PCMU") {
+            Self::Pcmu
+        } else if is("PCMA") {
+            Self::Pcma
+        } else if is("telephone-event") {
+            Self::TelephoneEvent
+        } else if is("CN") {
+            Self::ComfortNoise
+        } else {
+            Self::Other(name.to_ascii_lowercase())
+        }
+    }
+}
+
+/// One negotiated format of a leg.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Format {
+    /// What it is.
+    pub encoding: Encoding,
+    /// Timestamp units a second.
+    pub clock_rate: u32,
+    /// The number the far end expects in what it receives.
+    pub send: PayloadType,
+    /// The number the far end uses in what it sends.
+    pub receive: PayloadType,
+}
+
+impl Format {
+    /// A format with the same number both ways.
+    pub const fn new(encoding: Encoding, clock_rate: u32, payload_type: PayloadType) -> Self {
+        Self {
+            encoding,
+            clock_rate,
+            send: payload_type,
+            receive: payload_type,
+        }
+    }
+}
+
+/// What is known of the far end of a leg.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// Where it wants voice.
+    pub rtp: SocketAddr,
+    /// Where it wants RTCP; equal to `rtp` when it shares the port.
+    pub rtcp: SocketAddr,
+    /// Whether its real address may be learned.
+    pub latch: Latch,
+    /// The negotiated formats, the preferred one first. Empty: everything is passed unchanged.
+    pub formats: Vec<Format>,
+    /// Whether it is to send now: without voice from it for the media timeout, [`Event::TimedOut`] follows. `false`
+    /// while the leg is on hold or not yet answered.
+    pub sends: bool,
+}
+
+impl Remote {
+    /// A far end at `rtp` with RTCP one port higher, no learning, no formats, expected to send.
+    pub const fn new(rtp: SocketAddr) -> Self {
+        let mut control = rtp;
+        control.set_port(rtp.port().wrapping_add(1));
+        Self {
+            rtp,
+            rtcp: control,
+            latch: Latch::Never,
+            formats: Vec::new(),
+            sends: true,
+        }
+    }
+}
+
+/// What the signalling side tells a relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Take these ports for a call. Answered by [`Event::Opened`] or [`Event::OpenFailed`].
+    Open {
+        /// The new call.
+        id: RelayId,
+        /// Ports of leg A.
+        a: LegPorts,
+        /// Ports of leg B.
+        b: LegPorts,
+    },
+    /// The far end of a leg is known, or has changed (a new answer, hold, a transfer).
+    SetRemote {
+        /// The call.
+        id: RelayId,
+        /// Whose far end.
+        side: Side,
+        /// What is known of it.
+        remote: Remote,
+    },
+    /// The call is over. [`Event::Closed`] follows at once, [`Event::Released`] after the linger time.
+    Close {
+        /// The call.
+        id: RelayId,
+    },
+}
+
+impl Command {
+    /// The call that the command is about.
+    pub const fn id(&self) -> RelayId {
+        match self {
+            Self::Open { id, .. } | Self::SetRemote { id, .. } | Self::Close { id } => *id,
+        }
+    }
+}
+
+/// What a relay tells the signalling side.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The call's ports are open.
+    Opened {
+        /// The call.
+        id: RelayId,
+    },
+    /// The call's ports could not be had; it does not exist, and needs no `Close`.
+    OpenFailed {
+        /// The call.
+        id: RelayId,
+        /// The port that failed.
+        port: u16,
+    },
+    /// A leg's first voice packet was accepted.
+    FirstPacket {
+        /// The call.
+        id: RelayId,
+        /// From which leg.
+        side: Side,
+        /// From where it really comes.
+        from: SocketAddr,
+    },
+    /// A leg that is to send has sent no voice for the media timeout; told once until it speaks again.
+    TimedOut {
+        /// The call.
+        id: RelayId,
+        /// Which leg is silent.
+        side: Side,
+    },
+    /// The call is closed: nothing is forwarded any more. Its ports stay open, deaf and silent, for the linger time.
+    Closed {
+        /// The call.
+        id: RelayId,
+        /// Every stream that was received, in the order of their beginning, side A first.
+        streams: Vec<StreamReport>,
+    },
+    /// The linger time is over: the ports are closed and may be used again.
+    Released {
+        /// The call.
+        id: RelayId,
+        /// Ports of leg A.
+        a: LegPorts,
+        /// Ports of leg B.
+        b: LegPorts,
+    },
+}
+
+/// What was received from one source of a leg.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamReport {
+    /// The leg that sent it.
+    pub side: Side,
+    /// The address it came from.
+    pub from: SocketAddr,
+    /// The source.
+    pub ssrc: Ssrc,
+    /// The payload type of its first packet.
+    pub payload_type: PayloadType,
+    /// Packets received.
+    pub packets: u64,
+    /// Payload octets received, without headers.
+    pub octets: u64,
+    /// Packets expected less received (RFC 3550 §A.3); negative with duplicates.
+    pub lost: i32,
+    /// Interarrival jitter at the end (RFC 3550 §A.8).
+    pub jitter: Duration,
+    /// When the first packet came.
+    pub first: Instant,
+    /// When the last packet came.
+    pub last: Instant,
+}
+
+/// Where a packet goes on to; its octets were changed in place where they had to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forward {
+    /// The local port to send from.
+    pub from_port: u16,
+    /// The far end.
+    pub to: SocketAddr,
+}
+
+/// What [`Relay::poll_output`](crate::relay::Relay::poll_output) yields.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Send a packet of the relay's own.
+    Transmit {
+        /// The local port to send from.
+        from_port: u16,
+        /// The far end.
+        to: SocketAddr,
+        /// The datagram.
+        payload: Bytes,
+    },
+    /// A leg's peer was proven (`Some`), or is no longer (`None`): a hint for a network layer that connects its
+    /// sockets. Packets from elsewhere could then only be strangers'.
+    Peer {
+        /// The leg's RTP port.
+        port: u16,
+        /// The proven far end.
+        peer: Option<SocketAddr>,
+    },
+    /// Tell the signalling side.
+    Event(Event),
+}

@@ -1,0 +1,121 @@
+//! What is counted of the voice that comes from one leg.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use offhook_rtp::id::{PayloadType, Ssrc};
+use offhook_rtp::packet::RtpPacket;
+use offhook_rtp::reception::ReceptionStatistics;
+
+use super::command::{Side, StreamReport};
+
+/// Streams of one leg that are kept for the report; the counts of further ones go into the last.
+const MAX_STREAMS: usize = 16;
+
+#[derive(Debug)]
+struct Stream {
+    from: SocketAddr,
+    ssrc: Ssrc,
+    payload_type: PayloadType,
+    clock_rate: u32,
+    packets: u64,
+    octets: u64,
+    statistics: ReceptionStatistics,
+    first: Instant,
+    last: Instant,
+}
+
+/// The streams of one leg, in the order of their beginning.
+#[derive(Debug, Default)]
+pub(crate) struct Inbound {
+    streams: Vec<Stream>,
+    current: usize,
+}
+
+impl Inbound {
+    /// When the last voice came.
+    pub(crate) fn last(&self) -> Option<Instant> {
+        self.streams.iter().map(|stream| stream.last).max()
+    }
+
+    pub(crate) fn count(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        packet: &RtpPacket<'_>,
+        clock_rate: impl FnOnce() -> u32,
+    ) {
+        let ssrc = packet.ssrc();
+        let same = |stream: &Stream| stream.ssrc == ssrc && stream.from == from;
+        if !self.streams.get(self.current).is_some_and(same) {
+            self.switch(now, from, packet, clock_rate());
+        }
+        let Some(stream) = self.streams.get_mut(self.current) else {
+            return;
+        };
+        stream.packets += 1;
+        stream.octets += packet.payload().len() as u64;
+        stream.last = now;
+        let arrival = to_units(
+            now.saturating_duration_since(stream.first),
+            stream.clock_rate,
+        );
+        stream
+            .statistics
+            .receive(packet.sequence(), packet.timestamp(), arrival);
+    }
+
+    #[cold]
+    fn switch(&mut self, now: Instant, from: SocketAddr, packet: &RtpPacket<'_>, clock_rate: u32) {
+        let ssrc = packet.ssrc();
+        let known = self
+            .streams
+            .iter()
+            .position(|stream| stream.ssrc == ssrc && stream.from == from);
+        if let Some(known) = known {
+            self.current = known;
+            return;
+        }
+        if self.streams.len() < MAX_STREAMS {
+            self.streams.push(Stream {
+                from,
+                ssrc,
+                payload_type: packet.payload_type(),
+                clock_rate,
+                packets: 0,
+                octets: 0,
+                statistics: ReceptionStatistics::new(packet.sequence()),
+                first: now,
+                last: now,
+            });
+        }
+        self.current = self.streams.len().saturating_sub(1);
+    }
+
+    pub(crate) fn reports(&self, side: Side) -> impl Iterator<Item = StreamReport> + '_ {
+        self.streams.iter().map(move |stream| StreamReport {
+            side,
+            from: stream.from,
+            ssrc: stream.ssrc,
+            payload_type: stream.payload_type,
+            packets: stream.packets,
+            octets: stream.octets,
+            lost: stream.statistics.cumulative_lost(),
+            jitter: from_units(stream.statistics.jitter(), stream.clock_rate),
+            first: stream.first,
+            last: stream.last,
+        })
+    }
+}
+
+/// A time in timestamp units, modulo 2^32.
+#[expect(clippy::cast_possible_truncation, reason = "timestamps wrap")]
+pub(crate) fn to_units(time: Duration, clock_rate: u32) -> u32 {
+    let rate = u64::from(clock_rate);
+    let below_second = u64::from(time.subsec_nanos()) * rate / 1_000_000_000;
+    (time.as_secs().wrapping_mul(rate).wrapping_add(below_second)) as u32
+}
+
+pub(crate) fn from_units(units: u32, clock_rate: u32) -> Duration {
+    Duration::from_nanos(u64::from(units) * 1_000_000_000 / u64::from(clock_rate.max(1)))
+}

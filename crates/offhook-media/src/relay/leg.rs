@@ -1,0 +1,130 @@
+//! One leg of a relayed call.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use offhook_rtp::packet::RtpPacket;
+
+use crate::latch::{Admission, Ear, Latch};
+
+use super::command::{Format, LegPorts, Remote};
+use super::inbound::Inbound;
+use super::translation::Translation;
+
+#[derive(Debug)]
+pub(super) struct Leg {
+    pub(super) ports: LegPorts,
+    pub(super) ear: Option<Ear>,
+    pub(super) inbound: Inbound,
+    pub(super) formats: Vec<Format>,
+    /// What becomes of this leg's packets for the other leg.
+    pub(super) translation: Translation,
+    pub(super) sends: bool,
+    /// When silence began to count: the last voice, or the command that told the leg to send.
+    pub(super) quiet_since: Instant,
+    pub(super) timed_out: bool,
+    signalled_rtcp: Option<SocketAddr>,
+    learned_rtcp: Option<SocketAddr>,
+    latch: Latch,
+}
+
+impl Leg {
+    pub(super) fn new(now: Instant, ports: LegPorts) -> Self {
+        Self {
+            ports,
+            ear: None,
+            inbound: Inbound::default(),
+            formats: Vec::new(),
+            translation: Translation::default(),
+            sends: false,
+            quiet_since: now,
+            timed_out: false,
+            signalled_rtcp: None,
+            learned_rtcp: None,
+            latch: Latch::Never,
+        }
+    }
+
+    /// Whether the address changed.
+    pub(super) fn set_remote(&mut self, now: Instant, remote: Remote) -> bool {
+        let changed = if let Some(ear) = &mut self.ear {
+            ear.set_signalled(remote.rtp, remote.latch)
+        } else {
+            self.ear = Some(Ear::new(remote.rtp, remote.latch));
+            true
+        };
+        if changed || self.signalled_rtcp != Some(remote.rtcp) {
+            self.learned_rtcp = None;
+        }
+        if remote.sends && (changed || !self.sends) {
+            self.quiet_since = now;
+            self.timed_out = false;
+        }
+        self.signalled_rtcp = Some(remote.rtcp);
+        self.latch = remote.latch;
+        self.sends = remote.sends;
+        self.formats = remote.formats;
+        changed
+    }
+
+    #[inline]
+    pub(super) fn hear(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        packet: &RtpPacket<'_>,
+    ) -> Admission {
+        let Some(ear) = &mut self.ear else {
+            return Admission::Refused;
+        };
+        let admission = ear.hear(now, from, packet);
+        if admission != Admission::Refused {
+            self.quiet_since = now;
+            self.timed_out = false;
+            let translation = &self.translation;
+            self.inbound.count(now, from, packet, || {
+                translation.clock_rate(packet.payload_type())
+            });
+        }
+        admission
+    }
+
+    /// Whether RTCP from there is this leg's.
+    pub(super) fn hear_rtcp(&mut self, from: SocketAddr) -> bool {
+        let Some(ear) = &self.ear else { return false };
+        if self.signalled_rtcp == Some(from) {
+            return true;
+        }
+        if !ear.is_peer_host(from) {
+            return false;
+        }
+        // Learned once, and only from the host whose voice was proven.
+        if self.latch != Latch::Never
+            && self.learned_rtcp.is_none()
+            && ear.source().is_some_and(|source| source.ip() == from.ip())
+        {
+            self.learned_rtcp = Some(from);
+        }
+        true
+    }
+
+    #[inline]
+    pub(super) fn destination(&self) -> Option<SocketAddr> {
+        self.ear.as_ref()?.destination()
+    }
+
+    pub(super) fn rtcp_destination(&self) -> Option<SocketAddr> {
+        if let Some(learned) = self.learned_rtcp {
+            return Some(learned);
+        }
+        let ear = self.ear.as_ref()?;
+        let signalled = self.signalled_rtcp?;
+        let voice = ear.destination()?;
+        if voice.ip() != signalled.ip() || signalled.port() == 0 {
+            // The voice address was learned; by convention RTCP is one port higher (RFC 3550 §11), and behind a NAT
+            // that is a guess, so nothing is sent before the phone has shown its RTCP address.
+            return None;
+        }
+        Some(signalled)
+    }
+}

@@ -1,0 +1,392 @@
+//! The relay machine: commands and packets in, packets and events out.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use offhook_rtp::g711::convert;
+use offhook_rtp::packet::{RtpPacket, RtpPacketMut};
+
+use crate::latch::Admission;
+
+use super::command::{Command, Event, Forward, LegPorts, Output, RelayId, Remote, Side};
+use super::leg::Leg;
+use super::port_table::{PortTable, PortUse};
+use super::translation::{Action, Translation};
+
+/// Times and limits of a [`Relay`].
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How long the ports of a closed call stay open, deaf and silent, so that late packets meet no ICMP error.
+    pub linger: Duration,
+    /// Silence of a leg that is to send after which [`Event::TimedOut`] is told.
+    pub media_timeout: Duration,
+    /// Most calls at a time, lingering ones included; more get [`Event::OpenFailed`].
+    pub max_calls: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            linger: Duration::from_secs(2),
+            media_timeout: Duration::from_secs(30),
+            max_calls: 16_384,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Call {
+    id: RelayId,
+    a: Leg,
+    b: Leg,
+    /// Set by `Close`: only the ports are kept.
+    closed: bool,
+    /// The one silence timer that counts; others of this call in the heap are stale.
+    silence_due: Option<Instant>,
+}
+
+impl Call {
+    const fn leg(&self, side: Side) -> &Leg {
+        match side {
+            Side::A => &self.a,
+            Side::B => &self.b,
+        }
+    }
+
+    const fn legs_mut(&mut self, side: Side) -> (&mut Leg, &mut Leg) {
+        match side {
+            Side::A => (&mut self.a, &mut self.b),
+            Side::B => (&mut self.b, &mut self.a),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    Silence,
+    Linger,
+}
+
+/// Relays the voice of many calls.
+///
+/// The contract: *feed one thing, drain [`Self::poll_output`] until `None`, sleep until [`Self::poll_timeout`].* The
+/// hot path, [`Self::handle_packet`], returns where the packet goes and allocates nothing.
+///
+/// ```
+/// use std::time::Instant;
+/// use offhook_media::relay::{Command, Config, Event, LegPorts, Output, Relay, RelayId, Remote, Side};
+///
+/// let now = Instant::now();
+/// let mut relay = Relay::new(Config::default(), [7; 32]);
+/// let id = RelayId::new(1);
+/// relay.handle_command(now, Command::Open { id, a: LegPorts::pair(20_000), b: LegPorts::pair(20_002) });
+/// assert_eq!(relay.poll_output(), Some(Output::Event(Event::Opened { id })));
+///
+/// let (alice, bob) = ("192.0.2.1:4000".parse()?, "192.0.2.2:6000".parse()?);
+/// relay.handle_command(now, Command::SetRemote { id, side: Side::A, remote: Remote::new(alice) });
+/// relay.handle_command(now, Command::SetRemote { id, side: Side::B, remote: Remote::new(bob) });
+///
+/// let mut packet = [0u8; 172];
+/// packet[0] = 0x80;
+/// let forward = relay.handle_packet(now, 20_000, alice, &mut packet).expect("Alice is known");
+/// assert_eq!((forward.from_port, forward.to), (20_002, bob));
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[derive(Debug)]
+pub struct Relay {
+    config: Config,
+    calls: Vec<Option<Call>>,
+    free_slots: Vec<u32>,
+    by_id: BTreeMap<RelayId, u32>,
+    ports: PortTable,
+    deadlines: BinaryHeap<Reverse<(Instant, u32, RelayId, Timer)>>,
+    output: VecDeque<Output>,
+}
+
+impl Relay {
+    /// A relay without calls. `seed` must be unguessable: the names in RTCP are replaced by ones derived from it.
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        let _ = seed;
+        Self {
+            config,
+            calls: Vec::new(),
+            free_slots: Vec::new(),
+            by_id: BTreeMap::new(),
+            ports: PortTable::default(),
+            deadlines: BinaryHeap::new(),
+            output: VecDeque::new(),
+        }
+    }
+
+    /// Obeys a command. One about an unknown call is ignored: it was closed in the meantime.
+    pub fn handle_command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Open { id, a, b } => self.open(now, id, a, b),
+            Command::SetRemote { id, side, remote } => self.set_remote(now, id, side, remote),
+            Command::Close { id } => self.close(now, id),
+        }
+    }
+
+    fn open(&mut self, now: Instant, id: RelayId, a: LegPorts, b: LegPorts) {
+        let wanted = [a.rtp, a.rtcp, b.rtp, b.rtcp];
+        let clash = wanted.iter().find(|port| self.ports.get(**port).is_some());
+        let twice = [a.rtp, a.rtcp].contains(&b.rtp) || [a.rtp, a.rtcp].contains(&b.rtcp);
+        let full = self.by_id.len() >= self.config.max_calls;
+        if let Some(port) = clash.copied().or((twice || full).then_some(b.rtp)) {
+            self.output
+                .push_back(Output::Event(Event::OpenFailed { id, port }));
+            return;
+        }
+        if self.by_id.contains_key(&id) {
+            self.output
+                .push_back(Output::Event(Event::OpenFailed { id, port: a.rtp }));
+            return;
+        }
+        let call = Call {
+            id,
+            a: Leg::new(now, a),
+            b: Leg::new(now, b),
+            closed: false,
+            silence_due: None,
+        };
+        let slot = self.free_slots.pop().unwrap_or_else(|| {
+            self.calls.push(None);
+            u32::try_from(self.calls.len() - 1).unwrap_or(u32::MAX)
+        });
+        for (ports, side) in [(a, Side::A), (b, Side::B)] {
+            self.ports.set(
+                ports.rtcp,
+                Some(PortUse {
+                    slot,
+                    side,
+                    rtp: false,
+                }),
+            );
+            self.ports.set(
+                ports.rtp,
+                Some(PortUse {
+                    slot,
+                    side,
+                    rtp: true,
+                }),
+            );
+        }
+        self.calls[slot as usize] = Some(call);
+        self.by_id.insert(id, slot);
+        self.output.push_back(Output::Event(Event::Opened { id }));
+    }
+
+    fn set_remote(&mut self, now: Instant, id: RelayId, side: Side, remote: Remote) {
+        let Some(slot) = self.by_id.get(&id).copied() else {
+            return;
+        };
+        let Some(call) = self.calls.get_mut(slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        if call.closed {
+            return;
+        }
+        let (leg, other) = call.legs_mut(side);
+        let had_peer = leg.ear.as_ref().is_some_and(|ear| ear.source().is_some());
+        let port = leg.ports.rtp;
+        let changed = leg.set_remote(now, remote);
+        leg.translation = Translation::new(&leg.formats, &other.formats);
+        other.translation = Translation::new(&other.formats, &leg.formats);
+        let due = leg
+            .sends
+            .then(|| leg.quiet_since + self.config.media_timeout);
+        if let Some(due) = due
+            && call.silence_due.is_none_or(|armed| armed > due)
+        {
+            call.silence_due = Some(due);
+            self.deadlines
+                .push(Reverse((due, slot, id, Timer::Silence)));
+        }
+        if changed && had_peer {
+            self.output.push_back(Output::Peer { port, peer: None });
+        }
+    }
+
+    fn close(&mut self, now: Instant, id: RelayId) {
+        let Some(slot) = self.by_id.get(&id).copied() else {
+            return;
+        };
+        let Some(call) = self.calls.get_mut(slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        if std::mem::replace(&mut call.closed, true) {
+            return;
+        }
+        let streams = call
+            .a
+            .inbound
+            .reports(Side::A)
+            .chain(call.b.inbound.reports(Side::B))
+            .collect();
+        self.output
+            .push_back(Output::Event(Event::Closed { id, streams }));
+        self.deadlines
+            .push(Reverse((now + self.config.linger, slot, id, Timer::Linger)));
+    }
+
+    /// Takes a datagram that came to a local port, changes it in place where it must be, and says where it goes.
+    /// `None`: nowhere (malformed, a stranger's, or of a call that is over).
+    #[inline]
+    pub fn handle_packet(
+        &mut self,
+        now: Instant,
+        port: u16,
+        from: SocketAddr,
+        payload: &mut [u8],
+    ) -> Option<Forward> {
+        let PortUse { slot, side, rtp } = self.ports.get(port)?;
+        let call = self.calls.get_mut(slot as usize)?.as_mut()?;
+        if call.closed {
+            return None;
+        }
+        if !rtp || is_rtcp(payload) {
+            return Self::relay_rtcp(call, side, from);
+        }
+        let packet = RtpPacket::parse(payload).ok()?;
+        let payload_type = packet.payload_type();
+        let id = call.id;
+        let (leg, other) = call.legs_mut(side);
+        let first = leg.inbound.last().is_none();
+        match leg.hear(now, from, &packet) {
+            Admission::Known => {}
+            Admission::Refused => return None,
+            Admission::New => {
+                let port = leg.ports.rtp;
+                self.output.push_back(Output::Peer {
+                    port,
+                    peer: Some(from),
+                });
+                if first {
+                    self.output
+                        .push_back(Output::Event(Event::FirstPacket { id, side, from }));
+                }
+            }
+        }
+        let to = other.destination()?;
+        match leg.translation.of(payload_type) {
+            Action::Pass(same) if same == payload_type => {}
+            Action::Pass(number) => RtpPacketMut::parse(payload).ok()?.set_payload_type(number),
+            Action::ToAlaw(number) => {
+                let mut packet = RtpPacketMut::parse(payload).ok()?;
+                packet.set_payload_type(number);
+                convert::ulaw_to_alaw(packet.payload_mut());
+            }
+            Action::ToUlaw(number) => {
+                let mut packet = RtpPacketMut::parse(payload).ok()?;
+                packet.set_payload_type(number);
+                convert::alaw_to_ulaw(packet.payload_mut());
+            }
+            Action::Drop => return None,
+        }
+        Some(Forward {
+            from_port: other.ports.rtp,
+            to,
+        })
+    }
+
+    fn relay_rtcp(call: &mut Call, side: Side, from: SocketAddr) -> Option<Forward> {
+        let (leg, other) = call.legs_mut(side);
+        if !leg.hear_rtcp(from) {
+            return None;
+        }
+        Some(Forward {
+            from_port: other.ports.rtcp,
+            to: other.rtcp_destination()?,
+        })
+    }
+
+    /// Tells what is due at `now`; early and repeated calls are harmless.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(Reverse((due, slot, id, timer))) = self.deadlines.peek().copied() {
+            if due > now {
+                return;
+            }
+            self.deadlines.pop();
+            let call = self.calls.get(slot as usize).and_then(Option::as_ref);
+            if call.is_none_or(|call| call.id != id) {
+                continue;
+            }
+            match timer {
+                Timer::Silence if call.is_some_and(|call| call.silence_due != Some(due)) => {}
+                Timer::Silence => self.check_silence(now, slot),
+                Timer::Linger => self.release(slot),
+            }
+        }
+    }
+
+    /// One timer a call: at its end the legs' last packets are looked at, so that packets touch no timer.
+    fn check_silence(&mut self, now: Instant, slot: u32) {
+        let Some(call) = self.calls.get_mut(slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        if call.closed {
+            return;
+        }
+        let id = call.id;
+        let mut next: Option<Instant> = None;
+        for side in [Side::A, Side::B] {
+            let (leg, _) = call.legs_mut(side);
+            if !leg.sends {
+                continue;
+            }
+            let mut due = leg.quiet_since + self.config.media_timeout;
+            if due <= now {
+                if !std::mem::replace(&mut leg.timed_out, true) {
+                    self.output
+                        .push_back(Output::Event(Event::TimedOut { id, side }));
+                }
+                due = now + self.config.media_timeout;
+            }
+            next = Some(next.map_or(due, |next| next.min(due)));
+        }
+        call.silence_due = next;
+        if let Some(next) = next {
+            self.deadlines
+                .push(Reverse((next, slot, id, Timer::Silence)));
+        }
+    }
+
+    fn release(&mut self, slot: u32) {
+        let Some(call) = self.calls.get_mut(slot as usize).and_then(Option::take) else {
+            return;
+        };
+        let (a, b) = (call.leg(Side::A).ports, call.leg(Side::B).ports);
+        for port in [a.rtp, a.rtcp, b.rtp, b.rtcp] {
+            self.ports.set(port, None);
+        }
+        self.by_id.remove(&call.id);
+        self.free_slots.push(slot);
+        self.output
+            .push_back(Output::Event(Event::Released { id: call.id, a, b }));
+    }
+
+    /// When [`Self::handle_timeout`] next has something to say.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.peek().map(|Reverse((due, ..))| *due)
+    }
+
+    /// What is to be done now.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.output.pop_front()
+    }
+
+    /// Calls that hold ports, lingering ones included.
+    pub fn calls(&self) -> usize {
+        self.by_id.len()
+    }
+}
+
+/// RTP and RTCP on one port: packet types 192 to 223 are RTCP (RFC 5761 §4).
+#[inline]
+fn is_rtcp(payload: &[u8]) -> bool {
+    payload
+        .get(1)
+        .is_some_and(|second| (192..=223).contains(second))
+}
