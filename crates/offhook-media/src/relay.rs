@@ -6,12 +6,11 @@ pub mod command;
 pub(crate) mod inbound;
 mod leg;
 mod machine;
-mod port_table;
 mod translation;
 
 pub use crate::latch::Latch;
 pub use command::{
-    Command, Encoding, Event, Format, Forward, LegPorts, Output, RelayId, Remote, Side,
-    StreamReport,
+    Command, Encoding, Event, Format, Forward, LegPorts, Output, PortKey, PortKeys, RelayId,
+    Remote, Side, StreamReport,
 };
 pub use machine::{Config, Relay};

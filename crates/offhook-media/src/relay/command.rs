@@ -1,6 +1,6 @@
 //! What the signalling side tells a relay, and what the relay tells it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -44,9 +44,11 @@ impl Side {
     }
 }
 
-/// The local ports of one leg. Addresses are the network layer's.
+/// The local ports of one leg.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LegPorts {
+    /// The local address that the ports are opened on.
+    pub ip: IpAddr,
     /// Where RTP is received and sent from.
     pub rtp: u16,
     /// Where RTCP is received and sent from; equal to `rtp` when both share a port (RFC 5761).
@@ -55,16 +57,18 @@ pub struct LegPorts {
 
 impl LegPorts {
     /// An even port and the odd one after it (RFC 3550 §11).
-    pub const fn pair(rtp: u16) -> Self {
+    pub const fn pair(ip: IpAddr, rtp: u16) -> Self {
         Self {
+            ip,
             rtp,
             rtcp: rtp.saturating_add(1),
         }
     }
 
     /// One port for both (RFC 5761).
-    pub const fn muxed(port: u16) -> Self {
+    pub const fn muxed(ip: IpAddr, port: u16) -> Self {
         Self {
+            ip,
             rtp: port,
             rtcp: port,
         }
@@ -74,6 +78,55 @@ impl LegPorts {
     pub const fn is_muxed(self) -> bool {
         self.rtp == self.rtcp
     }
+}
+
+/// One open port of a relay: a small number that a network layer can index its sockets by.
+///
+/// It is valid from [`Event::Opened`] to [`Event::Released`] of its call, and then given out again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PortKey(u32);
+
+impl PortKey {
+    pub(super) const fn new(slot: u32, side: Side, rtcp: bool) -> Self {
+        Self(slot << 2 | (side as u32) << 1 | rtcp as u32)
+    }
+
+    /// The number: four to a call, dense.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The same call's other leg.
+    pub(super) const fn across(self, rtcp: bool) -> Self {
+        Self((self.0 ^ 2) & !1 | rtcp as u32)
+    }
+
+    pub(super) const fn slot(self) -> usize {
+        (self.0 >> 2) as usize
+    }
+
+    /// The leg that the port belongs to.
+    pub const fn side(self) -> Side {
+        if self.0 & 2 == 0 { Side::A } else { Side::B }
+    }
+
+    /// Whether it carries RTCP alone.
+    pub const fn is_rtcp(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
+/// The keys of a call's ports. Where a leg's RTCP shares the RTP port, only the RTP key is ever used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortKeys {
+    /// RTP of leg A.
+    pub a_rtp: PortKey,
+    /// RTCP of leg A.
+    pub a_rtcp: PortKey,
+    /// RTP of leg B.
+    pub b_rtp: PortKey,
+    /// RTCP of leg B.
+    pub b_rtcp: PortKey,
 }
 
 /// What a payload is, as far as a relay must know.
@@ -168,7 +221,8 @@ impl Remote {
 /// What the signalling side tells a relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Take these ports for a call. Answered by [`Event::Opened`] or [`Event::OpenFailed`].
+    /// Take these ports for a call. Answered by [`Event::Opened`] or [`Event::OpenFailed`]; the latter comes from the
+    /// network layer where a port cannot be opened, and from the relay where it is full.
     Open {
         /// The new call.
         id: RelayId,
@@ -280,7 +334,7 @@ pub struct StreamReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forward {
     /// The local port to send from.
-    pub from_port: u16,
+    pub from: PortKey,
     /// The far end.
     pub to: SocketAddr,
 }
@@ -291,7 +345,7 @@ pub enum Output {
     /// Send a packet of the relay's own.
     Transmit {
         /// The local port to send from.
-        from_port: u16,
+        from: PortKey,
         /// The far end.
         to: SocketAddr,
         /// The datagram.
@@ -301,7 +355,7 @@ pub enum Output {
     /// sockets. Packets from elsewhere could then only be strangers'.
     Peer {
         /// The leg's RTP port.
-        port: u16,
+        port: PortKey,
         /// The proven far end.
         peer: Option<SocketAddr>,
     },

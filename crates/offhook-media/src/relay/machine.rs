@@ -10,9 +10,10 @@ use offhook_rtp::packet::{RtpPacket, RtpPacketMut};
 
 use crate::latch::Admission;
 
-use super::command::{Command, Event, Forward, LegPorts, Output, RelayId, Remote, Side};
+use super::command::{
+    Command, Event, Forward, LegPorts, Output, PortKey, PortKeys, RelayId, Remote, Side,
+};
 use super::leg::Leg;
-use super::port_table::{PortTable, PortUse};
 use super::translation::{Action, Translation};
 
 /// Times and limits of a [`Relay`].
@@ -75,13 +76,15 @@ enum Timer {
 /// hot path, [`Self::handle_packet`], returns where the packet goes and allocates nothing.
 ///
 /// ```
-/// use std::time::Instant;
+/// use std::{net::Ipv4Addr, time::Instant};
 /// use offhook_media::relay::{Command, Config, Event, LegPorts, Output, Relay, RelayId, Remote, Side};
 ///
 /// let now = Instant::now();
 /// let mut relay = Relay::new(Config::default(), [7; 32]);
 /// let id = RelayId::new(1);
-/// relay.handle_command(now, Command::Open { id, a: LegPorts::pair(20_000), b: LegPorts::pair(20_002) });
+/// let local = Ipv4Addr::LOCALHOST.into();
+/// let (a, b) = (LegPorts::pair(local, 20_000), LegPorts::pair(local, 20_002));
+/// relay.handle_command(now, Command::Open { id, a, b });
 /// assert_eq!(relay.poll_output(), Some(Output::Event(Event::Opened { id })));
 ///
 /// let (alice, bob) = ("192.0.2.1:4000".parse()?, "192.0.2.2:6000".parse()?);
@@ -90,8 +93,9 @@ enum Timer {
 ///
 /// let mut packet = [0u8; 172];
 /// packet[0] = 0x80;
-/// let forward = relay.handle_packet(now, 20_000, alice, &mut packet).expect("Alice is known");
-/// assert_eq!((forward.from_port, forward.to), (20_002, bob));
+/// let ports = relay.port_keys(id).expect("open");
+/// let forward = relay.handle_packet(now, ports.a_rtp, alice, &mut packet).expect("Alice is known");
+/// assert_eq!((forward.from, forward.to), (ports.b_rtp, bob));
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 #[derive(Debug)]
@@ -100,7 +104,6 @@ pub struct Relay {
     calls: Vec<Option<Call>>,
     free_slots: Vec<u32>,
     by_id: BTreeMap<RelayId, u32>,
-    ports: PortTable,
     deadlines: BinaryHeap<Reverse<(Instant, u32, RelayId, Timer)>>,
     output: VecDeque<Output>,
 }
@@ -114,7 +117,6 @@ impl Relay {
             calls: Vec::new(),
             free_slots: Vec::new(),
             by_id: BTreeMap::new(),
-            ports: PortTable::default(),
             deadlines: BinaryHeap::new(),
             output: VecDeque::new(),
         }
@@ -130,16 +132,7 @@ impl Relay {
     }
 
     fn open(&mut self, now: Instant, id: RelayId, a: LegPorts, b: LegPorts) {
-        let wanted = [a.rtp, a.rtcp, b.rtp, b.rtcp];
-        let clash = wanted.iter().find(|port| self.ports.get(**port).is_some());
-        let twice = [a.rtp, a.rtcp].contains(&b.rtp) || [a.rtp, a.rtcp].contains(&b.rtcp);
-        let full = self.by_id.len() >= self.config.max_calls;
-        if let Some(port) = clash.copied().or((twice || full).then_some(b.rtp)) {
-            self.output
-                .push_back(Output::Event(Event::OpenFailed { id, port }));
-            return;
-        }
-        if self.by_id.contains_key(&id) {
+        if self.by_id.len() >= self.config.max_calls || self.by_id.contains_key(&id) {
             self.output
                 .push_back(Output::Event(Event::OpenFailed { id, port: a.rtp }));
             return;
@@ -155,24 +148,6 @@ impl Relay {
             self.calls.push(None);
             u32::try_from(self.calls.len() - 1).unwrap_or(u32::MAX)
         });
-        for (ports, side) in [(a, Side::A), (b, Side::B)] {
-            self.ports.set(
-                ports.rtcp,
-                Some(PortUse {
-                    slot,
-                    side,
-                    rtp: false,
-                }),
-            );
-            self.ports.set(
-                ports.rtp,
-                Some(PortUse {
-                    slot,
-                    side,
-                    rtp: true,
-                }),
-            );
-        }
         self.calls[slot as usize] = Some(call);
         self.by_id.insert(id, slot);
         self.output.push_back(Output::Event(Event::Opened { id }));
@@ -190,7 +165,6 @@ impl Relay {
         }
         let (leg, other) = call.legs_mut(side);
         let had_peer = leg.ear.as_ref().is_some_and(|ear| ear.source().is_some());
-        let port = leg.ports.rtp;
         let changed = leg.set_remote(now, remote);
         leg.translation = Translation::new(&leg.formats, &other.formats);
         other.translation = Translation::new(&other.formats, &leg.formats);
@@ -205,7 +179,10 @@ impl Relay {
                 .push(Reverse((due, slot, id, Timer::Silence)));
         }
         if changed && had_peer {
-            self.output.push_back(Output::Peer { port, peer: None });
+            self.output.push_back(Output::Peer {
+                port: PortKey::new(slot, side, false),
+                peer: None,
+            });
         }
     }
 
@@ -231,23 +208,34 @@ impl Relay {
             .push(Reverse((now + self.config.linger, slot, id, Timer::Linger)));
     }
 
+    /// The keys of a call's ports; `None` before [`Event::Opened`] and from [`Event::Released`] on.
+    pub fn port_keys(&self, id: RelayId) -> Option<PortKeys> {
+        let slot = *self.by_id.get(&id)?;
+        Some(PortKeys {
+            a_rtp: PortKey::new(slot, Side::A, false),
+            a_rtcp: PortKey::new(slot, Side::A, true),
+            b_rtp: PortKey::new(slot, Side::B, false),
+            b_rtcp: PortKey::new(slot, Side::B, true),
+        })
+    }
+
     /// Takes a datagram that came to a local port, changes it in place where it must be, and says where it goes.
     /// `None`: nowhere (malformed, a stranger's, or of a call that is over).
     #[inline]
     pub fn handle_packet(
         &mut self,
         now: Instant,
-        port: u16,
+        port: PortKey,
         from: SocketAddr,
         payload: &mut [u8],
     ) -> Option<Forward> {
-        let PortUse { slot, side, rtp } = self.ports.get(port)?;
-        let call = self.calls.get_mut(slot as usize)?.as_mut()?;
+        let side = port.side();
+        let call = self.calls.get_mut(port.slot())?.as_mut()?;
         if call.closed {
             return None;
         }
-        if !rtp || is_rtcp(payload) {
-            return Self::relay_rtcp(call, side, from);
+        if port.is_rtcp() || is_rtcp(payload) {
+            return Self::relay_rtcp(call, port, from);
         }
         let packet = RtpPacket::parse(payload).ok()?;
         let payload_type = packet.payload_type();
@@ -258,7 +246,6 @@ impl Relay {
             Admission::Known => {}
             Admission::Refused => return None,
             Admission::New => {
-                let port = leg.ports.rtp;
                 self.output.push_back(Output::Peer {
                     port,
                     peer: Some(from),
@@ -286,18 +273,18 @@ impl Relay {
             Action::Drop => return None,
         }
         Some(Forward {
-            from_port: other.ports.rtp,
+            from: port.across(false),
             to,
         })
     }
 
-    fn relay_rtcp(call: &mut Call, side: Side, from: SocketAddr) -> Option<Forward> {
-        let (leg, other) = call.legs_mut(side);
+    fn relay_rtcp(call: &mut Call, port: PortKey, from: SocketAddr) -> Option<Forward> {
+        let (leg, other) = call.legs_mut(port.side());
         if !leg.hear_rtcp(from) {
             return None;
         }
         Some(Forward {
-            from_port: other.ports.rtcp,
+            from: port.across(!other.ports.is_muxed()),
             to: other.rtcp_destination()?,
         })
     }
@@ -358,9 +345,6 @@ impl Relay {
             return;
         };
         let (a, b) = (call.leg(Side::A).ports, call.leg(Side::B).ports);
-        for port in [a.rtp, a.rtcp, b.rtp, b.rtcp] {
-            self.ports.set(port, None);
-        }
         self.by_id.remove(&call.id);
         self.free_slots.push(slot);
         self.output
