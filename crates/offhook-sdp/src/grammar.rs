@@ -15,7 +15,15 @@ static TOKEN: [bool; 256] = {
 };
 
 pub(crate) fn is_token(value: &[u8]) -> bool {
-    !value.is_empty() && value.iter().all(|octet| TOKEN[usize::from(*octet)])
+    !value.is_empty() && token_length(value) == value.len()
+}
+
+/// How many octets at the beginning of `value` may stand in a token.
+pub(crate) fn token_length(value: &[u8]) -> usize {
+    value
+        .iter()
+        .position(|octet| !TOKEN[usize::from(*octet)])
+        .unwrap_or(value.len())
 }
 
 /// `token *("/" token)`, as in `RTP/AVP`.

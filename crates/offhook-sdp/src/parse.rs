@@ -2,7 +2,9 @@
 
 use crate::address::{Address, Connection};
 use crate::error::{SdpError, SdpErrorKind, ValueError};
-use crate::grammar::{fields, is_token, is_typed_time, number, number_u16, number_u32, split_once};
+use crate::grammar::{
+    fields, is_token, is_typed_time, number, number_u16, number_u32, split_once, token_length,
+};
 use crate::lines::Lines;
 use crate::media::{MediaDescription, MediaKind, Protocol};
 use crate::session::{Origin, SessionDescription};
@@ -129,6 +131,19 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Most lines of most descriptions are attributes with nothing wrong: goes over those that
+    /// stand next. What it does not take is left to [`Self::read`], which knows what to say of it.
+    fn skip_plain_attributes(&mut self) {
+        self.peeked = None;
+        while let Some(rest) = self.input.get(self.offset..) {
+            let Some(length) = plain_attribute(rest).filter(|_| self.number < self.limit) else {
+                break;
+            };
+            self.offset += length;
+            self.number += 1;
+        }
+    }
+
     fn read(&mut self) -> Result<Option<Line<'a>>, SdpError> {
         let rest = self.input.get(self.offset..).unwrap_or_default();
         if rest.is_empty() {
@@ -161,6 +176,21 @@ impl<'a> Reader<'a> {
             _ => error(0, SdpErrorKind::NotALine),
         }
     }
+}
+
+/// The octets of the line `a=token[:value]CRLF` that `rest` begins with, if it is one.
+fn plain_attribute(rest: &[u8]) -> Option<usize> {
+    let line = rest.strip_prefix(b"a=")?;
+    let name = token_length(line);
+    let value = line.get(name..).filter(|_| name > 0)?;
+    let end = match value.first()? {
+        b':' => memchr::memchr3(b'\n', b'\r', 0, value)?,
+        _ => 0,
+    };
+    value
+        .get(end..)?
+        .starts_with(b"\r\n")
+        .then_some(name + end + 4)
 }
 
 /// Where a line of the session level has its place (RFC 8866 §5); `t`, `r` and `z` share one.
@@ -375,10 +405,11 @@ impl<'a> Parser<'a> {
     fn attributes(&mut self, mut keep: impl FnMut(&[u8])) -> Result<(), SdpError> {
         let input = self.lines.input;
         let mut start = self.lines.offset;
-        while let Some(line) = self.lines.peek()? {
-            if line.letter != b'a' {
+        loop {
+            self.lines.skip_plain_attributes();
+            let Some(line) = self.lines.peek()?.filter(|line| line.letter == b'a') else {
                 break;
-            }
+            };
             let name = split_once(line.value, b':').map_or(line.value, |(name, _)| name);
             if !is_token(name) {
                 return Err(line.malformed());

@@ -2,9 +2,11 @@
 
 use alloc::vec::Vec;
 use core::fmt::{self, Display, Write as _};
+use core::net::IpAddr;
 
 use bytes::Bytes;
 
+use crate::address::{Address, Connection};
 use crate::attribute::OctetWriter;
 use crate::media::MediaDescription;
 use crate::session::SessionDescription;
@@ -23,23 +25,24 @@ impl SessionDescription {
             .map(|stream| stream.attributes.as_bytes().len() + 96);
         let size = 192 + self.attributes.as_bytes().len() + attributes.sum::<usize>();
         let mut out = Vec::with_capacity(size);
-        out.extend_from_slice(b"v=0\r\no=");
-        out.extend_from_slice(self.origin.username.as_bytes());
+        out.extend_from_slice(b"v=0\r\n");
         let origin = &self.origin;
-        write(
-            &mut out,
-            format_args!(
-                " {} {} {}\r\n",
-                origin.session_id, origin.version, origin.address
-            ),
-        );
+        out.extend_from_slice(b"o=");
+        out.extend_from_slice(origin.username.as_bytes());
+        for value in [origin.session_id, origin.version] {
+            out.push(b' ');
+            decimal(&mut out, value);
+        }
+        out.push(b' ');
+        address(&mut out, &origin.address);
+        out.extend_from_slice(b"\r\n");
         text(&mut out, b's', Some(&self.name));
         text(&mut out, b'i', self.information.as_ref());
         text(&mut out, b'u', self.uri.as_ref());
         out.extend_from_slice(self.emails.as_bytes());
         out.extend_from_slice(self.phones.as_bytes());
-        if let Some(connection) = &self.connection {
-            write(&mut out, format_args!("c={connection}\r\n"));
+        if let Some(value) = &self.connection {
+            connection(&mut out, value);
         }
         out.extend_from_slice(self.bandwidth.as_bytes());
         out.extend_from_slice(self.timing.as_bytes());
@@ -54,16 +57,22 @@ impl SessionDescription {
 
 impl MediaDescription {
     fn print(&self, out: &mut Vec<u8>) {
-        write(out, format_args!("m={} {}", self.kind, self.port));
+        out.extend_from_slice(b"m=");
+        out.extend_from_slice(self.kind.as_str().as_bytes());
+        out.push(b' ');
+        decimal(out, self.port.into());
         if let Some(count) = self.port_count {
-            write(out, format_args!("/{count}"));
+            out.push(b'/');
+            decimal(out, count.into());
         }
-        write(out, format_args!(" {} ", self.protocol));
+        out.push(b' ');
+        out.extend_from_slice(self.protocol.as_str().as_bytes());
+        out.push(b' ');
         out.extend_from_slice(self.formats.as_bytes());
         out.extend_from_slice(b"\r\n");
         text(out, b'i', self.information.as_ref());
-        for connection in self.connections() {
-            write(out, format_args!("c={connection}\r\n"));
+        for value in self.connections() {
+            connection(out, value);
         }
         out.extend_from_slice(self.bandwidth.as_bytes());
         text(out, b'k', self.key.as_ref());
@@ -71,9 +80,45 @@ impl MediaDescription {
     }
 }
 
-fn write(out: &mut Vec<u8>, line: fmt::Arguments<'_>) {
-    // Writing to memory cannot fail.
-    let _ = OctetWriter(out).write_fmt(line);
+fn connection(out: &mut Vec<u8>, value: &Connection) {
+    out.extend_from_slice(b"c=");
+    address(out, value.address());
+    for number in value.ttl().map(u32::from).into_iter().chain(value.count()) {
+        out.push(b'/');
+        decimal(out, number.into());
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn address(out: &mut Vec<u8>, value: &Address) {
+    let Address::Ip(IpAddr::V4(ip)) = value else {
+        // Writing to memory cannot fail.
+        let _ = write!(OctetWriter(out), "{value}");
+        return;
+    };
+    out.extend_from_slice(b"IN IP4 ");
+    for (index, octet) in ip.octets().into_iter().enumerate() {
+        if index > 0 {
+            out.push(b'.');
+        }
+        decimal(out, octet.into());
+    }
+}
+
+/// Digits without the formatting machinery, which costs more than all the rest of a description.
+fn decimal(out: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [0_u8; 20];
+    let mut start = digits.len();
+    while let Some(digit) = start.checked_sub(1).and_then(|at| digits.get_mut(at)) {
+        start -= 1;
+        // The remainder of a division by ten is a digit.
+        *digit = b'0' + u8::try_from(value % 10).unwrap_or_default();
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(start..).unwrap_or_default());
 }
 
 fn text(out: &mut Vec<u8>, letter: u8, value: Option<&Text>) {
