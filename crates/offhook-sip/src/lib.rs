@@ -2,6 +2,38 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-mod transport;
+extern crate alloc;
 
+mod derive;
+mod error;
+mod grammar;
+pub mod header;
+mod host;
+mod limits;
+mod message;
+mod method;
+mod param;
+pub mod parse;
+mod print;
+mod salvage;
+mod status;
+pub mod stream;
+mod transport;
+mod uri;
+mod uri_compare;
+mod validate;
+
+pub use error::{BuildError, ErrorKind, HeaderError, ParseError, ValueError};
+pub use header::address::{NameAddr, NameAddrRef};
+pub use header::map::Headers;
+pub use header::name::HeaderName;
+pub use header::typed::TypedHeader;
+pub use host::Host;
+pub use limits::{Limits, ParserConfig};
+pub use message::{Message, Request, Response};
+pub use method::{ExtensionMethod, Method};
+pub use param::{Param, ParamIter, Params};
+pub use parse::{datagram as parse_datagram, datagram_with as parse_datagram_with};
+pub use status::{InvalidStatusCode, StatusClass, StatusCode};
 pub use transport::{Transport, UnknownTransport};
+pub use uri::{Scheme, Uri, UriHeaders, UriParams, UriRef};

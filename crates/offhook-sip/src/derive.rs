@@ -1,0 +1,78 @@
+//! Messages that follow from a request: its responses, its ACK, its CANCEL.
+
+use crate::error::HeaderError;
+use crate::header::cseq::CSeq;
+use crate::header::map::Headers;
+use crate::header::name::HeaderName;
+use crate::header::via::Via;
+use crate::message::{Request, Response};
+use crate::method::Method;
+use crate::status::StatusCode;
+
+fn copy(from: &Headers, to: &mut Headers, name: HeaderName<'_>) {
+    for value in from.get_all(name) {
+        to.append_clean(name, value);
+    }
+}
+
+impl Request {
+    /// A response with all that it must take from the request (RFC 3261 §8.2.6.2): all Via, From,
+    /// To, Call-ID, CSeq; for a 100 the Timestamp too. The To tag is the caller's to add.
+    #[must_use]
+    pub fn response(&self, status: StatusCode) -> Response {
+        let mut response = Response::new(status);
+        let headers = response.headers_mut();
+        for name in [
+            HeaderName::VIA,
+            HeaderName::FROM,
+            HeaderName::TO,
+            HeaderName::CALL_ID,
+            HeaderName::CSEQ,
+        ] {
+            copy(&self.headers, headers, name);
+        }
+        if status == StatusCode::TRYING {
+            copy(&self.headers, headers, HeaderName::TIMESTAMP);
+        }
+        response
+    }
+
+    /// The ACK of this INVITE's failure, which goes hop by hop (RFC 3261 §17.1.1.3). The ACK of a
+    /// 2xx is a request of its own, made by the dialog.
+    pub fn ack(&self, failure: &Response) -> Result<Request, HeaderError> {
+        let mut ack = self.sibling(Method::Ack)?;
+        if failure.headers.contains(HeaderName::TO) {
+            let headers = ack.headers_mut();
+            headers.remove(HeaderName::TO);
+            let at = failure.headers.get(HeaderName::TO).unwrap_or_default();
+            headers.append_clean(HeaderName::TO, at);
+        }
+        Ok(ack)
+    }
+
+    /// The CANCEL of this request (RFC 3261 §9.1).
+    pub fn cancel(&self) -> Result<Request, HeaderError> {
+        self.sibling(Method::Cancel)
+    }
+
+    /// A request of the same Request-URI, top Via, From, To, Call-ID, CSeq number and Route.
+    fn sibling(&self, method: Method) -> Result<Request, HeaderError> {
+        let via: Via<'_> = self.headers.required()?;
+        let cseq: CSeq = self.headers.required()?;
+        let mut request = Request::new(method.clone(), self.uri.clone());
+        let headers = request.headers_mut();
+        headers.append_typed(&via);
+        for name in [
+            HeaderName::ROUTE,
+            HeaderName::FROM,
+            HeaderName::TO,
+            HeaderName::CALL_ID,
+        ] {
+            copy(&self.headers, headers, name);
+        }
+        headers.append_typed(&CSeq::new(cseq.number(), method));
+        // A whole new way to go: a hop counts again (RFC 3261 §8.1.1.6 recommends 70).
+        headers.append_clean(HeaderName::MAX_FORWARDS, "70");
+        Ok(request)
+    }
+}

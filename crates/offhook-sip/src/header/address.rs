@@ -1,0 +1,375 @@
+//! Addresses: a URI with a display name and parameters, and the headers that hold one
+//! (RFC 3261 §20.10, §25.1 `name-addr` and `addr-spec`).
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use core::fmt;
+use core::str::FromStr;
+
+use crate::error::{BuildError, ErrorKind, ValueError};
+use crate::grammar::{Parsed, class, fail, is, quoted_string, skip_lws, take, trim, whole};
+use crate::param::{ParamList, Params, params, quote, unescape};
+use crate::uri::{Uri, UriRef};
+
+/// A view of an address in a message.
+///
+/// ```
+/// use offhook_sip::NameAddrRef;
+/// let address = NameAddrRef::parse(r#""Alice \"A\"" <sip:alice@example.com;lr>;tag=9fxced76sl"#)?;
+/// assert_eq!(address.display().as_deref(), Some("Alice \"A\""));
+/// assert_eq!(address.uri().user(), Some("alice"));
+/// assert_eq!(address.tag(), Some("9fxced76sl"));
+/// # Ok::<(), offhook_sip::ValueError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameAddrRef<'a> {
+    /// As written, with quotes if it has them; empty when there is none.
+    display: &'a str,
+    uri: UriRef<'a>,
+    params: Params<'a>,
+}
+
+/// An address that outlives its message, and that can be built.
+///
+/// It is written with the URI in brackets, so that no parameter changes hands between the URI and
+/// the header (RFC 3261 §20.10).
+///
+/// ```
+/// use offhook_sip::NameAddr;
+/// let address = NameAddr::new("sip:alice@example.com;transport=tcp".parse()?)
+///     .with_display("Alice \"A\"")?
+///     .with_tag("9fxced76sl")?;
+/// assert_eq!(
+///     address.to_string(),
+///     r#""Alice \"A\"" <sip:alice@example.com;transport=tcp>;tag=9fxced76sl"#,
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameAddr {
+    display: String,
+    uri: Uri,
+    params: ParamList<'static>,
+}
+
+/// `( name-addr / addr-spec ) *( SEMI generic-param )`
+pub(crate) fn name_addr(text: &str) -> Parsed<'_, NameAddrRef<'_>> {
+    let (rest, display) = display_name(text)?;
+    let (rest, uri) = if let Some(inner) = rest.strip_prefix('<') {
+        bracketed_uri(rest, inner)?
+    } else if display.is_empty() {
+        addr_spec(rest)?
+    } else {
+        return fail(rest, ErrorKind::BracketedUri);
+    };
+    let (rest, params) = params(rest)?;
+    Ok((
+        rest,
+        NameAddrRef {
+            display,
+            uri,
+            params,
+        },
+    ))
+}
+
+/// What stands before `<`, as written; nothing if no bracket follows. White space between the two
+/// is not asked for (RFC 4475 §3.1.1.6).
+fn display_name(text: &str) -> Parsed<'_, &str> {
+    match text.as_bytes().first() {
+        Some(b'<') => Ok((text, "")),
+        Some(b'"') => {
+            let (rest, _) = quoted_string(text)?;
+            let display = &text[..text.len() - rest.len()];
+            Ok((skip_lws(rest), display))
+        }
+        _ => {
+            let (rest, tokens) = take(text, class::TOKEN | class::BLANK);
+            if rest.as_bytes().first() == Some(&b'<') {
+                return Ok((rest, trim(tokens)));
+            }
+            // A name that has what no token has must be quoted (RFC 4475 §3.1.2.15).
+            if tokens.trim_end().contains([' ', '\t']) {
+                return fail(rest, ErrorKind::DisplayName);
+            }
+            Ok((text, ""))
+        }
+    }
+}
+
+fn bracketed_uri<'a>(text: &'a str, inner: &'a str) -> Parsed<'a, UriRef<'a>> {
+    let Some(end) = memchr::memchr(b'>', inner.as_bytes()) else {
+        return fail(text, ErrorKind::BracketedUri);
+    };
+    let uri = &inner[..end];
+    match UriRef::parse(uri) {
+        Ok(view) => Ok((&inner[end + 1..], view)),
+        Err(error) => fail(inner.get(error.offset()..).unwrap_or(inner), error.kind()),
+    }
+}
+
+/// A URI without brackets: it ends where a parameter of the header begins, and it must not hold a
+/// comma, a semicolon or a question mark (RFC 3261 §20.10).
+fn addr_spec(text: &str) -> Parsed<'_, UriRef<'_>> {
+    let end = text
+        .bytes()
+        .position(|octet| matches!(octet, b';' | b',' | b'?') || is(octet, class::BLANK))
+        .unwrap_or(text.len());
+    let (uri, rest) = text.split_at(end);
+    if rest.starts_with('?') {
+        return fail(rest, ErrorKind::BracketedUri);
+    }
+    match UriRef::parse(uri) {
+        Ok(view) => Ok((rest, view)),
+        Err(error) => fail(text.get(error.offset()..).unwrap_or(text), error.kind()),
+    }
+}
+
+impl<'a> NameAddrRef<'a> {
+    /// Reads an address.
+    pub fn parse(text: &'a str) -> Result<Self, ValueError> {
+        whole(text, name_addr)
+    }
+
+    /// The display name, without quotes and escapes.
+    #[must_use]
+    pub fn display(&self) -> Option<Cow<'a, str>> {
+        (!self.display.is_empty()).then(|| unescape(self.display))
+    }
+
+    /// The URI.
+    #[must_use]
+    pub const fn uri(&self) -> UriRef<'a> {
+        self.uri
+    }
+
+    /// The parameters of the header, not of the URI.
+    #[must_use]
+    pub const fn params(&self) -> Params<'a> {
+        self.params
+    }
+
+    /// A parameter, without quotes: `None` when it is not there, `Some(None)` when it has no
+    /// value.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<Option<&'a str>> {
+        self.params.get(name)
+    }
+
+    /// The tag (RFC 3261 §19.3).
+    #[must_use]
+    pub fn tag(&self) -> Option<&'a str> {
+        self.params.value("tag")
+    }
+
+    /// An address that outlives the message.
+    #[must_use]
+    pub fn to_owned(&self) -> NameAddr {
+        NameAddr {
+            display: self.display.into(),
+            uri: self.uri.to_owned(),
+            params: ParamList::from(self.params).into_owned(),
+        }
+    }
+}
+
+impl fmt::Display for NameAddrRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_address(f, self.display, self.uri, self.params)
+    }
+}
+
+fn write_address(
+    f: &mut fmt::Formatter<'_>,
+    display: &str,
+    uri: UriRef<'_>,
+    params: Params<'_>,
+) -> fmt::Result {
+    f.write_str(display)?;
+    if !display.is_empty() {
+        f.write_str(" ")?;
+    }
+    write!(f, "<{uri}>{params}")
+}
+
+impl NameAddr {
+    /// An address without display name and parameters.
+    #[must_use]
+    pub fn new(uri: Uri) -> Self {
+        Self {
+            display: String::new(),
+            uri,
+            params: ParamList::default(),
+        }
+    }
+
+    /// Sets the display name; control characters are refused. It is quoted. An empty one takes it
+    /// away.
+    pub fn with_display(mut self, name: &str) -> Result<Self, BuildError> {
+        self.display.clear();
+        if !name.is_empty() {
+            quote(name, &mut self.display)?;
+        }
+        Ok(self)
+    }
+
+    /// Sets the tag, a token.
+    pub fn with_tag(self, tag: &str) -> Result<Self, BuildError> {
+        if tag.is_empty() || !crate::grammar::all(tag, class::TOKEN) {
+            return Err(BuildError::new(0, ErrorKind::Token));
+        }
+        self.with_param("tag", Some(tag))
+    }
+
+    /// Sets a parameter of the header; a value that is no token is quoted.
+    pub fn with_param(mut self, name: &str, value: Option<&str>) -> Result<Self, BuildError> {
+        self.params.set(name, value)?;
+        Ok(self)
+    }
+
+    /// Takes the parameters of a name away.
+    #[must_use]
+    pub fn without_param(mut self, name: &str) -> Self {
+        self.params.remove(name);
+        self
+    }
+
+    /// Takes the tag away.
+    #[must_use]
+    pub fn without_tag(self) -> Self {
+        self.without_param("tag")
+    }
+
+    /// Puts another URI in.
+    #[must_use]
+    pub fn with_uri(mut self, uri: Uri) -> Self {
+        self.uri = uri;
+        self
+    }
+
+    /// A view, with all that can be asked of an address.
+    #[must_use]
+    pub fn as_ref(&self) -> NameAddrRef<'_> {
+        NameAddrRef {
+            display: &self.display,
+            uri: self.uri.as_ref(),
+            params: self.params.as_params(),
+        }
+    }
+
+    /// The display name, without quotes and escapes.
+    #[must_use]
+    pub fn display(&self) -> Option<Cow<'_, str>> {
+        self.as_ref().display()
+    }
+
+    /// The URI.
+    #[must_use]
+    pub const fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The parameters of the header, not of the URI.
+    #[must_use]
+    pub fn params(&self) -> Params<'_> {
+        self.params.as_params()
+    }
+
+    /// See [`NameAddrRef::param`].
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<Option<&str>> {
+        self.as_ref().param(name)
+    }
+
+    /// The tag (RFC 3261 §19.3).
+    #[must_use]
+    pub fn tag(&self) -> Option<&str> {
+        self.as_ref().tag()
+    }
+}
+
+impl fmt::Display for NameAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_ref().fmt(f)
+    }
+}
+
+impl FromStr for NameAddr {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(NameAddrRef::parse(text)?.to_owned())
+    }
+}
+
+impl From<NameAddrRef<'_>> for NameAddr {
+    fn from(address: NameAddrRef<'_>) -> Self {
+        address.to_owned()
+    }
+}
+
+impl From<Uri> for NameAddr {
+    fn from(uri: Uri) -> Self {
+        Self::new(uri)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_display_name_may_touch_the_bracket() {
+        let address = NameAddrRef::parse("caller<sip:caller@example.com>;tag=323").unwrap();
+        assert_eq!(address.display().as_deref(), Some("caller"));
+        assert_eq!(address.tag(), Some("323"));
+    }
+
+    #[test]
+    fn parameters_after_a_bare_uri_belong_to_the_header() {
+        let address =
+            NameAddrRef::parse("sip:vivekg@chair-dnrc.example.com ;   tag    = 1918181833n")
+                .unwrap();
+        assert_eq!(address.uri().as_str(), "sip:vivekg@chair-dnrc.example.com");
+        assert_eq!(address.tag(), Some("1918181833n"));
+    }
+
+    #[test]
+    fn each_broken_part_is_refused() {
+        for (bad, kind) in [
+            (
+                "\"Mr. J. User <sip:j.user@example.com>",
+                ErrorKind::QuotedString,
+            ),
+            ("Bell, Alexander <sip:a@b>", ErrorKind::Scheme),
+            ("Watson Thomas, <sip:a@b>", ErrorKind::DisplayName),
+            ("< sip:t.watson@example.org >", ErrorKind::Scheme),
+            ("<sip:t.watson@example.org", ErrorKind::BracketedUri),
+            ("\"a\" sip:b@c", ErrorKind::BracketedUri),
+            (
+                "sip:user@example.com?Route=%3Csip:sip.example.com%3E",
+                ErrorKind::BracketedUri,
+            ),
+            ("<sip:a@b>;;", ErrorKind::Token),
+            ("<sip:a@b> x", ErrorKind::EndOfValue),
+            ("", ErrorKind::Scheme),
+            ("<>", ErrorKind::Scheme),
+        ] {
+            assert_eq!(
+                NameAddrRef::parse(bad).map_err(|error| error.kind()),
+                Err(kind),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_built_cannot_break_out() {
+        let address = NameAddr::new("sip:a@b".parse().unwrap());
+        assert!(address.clone().with_display("a\r\nVia: x").is_err());
+        assert!(address.clone().with_tag("a;b").is_err());
+        let odd = address.with_display("\" <sip:x@y>, \\").unwrap();
+        assert_eq!(odd.to_string().parse(), Ok(odd));
+    }
+}

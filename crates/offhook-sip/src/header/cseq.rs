@@ -1,0 +1,154 @@
+//! Numbers that order requests: CSeq (RFC 3261 §20.16), RSeq and RAck (RFC 3262 §7).
+
+use core::fmt;
+
+use crate::error::{ErrorKind, ValueError};
+use crate::grammar::{Parsed, fail, number, skip_lws, token, whole};
+use crate::header::name::HeaderName;
+use crate::header::typed::TypedHeader;
+use crate::method::Method;
+
+/// The number of a request in its dialog, and its method.
+///
+/// ```
+/// use offhook_sip::header::CSeq;
+/// use offhook_sip::{Headers, Method};
+/// let mut headers = Headers::new();
+/// headers.set_typed(&CSeq::new(314_159, Method::Invite));
+/// assert_eq!(headers.get("CSeq"), Some("314159 INVITE"));
+/// assert_eq!(headers.required::<CSeq>()?.number(), 314_159);
+/// # Ok::<(), offhook_sip::HeaderError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CSeq {
+    number: u32,
+    method: Method,
+}
+
+impl CSeq {
+    /// A number and a method. RFC 3261 §8.1.1.5 wants a first number under 2^31.
+    #[must_use]
+    pub const fn new(number: u32, method: Method) -> Self {
+        Self { number, method }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The method.
+    #[must_use]
+    pub const fn method(&self) -> &Method {
+        &self.method
+    }
+}
+
+/// `1*DIGIT LWS Method`
+fn cseq(text: &str) -> Parsed<'_, CSeq> {
+    let (rest, number) = number(text)?;
+    let start = skip_lws(rest);
+    if start.len() == rest.len() {
+        return fail(rest, ErrorKind::Space);
+    }
+    let (rest, method) = token(start)?;
+    Ok((rest, CSeq::new(number, Method::from_token(method))))
+}
+
+impl<'a> TypedHeader<'a> for CSeq {
+    const NAME: HeaderName<'static> = HeaderName::CSEQ;
+
+    fn decode(raw: &'a str) -> Result<Self, ValueError> {
+        whole(raw, cseq)
+    }
+
+    fn encode(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        write!(out, "{} {}", self.number, self.method)
+    }
+}
+
+/// Which reliable provisional response is acknowledged (RFC 3262 §7.2).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RAck {
+    response: u32,
+    cseq: CSeq,
+}
+
+impl RAck {
+    /// The RSeq of the response, and the CSeq of the request that it answers.
+    #[must_use]
+    pub const fn new(response: u32, cseq: CSeq) -> Self {
+        Self { response, cseq }
+    }
+
+    /// The RSeq of the response.
+    #[must_use]
+    pub const fn response(&self) -> u32 {
+        self.response
+    }
+
+    /// The CSeq of the request that it answers.
+    #[must_use]
+    pub const fn cseq(&self) -> &CSeq {
+        &self.cseq
+    }
+}
+
+impl<'a> TypedHeader<'a> for RAck {
+    const NAME: HeaderName<'static> = HeaderName::RACK;
+
+    fn decode(raw: &'a str) -> Result<Self, ValueError> {
+        whole(raw, |text| {
+            let (rest, response) = number(text)?;
+            let start = skip_lws(rest);
+            if start.len() == rest.len() {
+                return fail(rest, ErrorKind::Space);
+            }
+            let (rest, cseq) = cseq(start)?;
+            Ok((rest, Self::new(response, cseq)))
+        })
+    }
+
+    fn encode(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        write!(out, "{} ", self.response)?;
+        self.cseq.encode(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leading_zeros_are_allowed() {
+        assert_eq!(
+            CSeq::decode("0009    INVITE"),
+            Ok(CSeq::new(9, Method::Invite))
+        );
+    }
+
+    #[test]
+    fn each_broken_part_is_refused() {
+        for (bad, kind) in [
+            ("36893488147419103232 REGISTER", ErrorKind::Number),
+            ("4294967296 REGISTER", ErrorKind::Number),
+            ("-1 REGISTER", ErrorKind::Number),
+            ("1REGISTER", ErrorKind::Space),
+            ("1 ", ErrorKind::Token),
+            ("1 RE GISTER", ErrorKind::EndOfValue),
+            ("", ErrorKind::Number),
+        ] {
+            assert_eq!(
+                CSeq::decode(bad).map_err(|error| error.kind()),
+                Err(kind),
+                "{bad}"
+            );
+        }
+        assert!(RAck::decode("1 2").is_err());
+        assert_eq!(
+            RAck::decode("776656 1 INVITE"),
+            Ok(RAck::new(776_656, CSeq::new(1, Method::Invite)))
+        );
+    }
+}

@@ -1,0 +1,223 @@
+//! Where the headers of a message are kept: an index over the text that came in, and a text that
+//! takes what is added.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytestring::ByteString;
+
+use crate::header::name::{HeaderName, UNKNOWN, lookup};
+
+/// One header: where its name and its value stand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    name_start: u32,
+    value_start: u32,
+    value_end: u32,
+    name_len: u16,
+    number: u8,
+    /// In [`Store::added`] rather than in the message.
+    added: bool,
+}
+
+impl Entry {
+    /// A header of the message text; offsets from its start.
+    pub(crate) const fn in_message(
+        number: u8,
+        name_start: u32,
+        name_len: u16,
+        value_start: u32,
+        value_end: u32,
+    ) -> Self {
+        Self {
+            name_start,
+            value_start,
+            value_end,
+            name_len,
+            number,
+            added: false,
+        }
+    }
+}
+
+/// The headers, in order. Values hold no CR and no LF: folded ones are kept unfolded.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Store {
+    text: ByteString,
+    added: String,
+    entries: Vec<Entry>,
+}
+
+impl Store {
+    pub(crate) const fn new(text: ByteString, added: String, entries: Vec<Entry>) -> Self {
+        Self {
+            text,
+            added,
+            entries,
+        }
+    }
+
+    pub(crate) const fn text(&self) -> &ByteString {
+        &self.text
+    }
+
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    fn slice(&self, added: bool, start: u32, end: u32) -> &str {
+        let text: &str = if added { &self.added } else { &self.text };
+        text.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    pub(crate) fn name(&self, entry: &Entry) -> HeaderName<'_> {
+        HeaderName::from_number(entry.number, self.written_name(entry))
+    }
+
+    fn written_name(&self, entry: &Entry) -> &str {
+        let end = entry.name_start + u32::from(entry.name_len);
+        self.slice(entry.added, entry.name_start, end)
+    }
+
+    pub(crate) fn value(&self, entry: &Entry) -> &str {
+        self.slice(entry.added, entry.value_start, entry.value_end)
+    }
+
+    /// Where the value stands in the message; 0 for one that was added.
+    pub(crate) const fn message_offset(entry: &Entry) -> usize {
+        if entry.added {
+            0
+        } else {
+            entry.value_start as usize
+        }
+    }
+
+    pub(crate) fn matches(&self, entry: &Entry, name: HeaderName<'_>) -> bool {
+        entry.number == name.number()
+            && (entry.number != UNKNOWN
+                || self.written_name(entry).eq_ignore_ascii_case(name.as_str()))
+    }
+
+    pub(crate) fn position(&self, name: HeaderName<'_>) -> Option<usize> {
+        self.entries
+            .iter()
+            .position(|entry| self.matches(entry, name))
+    }
+
+    pub(crate) const fn lines<'a>(&'a self, name: HeaderName<'a>) -> Lines<'a> {
+        Lines {
+            store: self,
+            name,
+            next: 0,
+        }
+    }
+
+    /// Inserts a header whose name and value are known to be clean; `write` adds the value.
+    pub(crate) fn insert_with(
+        &mut self,
+        at: usize,
+        name: HeaderName<'_>,
+        write: impl FnOnce(&mut String),
+    ) {
+        let name_start = length(&self.added);
+        self.added.push_str(name.as_str());
+        let value_start = length(&self.added);
+        write(&mut self.added);
+        let entry = Entry {
+            name_start,
+            value_start,
+            value_end: length(&self.added),
+            name_len: u16::try_from(name.as_str().len()).unwrap_or(u16::MAX),
+            number: name.number(),
+            added: true,
+        };
+        let at = at.min(self.entries.len());
+        self.entries.insert(at, entry);
+    }
+
+    /// Puts another value in the place of one.
+    pub(crate) fn rewrite_with(&mut self, at: usize, write: impl FnOnce(&mut String)) {
+        let Some(entry) = self.entries.get(at).copied() else {
+            return;
+        };
+        let name = String::from(self.written_name(&entry));
+        self.entries.remove(at);
+        self.insert_with(at, HeaderName::from_number(lookup(&name), &name), write);
+    }
+
+    pub(crate) fn remove(&mut self, at: usize) {
+        if at < self.entries.len() {
+            self.entries.remove(at);
+        }
+    }
+
+    pub(crate) fn remove_all(&mut self, name: HeaderName<'_>) -> usize {
+        let before = self.entries.len();
+        let mut entries = core::mem::take(&mut self.entries);
+        entries.retain(|entry| !self.matches(entry, name));
+        self.entries = entries;
+        before - self.entries.len()
+    }
+}
+
+fn length(text: &str) -> u32 {
+    u32::try_from(text.len()).unwrap_or(u32::MAX)
+}
+
+/// Writes a folded value with one space in place of each fold (RFC 3261 §7.3.1); where it stands.
+pub(crate) fn unfold(value: &str, number: u8, name: &str, added: &mut String) -> Entry {
+    let name_start = length(added);
+    added.push_str(name);
+    let value_start = length(added);
+    let mut lines = value.split(['\r', '\n']);
+    if let Some(first) = lines.next() {
+        added.push_str(first.trim_matches([' ', '\t']));
+    }
+    for line in lines {
+        let line = line.trim_matches([' ', '\t']);
+        if !line.is_empty() {
+            if length(added) != value_start {
+                added.push(' ');
+            }
+            added.push_str(line);
+        }
+    }
+    Entry {
+        name_start,
+        value_start,
+        value_end: length(added),
+        name_len: u16::try_from(name.len()).unwrap_or(u16::MAX),
+        number,
+        added: true,
+    }
+}
+
+/// The values of all header lines of one name, in order, as they were written but unfolded.
+#[derive(Clone, Debug)]
+pub struct Lines<'a> {
+    store: &'a Store,
+    name: HeaderName<'a>,
+    next: usize,
+}
+
+impl<'a> Lines<'a> {
+    /// The next value and where it stands in the message.
+    pub(crate) fn next_placed(&mut self) -> Option<(&'a str, usize)> {
+        let store = self.store;
+        while let Some(entry) = store.entries.get(self.next) {
+            self.next += 1;
+            if store.matches(entry, self.name) {
+                return Some((store.value(entry), Store::message_offset(entry)));
+            }
+        }
+        None
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.next_placed()?.0)
+    }
+}

@@ -1,0 +1,131 @@
+//! Hosts: a name or an address (RFC 3261 §25.1, `host`).
+
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::error::{BuildError, ErrorKind, ValueError};
+use crate::grammar::{host, whole};
+
+/// The host of a URI or a Via; compared without regard to case.
+///
+/// [`Display`](fmt::Display) writes an IPv6 address in brackets, as messages have it.
+///
+/// ```
+/// use offhook_sip::Host;
+/// let host = Host::parse("[2001:db8::10]")?;
+/// assert_eq!(host, Host::Ip("2001:db8::10".parse().unwrap()));
+/// assert_eq!(host.to_string(), "[2001:db8::10]");
+/// assert_eq!(Host::parse("Example.com")?, Host::Domain("example.COM"));
+/// # Ok::<(), offhook_sip::ValueError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub enum Host<'a> {
+    /// An address.
+    Ip(IpAddr),
+    /// A name.
+    Domain(&'a str),
+}
+
+impl<'a> Host<'a> {
+    /// Reads a name, an IPv4 address, or an IPv6 address in brackets.
+    pub fn parse(text: &'a str) -> Result<Self, ValueError> {
+        whole(text, host).map(Self::classify)
+    }
+
+    /// Tells a host that the grammar accepted: name or address.
+    pub(crate) fn classify(text: &'a str) -> Self {
+        let address = match text.as_bytes() {
+            [b'[', .., b']'] => text[1..text.len() - 1]
+                .parse::<Ipv6Addr>()
+                .ok()
+                .map(IpAddr::V6),
+            // no name ends in a digit but an address (RFC 3261 §25.1: toplabel)
+            [b'0'..=b'9', .., b'0'..=b'9'] => text.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+            _ => None,
+        };
+        address.map_or(Self::Domain(text), Self::Ip)
+    }
+
+    /// Checks that a name is one.
+    pub(crate) fn check(&self) -> Result<(), BuildError> {
+        match self {
+            Self::Ip(_) => Ok(()),
+            Self::Domain(name) => match host(name) {
+                Ok(("", _)) => Ok(()),
+                _ => Err(BuildError::new(0, ErrorKind::Host)),
+            },
+        }
+    }
+
+    /// The address, if it is one.
+    #[must_use]
+    pub const fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(address) => Some(*address),
+            Self::Domain(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Host<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(IpAddr::V6(address)) => write!(f, "[{address}]"),
+            Self::Ip(IpAddr::V4(address)) => address.fmt(f),
+            Self::Domain(name) => f.write_str(name),
+        }
+    }
+}
+
+impl PartialEq for Host<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Ip(one), Self::Ip(two)) => one == two,
+            (Self::Domain(one), Self::Domain(two)) => one.eq_ignore_ascii_case(two),
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Host<'_> {}
+
+impl Hash for Host<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Ip(address) => address.hash(state),
+            Self::Domain(name) => {
+                for octet in name.bytes() {
+                    state.write_u8(octet.to_ascii_lowercase());
+                }
+            }
+        }
+    }
+}
+
+impl From<IpAddr> for Host<'_> {
+    fn from(address: IpAddr) -> Self {
+        Self::Ip(address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_out_of_range_is_a_name() {
+        assert_eq!(Host::parse("192.0.2.256"), Ok(Host::Domain("192.0.2.256")));
+        assert_eq!(
+            Host::parse("192.0.2.1").map(|host| host.ip()),
+            Ok("192.0.2.1".parse().ok())
+        );
+    }
+
+    #[test]
+    fn broken_references_are_refused() {
+        for bad in ["[2001:db8::1", "[]", "[1.2.3.4]", "2001:db8::1", "a b", ""] {
+            assert!(Host::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

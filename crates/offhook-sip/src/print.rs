@@ -1,0 +1,186 @@
+//! Messages to octets.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+
+use crate::header::map::Headers;
+use crate::header::name::HeaderName;
+use crate::message::{Message, Request, Response};
+
+/// Writes the headers in canonical form: names as the RFCs spell them, no folding, and always the
+/// Content-Length that the body has (RFC 3261 §20.14).
+fn head(out: &mut Vec<u8>, headers: &Headers, body: usize) {
+    let mut sized = false;
+    for (name, value) in headers.iter() {
+        if name == HeaderName::CONTENT_LENGTH {
+            if !core::mem::replace(&mut sized, true) {
+                content_length(out, body);
+            }
+            continue;
+        }
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    if !sized {
+        content_length(out, body);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn content_length(out: &mut Vec<u8>, length: usize) {
+    out.extend_from_slice(b"Content-Length: ");
+    decimal(out, length);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn decimal(out: &mut Vec<u8>, number: usize) {
+    let mut digits = [b'0'; 20];
+    let mut rest = number;
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        #[allow(clippy::cast_possible_truncation, reason = "a digit")]
+        let digit = (rest % 10) as u8;
+        digits[start] = b'0' + digit;
+        rest /= 10;
+        if rest == 0 || start == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
+}
+
+/// Octets of the headers in canonical form, at most.
+fn size(headers: &Headers) -> usize {
+    let lines: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum();
+    lines + 42
+}
+
+fn finish(mut out: Vec<u8>, body: &[u8]) -> Bytes {
+    out.extend_from_slice(body);
+    Bytes::from(out)
+}
+
+/// Head and body as they came in.
+fn verbatim(headers: &Headers, body: &[u8], untouched: bool) -> Option<Bytes> {
+    let head = headers.store.text();
+    (untouched && !head.is_empty()).then(|| {
+        let mut out = Vec::with_capacity(head.len() + body.len());
+        out.extend_from_slice(head.as_bytes());
+        finish(out, body)
+    })
+}
+
+impl Request {
+    /// The message in canonical form.
+    ///
+    /// Names are spelled as the RFCs do, nothing is folded, and Content-Length is what the body
+    /// has. Values stay as they are.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        finish(self.head_octets(), &self.body)
+    }
+
+    /// The octets that were parsed, if nothing was changed since; what followed the body in the
+    /// datagram is not among them.
+    #[must_use]
+    pub fn to_bytes_verbatim(&self) -> Option<Bytes> {
+        verbatim(&self.headers, &self.body, self.untouched)
+    }
+
+    fn head_octets(&self) -> Vec<u8> {
+        let (method, uri) = (self.method.as_str(), self.uri.as_str());
+        let length = method.len() + uri.len() + 12 + size(&self.headers) + self.body.len();
+        let mut out = Vec::with_capacity(length);
+        out.extend_from_slice(method.as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(uri.as_bytes());
+        out.extend_from_slice(b" SIP/2.0\r\n");
+        head(&mut out, &self.headers, self.body.len());
+        out
+    }
+}
+
+impl Response {
+    /// The message in canonical form; see [`Request::to_bytes`].
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        finish(self.head_octets(), &self.body)
+    }
+
+    /// The octets that were parsed, if nothing was changed since; what followed the body in the
+    /// datagram is not among them.
+    #[must_use]
+    pub fn to_bytes_verbatim(&self) -> Option<Bytes> {
+        verbatim(&self.headers, &self.body, self.untouched)
+    }
+
+    fn head_octets(&self) -> Vec<u8> {
+        let length = self.reason.len() + 16 + size(&self.headers) + self.body.len();
+        let mut out = Vec::with_capacity(length);
+        out.extend_from_slice(b"SIP/2.0 ");
+        decimal(&mut out, usize::from(self.status.get()));
+        out.push(b' ');
+        out.extend_from_slice(self.reason.as_bytes());
+        out.extend_from_slice(b"\r\n");
+        head(&mut out, &self.headers, self.body.len());
+        out
+    }
+}
+
+impl Message {
+    /// The message in canonical form; see [`Request::to_bytes`].
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        match self {
+            Self::Request(request) => request.to_bytes(),
+            Self::Response(response) => response.to_bytes(),
+        }
+    }
+
+    /// The octets that were parsed; see [`Request::to_bytes_verbatim`].
+    #[must_use]
+    pub fn to_bytes_verbatim(&self) -> Option<Bytes> {
+        match self {
+            Self::Request(request) => request.to_bytes_verbatim(),
+            Self::Response(response) => response.to_bytes_verbatim(),
+        }
+    }
+}
+
+fn display(f: &mut fmt::Formatter<'_>, head: &[u8], body: &[u8]) -> fmt::Result {
+    let lossy = alloc::string::String::from_utf8_lossy;
+    f.write_str(&lossy(head))?;
+    f.write_str(&lossy(body))
+}
+
+impl fmt::Display for Request {
+    /// The canonical form; octets of the body that are no UTF-8 are shown as U+FFFD.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        display(f, &self.head_octets(), &self.body)
+    }
+}
+
+impl fmt::Display for Response {
+    /// The canonical form; octets of the body that are no UTF-8 are shown as U+FFFD.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        display(f, &self.head_octets(), &self.body)
+    }
+}
+
+impl fmt::Display for Message {
+    /// The canonical form; octets of the body that are no UTF-8 are shown as U+FFFD.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request(request) => request.fmt(f),
+            Self::Response(response) => response.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The answer to a request that could not be read: what RFC 4475 expects instead of silence.
+
+use bytes::Bytes;
+
+use crate::error::ParseError;
+use crate::grammar::bad_control;
+use crate::header::map::Headers;
+use crate::header::name::{HeaderName, lookup};
+use crate::header::typed::TypedHeader;
+use crate::header::via::Via;
+use crate::message::Response;
+use crate::method::Method;
+
+/// What an answer takes from the request (RFC 3261 §8.2.6.2).
+const TAKEN: [HeaderName<'static>; 5] = [
+    HeaderName::VIA,
+    HeaderName::FROM,
+    HeaderName::TO,
+    HeaderName::CALL_ID,
+    HeaderName::CSEQ,
+];
+
+impl ParseError {
+    /// The answer to send, if the message is a request other than ACK of which enough was
+    /// readable: a Via to send it by, From, To, Call-ID and CSeq.
+    ///
+    /// For an error of [`Request::validate`](crate::Request::validate) use
+    /// [`Request::response`](crate::Request::response): the request is at hand then.
+    #[must_use]
+    pub fn response(&self) -> Option<Response> {
+        let headers = salvage(&self.datagram)?;
+        let mut response = Response::new(self.status());
+        *response.headers_mut() = headers;
+        Some(response)
+    }
+}
+
+fn salvage(datagram: &Bytes) -> Option<Headers> {
+    let mut lines = datagram.split(|&octet| octet == b'\n');
+    let start = lines.find(|line| !line.trim_ascii().is_empty())?;
+    if start.len() >= 4 && start[..4].eq_ignore_ascii_case(b"SIP/") {
+        return None;
+    }
+    let method = start.split(|&octet| octet == b' ').next()?;
+    if method == Method::Ack.as_str().as_bytes() {
+        return None;
+    }
+    let mut found = [const { Headers::empty() }; TAKEN.len()];
+    for line in lines {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            break;
+        }
+        let Some((name, value)) = core::str::from_utf8(line).ok()?.split_once(':') else {
+            continue;
+        };
+        let name = name.trim_end();
+        let number = lookup(name);
+        if let Some(place) = TAKEN.iter().position(|taken| taken.number() == number) {
+            if bad_control(value).is_some() {
+                return None;
+            }
+            found[place].append_clean(TAKEN[place], value);
+        }
+    }
+    if found.iter().any(Headers::is_empty) {
+        return None;
+    }
+    // Without a Via that can be read there is no way back.
+    let top = found[0].get(HeaderName::VIA)?;
+    let end = crate::grammar::comma(top).unwrap_or(top.len());
+    Via::decode(&top[..end]).ok()?;
+    let mut headers = Headers::new();
+    for part in &found {
+        for (name, value) in part.iter() {
+            headers.append_clean(name, value);
+        }
+    }
+    Some(headers)
+}

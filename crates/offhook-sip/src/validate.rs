@@ -1,0 +1,103 @@
+//! What every element checks of a message before it acts on it (RFC 3261 §8.1.1, §8.2, §16.3).
+
+use crate::error::{ErrorKind, HeaderError, ParseError, ValueError};
+use crate::header::content::ContentType;
+use crate::header::cseq::CSeq;
+use crate::header::lifetime::MaxForwards;
+use crate::header::map::Headers;
+use crate::header::name::HeaderName;
+use crate::header::party::{Contact, From, RecordRoute, Route, To};
+use crate::header::text::CallId;
+use crate::header::typed::TypedHeader;
+use crate::header::via::Via;
+use crate::message::{Message, Request, Response};
+
+/// The header is there once, and reads well.
+fn once<'a, H: TypedHeader<'a>>(headers: &'a Headers) -> Result<H, ParseError> {
+    let value = headers.required()?;
+    at_most_once(headers, H::NAME)?;
+    Ok(value)
+}
+
+fn at_most_once(headers: &Headers, name: HeaderName<'static>) -> Result<(), ParseError> {
+    let mut lines = headers.get_all(name);
+    lines.next();
+    match lines.next_placed() {
+        None => Ok(()),
+        Some((_, at)) => {
+            Err(HeaderError::new(name, ValueError::new(0, ErrorKind::RepeatedHeader), at).into())
+        }
+    }
+}
+
+/// Each value of the header reads well; whether there is one.
+fn each<'a, H: TypedHeader<'a>>(headers: &'a Headers) -> Result<bool, ParseError> {
+    let mut found = false;
+    for value in headers.typed_all::<H>() {
+        value?;
+        found = true;
+    }
+    Ok(found)
+}
+
+/// What requests and responses have in common.
+fn common(headers: &Headers) -> Result<CSeq, ParseError> {
+    if !each::<Via<'_>>(headers)? {
+        return Err(HeaderError::missing(HeaderName::VIA).into());
+    }
+    once::<From<'_>>(headers)?;
+    once::<To<'_>>(headers)?;
+    once::<CallId<'_>>(headers)?;
+    let cseq = once::<CSeq>(headers)?;
+    each::<RecordRoute<'_>>(headers)?;
+    each::<Contact<'_>>(headers)?;
+    at_most_once(headers, HeaderName::CONTENT_TYPE)?;
+    headers.typed::<ContentType<'_>>()?;
+    Ok(cseq)
+}
+
+impl Request {
+    /// Checks what every element needs of a request: Via, From, To, Call-ID and CSeq are there
+    /// and read well, CSeq names this method, what is there of Max-Forwards, Route, Record-Route,
+    /// Contact and Content-Type reads well too, and the Request-URI has no headers.
+    ///
+    /// The error's [`status`](ParseError::status) is the one to answer by:
+    /// `request.response(error.status())`. Max-Forwards and the From tag may be missing, as in
+    /// RFC 2543 (RFC 4475 §3.4.1).
+    pub fn validate(&self) -> Result<(), ParseError> {
+        let cseq = common(&self.headers)?;
+        if cseq.method() != &self.method {
+            let fault = ValueError::new(0, ErrorKind::MethodMismatch);
+            let at = self.headers.get_all(HeaderName::CSEQ).next_placed();
+            let at = at.map_or(0, |(_, at)| at);
+            return Err(HeaderError::new(HeaderName::CSEQ, fault, at).into());
+        }
+        at_most_once(&self.headers, HeaderName::MAX_FORWARDS)?;
+        self.headers.typed::<MaxForwards>()?;
+        each::<Route<'_>>(&self.headers)?;
+        // RFC 3261 §19.1.1, table 1
+        if self.uri.headers().next().is_some() {
+            return Err(ParseError::new(0, ErrorKind::UriHeader));
+        }
+        Ok(())
+    }
+}
+
+impl Response {
+    /// Checks what every element needs of a response: Via, From, To, Call-ID and CSeq are there
+    /// and read well, and so does what is there of Record-Route, Contact and Content-Type. A
+    /// response that fails is dropped.
+    pub fn validate(&self) -> Result<(), ParseError> {
+        common(&self.headers).map(|_| ())
+    }
+}
+
+impl Message {
+    /// [`Request::validate`] or [`Response::validate`].
+    pub fn validate(&self) -> Result<(), ParseError> {
+        match self {
+            Self::Request(request) => request.validate(),
+            Self::Response(response) => response.validate(),
+        }
+    }
+}
