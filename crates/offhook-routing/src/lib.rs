@@ -1,6 +1,11 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod conf;
+pub mod conf;
+pub mod location;
+mod parameters;
+pub mod target;
 
-pub use conf::{Conf, ConfError, Entry, Place, Section, Source, boolean};
+pub use conf::{Conf, ConfError};
+pub use parameters::Parameters;
+pub use target::{Target, TargetError, TargetKind};

@@ -1,0 +1,123 @@
+//! The parameters of the message that is being routed: what `${name}` reads and `;name=value` sets.
+
+use std::borrow::Cow;
+
+/// More than a call brings and a table sets; what a table would add beyond is refused.
+const MAX_PARAMETERS: usize = 512;
+
+/// The name that only a verified digest gives a value to.
+pub(crate) const USERNAME: &str = "username";
+
+/// The parameters of one message, in the order in which they were first set.
+///
+/// `${username}` means that this user has proved who he is. It is therefore no parameter like the
+/// others: it is the argument of [`Parameters::new`], and neither [`Parameters::set`] nor a rule
+/// can change it.
+///
+/// ```
+/// use offhook_routing::Parameters;
+///
+/// let mut parameters = Parameters::new(None);
+/// parameters.set("called", "2");
+/// assert!(!parameters.set("username", "sunny"));
+/// assert_eq!(parameters.get("username"), None);
+/// assert_eq!(Parameters::new(Some("sunny")).get("username"), Some("sunny"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parameters {
+    verified_user: Option<Box<str>>,
+    values: Vec<(Cow<'static, str>, String)>,
+}
+
+impl Parameters {
+    /// No parameters but `username`, if there is one: pass what a digest check has verified, and
+    /// nothing that a message only claims.
+    #[must_use]
+    pub fn new(verified_user: Option<&str>) -> Self {
+        Self {
+            verified_user: verified_user.map(Into::into),
+            values: Vec::new(),
+        }
+    }
+
+    /// The user who has proved who he is.
+    #[must_use]
+    pub fn verified_user(&self) -> Option<&str> {
+        self.verified_user.as_deref()
+    }
+
+    /// The value of a parameter; names are compared with their case.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        if name == USERNAME {
+            return self.verified_user();
+        }
+        self.values
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Sets a parameter. Returns whether it was done: `username` cannot be set, and there can be
+    /// no more than 512 parameters.
+    pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> bool {
+        let name = name.into();
+        if name == USERNAME || name.is_empty() {
+            return false;
+        }
+        if let Some((_, known)) = self.values.iter_mut().find(|(known, _)| *known == name) {
+            *known = value.into();
+            return true;
+        }
+        if self.values.len() >= MAX_PARAMETERS {
+            return false;
+        }
+        self.values.push((name, value.into()));
+        true
+    }
+
+    /// Removes a parameter and returns its value.
+    pub fn remove(&mut self, name: &str) -> Option<String> {
+        let index = self.values.iter().position(|(known, _)| known == name)?;
+        Some(self.values.remove(index).1)
+    }
+
+    /// All names and values, `username` first.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let user = self.verified_user().map(|user| (USERNAME, user));
+        user.into_iter().chain(
+            self.values
+                .iter()
+                .map(|(name, value)| (name.as_ref(), value.as_str())),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_keep_their_order_and_their_last_value() {
+        let mut parameters = Parameters::new(Some("u1"));
+        assert!(parameters.set("a", "1"));
+        assert!(parameters.set("b".to_owned(), "2"));
+        assert!(parameters.set("a", "3"));
+        assert!(!parameters.set("", "x"));
+        let all: Vec<_> = parameters.iter().collect();
+        assert_eq!(all, [("username", "u1"), ("a", "3"), ("b", "2")]);
+        assert_eq!(parameters.remove("a").as_deref(), Some("3"));
+        assert_eq!(parameters.remove("username"), None);
+        assert_eq!(parameters.get("A"), None);
+    }
+
+    #[test]
+    fn their_number_is_bounded() {
+        let mut parameters = Parameters::new(None);
+        for n in 0..MAX_PARAMETERS {
+            assert!(parameters.set(n.to_string(), "1"));
+        }
+        assert!(!parameters.set("one more", "1"));
+        assert!(parameters.set("0", "2"));
+    }
+}
