@@ -4,8 +4,10 @@
 pub mod conf;
 pub mod location;
 mod parameters;
+pub mod regexroute;
 pub mod target;
 
 pub use conf::{Conf, ConfError};
 pub use parameters::Parameters;
+pub use regexroute::{Decision, Facts, Handled, Line, State, Table};
 pub use target::{Target, TargetError, TargetKind};
