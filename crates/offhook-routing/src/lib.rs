@@ -3,6 +3,7 @@
 
 pub mod conf;
 pub mod location;
+pub mod next_hop;
 mod parameters;
 pub mod regexroute;
 pub mod target;
