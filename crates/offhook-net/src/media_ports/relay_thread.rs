@@ -1,0 +1,210 @@
+//! One relay thread: a relay machine, its sockets, one poll.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::mpsc as commands;
+use std::time::Instant;
+
+use mio::net::UdpSocket;
+use mio::{Events, Poll, Token};
+use offhook_media::relay::{
+    Command, Config, Event, LegPorts, Output, PortKey, PortKeys, Relay, RelayId,
+};
+use tokio::sync::mpsc;
+
+use super::port_sockets::{PortSockets, bind};
+
+/// The token of the waker; those of sockets are their keys.
+pub(super) const WAKE: Token = Token(usize::MAX);
+/// The largest datagram there is: video may be long.
+const DATAGRAM: usize = 65_536;
+const EVENTS: usize = 1_024;
+/// Packets taken from one port at a stretch, so that a flood on it does not hold up the others.
+const BATCH: usize = 32;
+
+/// What one thread owns.
+#[derive(Debug)]
+pub(super) struct RelayThread {
+    poll: Poll,
+    relay: Relay,
+    sockets: PortSockets,
+    commands: commands::Receiver<Command>,
+    events: mpsc::UnboundedSender<Event>,
+    buffer: Vec<u8>,
+    /// Ports that had more than a batch: the poll tells of new packets only.
+    unfinished: Vec<Token>,
+    /// The keys of each call's ports, for when they are released.
+    keys: HashMap<RelayId, PortKeys>,
+}
+
+/// The queue of commands has lost its other end.
+struct Over;
+
+impl RelayThread {
+    pub(super) fn new(
+        poll: Poll,
+        config: Config,
+        seed: [u8; 32],
+        commands: commands::Receiver<Command>,
+        events: mpsc::UnboundedSender<Event>,
+    ) -> Self {
+        Self {
+            poll,
+            relay: Relay::new(config, seed),
+            sockets: PortSockets::default(),
+            commands,
+            events,
+            buffer: vec![0; DATAGRAM],
+            unfinished: Vec::new(),
+            keys: HashMap::new(),
+        }
+    }
+
+    /// Relays until the queue of commands is dropped.
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            let wait = self.wait();
+            if let Err(error) = self.poll.poll(&mut events, wait) {
+                if error.kind() != io::ErrorKind::Interrupted {
+                    tracing::error!(%error, "the voice relay cannot poll");
+                    return;
+                }
+                continue;
+            }
+            let now = Instant::now();
+            if self.obey(now).is_err() {
+                return;
+            }
+            for token in std::mem::take(&mut self.unfinished) {
+                self.receive(now, token);
+            }
+            for event in &events {
+                if event.token() != WAKE {
+                    self.receive(now, event.token());
+                }
+            }
+            self.relay.handle_timeout(now);
+            self.drain();
+        }
+    }
+
+    fn wait(&self) -> Option<std::time::Duration> {
+        if !self.unfinished.is_empty() {
+            return Some(std::time::Duration::ZERO);
+        }
+        let due = self.relay.poll_timeout()?;
+        Some(due.saturating_duration_since(Instant::now()))
+    }
+
+    fn obey(&mut self, now: Instant) -> Result<(), Over> {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::Open { id, a, b }) => self.open(now, id, a, b),
+                Ok(command) => {
+                    self.relay.handle_command(now, command);
+                    self.drain();
+                }
+                Err(commands::TryRecvError::Empty) => return Ok(()),
+                Err(commands::TryRecvError::Disconnected) => return Err(Over),
+            }
+        }
+    }
+
+    /// Binds the ports first: the relay is told of a call only when it has them.
+    fn open(&mut self, now: Instant, id: RelayId, a: LegPorts, b: LegPorts) {
+        let mut bound: Vec<UdpSocket> = Vec::with_capacity(4);
+        for local in locals(a).chain(locals(b)) {
+            match bind(local) {
+                Ok(socket) => bound.push(socket),
+                Err(error) => {
+                    tracing::debug!(%local, %error, "cannot open a voice port");
+                    let port = local.port();
+                    self.tell(Event::OpenFailed { id, port });
+                    return;
+                }
+            }
+        }
+        // A number that is in use: the relay refuses it, and the call that has it keeps its ports.
+        let known = self.keys.contains_key(&id);
+        self.relay.handle_command(now, Command::Open { id, a, b });
+        if let (false, Some(keys)) = (known, self.relay.port_keys(id)) {
+            let wanted = keys_of(keys, a, b);
+            for (key, socket) in wanted.zip(bound) {
+                if let Err(error) = self.sockets.insert(self.poll.registry(), key, socket) {
+                    tracing::warn!(%error, "cannot poll a voice port");
+                }
+            }
+            self.keys.insert(id, keys);
+        }
+        self.drain();
+    }
+
+    fn receive(&mut self, now: Instant, token: Token) {
+        for _ in 0..BATCH {
+            let Some((key, socket)) = self.sockets.at(token) else {
+                return;
+            };
+            let (size, from) = match socket.recv_from(&mut self.buffer) {
+                Ok(received) => received,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // What ICMP says of a packet sent earlier; the port goes on.
+                Err(_) => continue,
+            };
+            let packet = &mut self.buffer[..size];
+            if let Some(forward) = self.relay.handle_packet(now, key, from, packet) {
+                self.sockets.send(forward.from, forward.to, packet);
+            }
+        }
+        self.unfinished.push(token);
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.relay.poll_output() {
+            self.act(output);
+        }
+    }
+
+    fn act(&mut self, output: Output) {
+        match output {
+            Output::Transmit { from, to, payload } => self.sockets.send(from, to, &payload),
+            Output::Peer { .. } => {}
+            Output::Event(event) => {
+                if let Event::Released { id, .. } = &event {
+                    self.release(*id);
+                }
+                self.tell(event);
+            }
+        }
+    }
+
+    fn release(&mut self, id: RelayId) {
+        let Some(keys) = self.keys.remove(&id) else {
+            return;
+        };
+        for key in [keys.a_rtp, keys.a_rtcp, keys.b_rtp, keys.b_rtcp] {
+            self.sockets.remove(self.poll.registry(), key);
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // Nobody listens any more when the sockets are being dropped.
+        let _ = self.events.send(event);
+    }
+}
+
+/// The local addresses of a leg: one, if RTP and RTCP share a port.
+fn locals(leg: LegPorts) -> impl Iterator<Item = SocketAddr> {
+    let rtcp = (!leg.is_muxed()).then_some(leg.rtcp);
+    let ports = std::iter::once(leg.rtp).chain(rtcp);
+    ports.map(move |port| SocketAddr::new(leg.ip, port))
+}
+
+/// The keys of two legs' ports, in the order of their [`locals`].
+fn keys_of(keys: PortKeys, a: LegPorts, b: LegPorts) -> impl Iterator<Item = PortKey> {
+    let a_rtcp = (!a.is_muxed()).then_some(keys.a_rtcp);
+    let b_rtcp = (!b.is_muxed()).then_some(keys.b_rtcp);
+    let legs = [Some(keys.a_rtp), a_rtcp, Some(keys.b_rtp), b_rtcp];
+    legs.into_iter().flatten()
+}

@@ -1,0 +1,142 @@
+//! The relay threads: who runs which call.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc as commands;
+use std::thread::JoinHandle;
+
+use mio::{Poll, Waker};
+use offhook_media::relay::{Command, Event};
+use tokio::sync::mpsc;
+
+use super::relay_thread::{RelayThread, WAKE};
+use crate::config::RelayConfig;
+
+/// The threads that relay voice, outside tokio: told by commands, heard by events.
+#[derive(Debug)]
+pub(crate) struct RelayThreads {
+    threads: Vec<Thread>,
+    /// Unbounded, but no thread says more than a few things of each call that it was told to open.
+    events: mpsc::UnboundedReceiver<Event>,
+    /// Keeps `events` open, and answers what no thread can.
+    own: mpsc::UnboundedSender<Event>,
+}
+
+#[derive(Debug)]
+struct Thread {
+    commands: commands::Sender<Command>,
+    waker: Arc<Waker>,
+    handle: Option<JoinHandle<()>>,
+}
+
+impl RelayThreads {
+    pub(crate) fn start(config: Option<&RelayConfig>) -> io::Result<Self> {
+        let (own, events) = mpsc::unbounded_channel();
+        let mut threads = Self {
+            threads: Vec::new(),
+            events,
+            own,
+        };
+        if let Some(config) = config {
+            for index in 0..config.threads.get() {
+                let thread = Thread::start(config, index, threads.own.clone())?;
+                threads.threads.push(thread);
+            }
+        }
+        Ok(threads)
+    }
+
+    /// Tells the thread that the call belongs to.
+    pub(crate) fn tell(&self, command: Command) {
+        let refused = match self.thread_of(&command) {
+            Some(thread) => thread.tell(command).err(),
+            None => Some(Box::new(command)),
+        };
+        if let Some(Command::Open { id, a, .. }) = refused.as_deref() {
+            let event = Event::OpenFailed {
+                id: *id,
+                port: a.rtp,
+            };
+            // Cannot fail: `self` holds the receiver.
+            let _ = self.own.send(event);
+        }
+    }
+
+    fn thread_of(&self, command: &Command) -> Option<&Thread> {
+        let count = u64::try_from(self.threads.len()).ok();
+        let index = command.id().get().checked_rem(count?)?;
+        self.threads.get(usize::try_from(index).ok()?)
+    }
+
+    /// Waits for ever while nothing is relayed.
+    pub(crate) async fn next(&mut self) -> Event {
+        match self.events.recv().await {
+            Some(event) => event,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends the threads, which close all their ports.
+    pub(crate) fn stop(&mut self) {
+        for thread in self.threads.drain(..) {
+            thread.stop();
+        }
+    }
+}
+
+impl Drop for RelayThreads {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Thread {
+    fn start(
+        config: &RelayConfig,
+        index: usize,
+        events: mpsc::UnboundedSender<Event>,
+    ) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        let (sender, receiver) = commands::channel();
+        let mut seed = config.seed;
+        for (byte, salt) in seed.iter_mut().zip(index.to_le_bytes()) {
+            *byte ^= salt;
+        }
+        let relay = RelayThread::new(poll, config.relay.clone(), seed, receiver, events);
+        let handle = std::thread::Builder::new()
+            .name(format!("relay-{index}"))
+            .spawn(move || relay.run())?;
+        Ok(Self {
+            commands: sender,
+            waker,
+            handle: Some(handle),
+        })
+    }
+
+    /// Gives the command back if the thread has ended.
+    fn tell(&self, command: Command) -> Result<(), Box<Command>> {
+        let sent = self.commands.send(command);
+        sent.map_err(|refused| Box::new(refused.0))?;
+        if let Err(error) = self.waker.wake() {
+            // It is obeyed with the next packet or timer.
+            tracing::warn!(%error, "cannot wake the voice relay");
+        }
+        Ok(())
+    }
+
+    /// Dropping the queue's end is the command to end.
+    fn stop(self) {
+        let Self {
+            commands,
+            waker,
+            handle,
+        } = self;
+        drop(commands);
+        let woken = waker.wake().is_ok();
+        if let (true, Some(handle)) = (woken, handle) {
+            // A thread that panicked has closed its ports, too.
+            let _ = handle.join();
+        }
+    }
+}
