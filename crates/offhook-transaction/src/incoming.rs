@@ -1,0 +1,156 @@
+//! What a request that has come says of its way: the keys it is found by, and the way back.
+
+use std::net::{IpAddr, SocketAddr};
+
+use offhook_sip::header::{CSeq, From, To, Via};
+use offhook_sip::{HeaderName, Host, Method, Request};
+
+use crate::flow::Flow;
+use crate::key::{Key, Keyring, Legacy};
+
+/// How a request matches a transaction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Matching {
+    /// By branch, sent-by and method, or by the rules of RFC 2543 where there is no cookie. An ACK
+    /// and a CANCEL have here the key of their INVITE.
+    pub(crate) own: Key,
+    /// An INVITE (or its ACK or CANCEL) by branch and source.
+    pub(crate) source: Key,
+    /// Of a request outside of a dialog: the same request come by another way (§8.2.2.2).
+    pub(crate) merged: Key,
+    /// Without the cookie: an ACK matches only with the To tag of the response.
+    pub(crate) legacy: bool,
+}
+
+impl Matching {
+    /// `None` where a header that it takes is missing or broken.
+    pub(crate) fn of(keyring: &Keyring, request: &Request, flow: &Flow) -> Option<Self> {
+        let headers = request.headers();
+        let via = headers.typed::<Via>().ok()??;
+        let method = match request.method() {
+            Method::Ack | Method::Cancel => Method::Invite.as_str(),
+            method => method.as_str(),
+        };
+        let is_invite = method == Method::Invite.as_str();
+        let Some(branch) = via.rfc3261_branch() else {
+            return Self::without_cookie(keyring, request, method);
+        };
+        let source = if is_invite {
+            keyring.source(branch, flow.transport, flow.remote)
+        } else {
+            Key::NONE
+        };
+        Some(Self {
+            own: keyring.server(branch, &via.host(), via.port(), method),
+            source,
+            merged: merged(keyring, request)?,
+            legacy: false,
+        })
+    }
+
+    /// RFC 3261 §17.2.3: Request-URI, tags, Call-ID, CSeq and top Via.
+    fn without_cookie(keyring: &Keyring, request: &Request, method: &str) -> Option<Self> {
+        let headers = request.headers();
+        let is_invite = method == Method::Invite.as_str();
+        let to_tag = if is_invite {
+            ""
+        } else {
+            headers.typed::<To>().ok()??.tag().unwrap_or_default()
+        };
+        let fields = Legacy {
+            uri: request.uri().as_str(),
+            via: headers.get(HeaderName::VIA)?,
+            from_tag: headers.typed::<From>().ok()??.tag().unwrap_or_default(),
+            to_tag,
+            call_id: headers.get(HeaderName::CALL_ID)?,
+            cseq: headers.typed::<CSeq>().ok()??.number(),
+        };
+        Some(Self {
+            own: keyring.legacy(&fields, method),
+            source: Key::NONE,
+            merged: merged(keyring, request)?,
+            legacy: true,
+        })
+    }
+}
+
+fn merged(keyring: &Keyring, request: &Request) -> Option<Key> {
+    let headers = request.headers();
+    if matches!(request.method(), Method::Ack | Method::Cancel)
+        || headers.typed::<To>().ok()??.tag().is_some()
+    {
+        return Some(Key::NONE);
+    }
+    // Without a From tag (RFC 2543) nothing tells two requests of one Call-ID apart for sure.
+    let Some(from_tag) = headers.typed::<From>().ok()??.tag() else {
+        return Some(Key::NONE);
+    };
+    let call_id = headers.get(HeaderName::CALL_ID)?;
+    let cseq = headers.typed::<CSeq>().ok()??.number();
+    Some(keyring.merged(from_tag, call_id, cseq, request.method().as_str()))
+}
+
+/// Where responses go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WayBack {
+    pub(crate) flow: Flow,
+    /// On a stream: where a new connection goes if this one is gone.
+    pub(crate) reopen: Option<SocketAddr>,
+}
+
+impl WayBack {
+    /// RFC 3261 §18.2.2 and RFC 3581 §4, from the top Via of the request or of the response.
+    ///
+    /// `to_source`: to the source port even where no `rport` asks for it.
+    pub(crate) fn of(via: &Via<'_>, flow: &Flow, to_source: bool) -> Self {
+        let default = flow.transport.default_port();
+        let port = via.port().unwrap_or(default);
+        if flow.is_reliable() {
+            return Self {
+                flow: *flow,
+                reopen: Some(SocketAddr::new(flow.remote.ip(), port)),
+            };
+        }
+        let remote = if let Some(maddr) = maddr(via) {
+            SocketAddr::new(maddr, port)
+        } else if via.rport().is_some() || to_source {
+            flow.remote
+        } else {
+            SocketAddr::new(flow.remote.ip(), port)
+        };
+        Self {
+            flow: Flow { remote, ..*flow },
+            reopen: None,
+        }
+    }
+}
+
+/// A name would have to be resolved: it is passed over, and the source address serves.
+fn maddr(via: &Via<'_>) -> Option<IpAddr> {
+    match via.maddr()? {
+        Host::Ip(address) => Some(address),
+        Host::Domain(_) => None,
+    }
+}
+
+/// Writes into the top Via where the request really came from (RFC 3261 §18.2.1, RFC 3581 §4).
+pub(crate) fn mark_source(request: &mut Request, flow: &Flow) {
+    let marked = match request.headers().typed::<Via>() {
+        Ok(Some(via)) => {
+            let source = flow.remote.ip().to_canonical();
+            let asked = via.rport().is_some();
+            if !asked && via.host() == Host::Ip(source) {
+                return;
+            }
+            let mut via = via.into_owned().with_received(source);
+            if asked {
+                via = via.with_rport_value(flow.remote.port());
+            }
+            via
+        }
+        _ => return,
+    };
+    let headers = request.headers_mut();
+    headers.pop_via();
+    headers.push_via(&marked);
+}

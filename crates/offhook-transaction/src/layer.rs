@@ -1,0 +1,209 @@
+//! The table of all transactions, and what it does with each message, timer and wish.
+
+mod client;
+mod server;
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use bytes::Bytes;
+use offhook_sip::{Message, parse};
+
+use crate::config::Config;
+use crate::event::{ClientTransactionId, Counts, Event, Output, ServerTransactionId};
+use crate::flow::{Flow, Transmit};
+use crate::key::Keyring;
+use crate::table::{Id, Table};
+use crate::token::TokenSource;
+use crate::transaction::Transaction;
+
+/// The SIP transaction layer: RFC 3261 §17 and §18 with RFC 3581, RFC 4320 and RFC 6026.
+///
+/// Feed one thing (`handle_…` or a verb), drain [`poll_output`](Self::poll_output) until `None`,
+/// sleep until [`poll_timeout`](Self::poll_timeout). Early or repeated calls of
+/// [`handle_timeout`](Self::handle_timeout) are harmless.
+///
+/// What it answers by itself: repeats of requests, CANCEL (200, or 481 where there is nothing to
+/// cancel), merged requests (482), broken ones (400 and what else [`Request::validate`] says), and
+/// 503 with Retry-After when [`Limits`](crate::Limits) are reached. It never answers an ACK.
+///
+/// [`Request::validate`]: offhook_sip::Request::validate
+#[derive(Debug)]
+pub struct Layer {
+    config: Config,
+    tokens: TokenSource,
+    keyring: Keyring,
+    table: Table<Transaction>,
+    output: VecDeque<Output>,
+    clients: usize,
+    servers: usize,
+}
+
+impl Layer {
+    /// A layer without transactions. Its tokens follow from the seed: take one that nobody can
+    /// guess.
+    #[must_use]
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        let mut tokens = TokenSource::new(seed, config.owner);
+        let (k0, k1) = tokens.keys();
+        Self {
+            config,
+            tokens,
+            keyring: Keyring::new(k0, k1),
+            table: Table::new(),
+            output: VecDeque::new(),
+            clients: 0,
+            servers: 0,
+        }
+    }
+
+    /// Takes one datagram, or one whole message of a stream.
+    ///
+    /// Keep-alives (line ends, RFC 5626 §3.5.1) are ignored. What is no SIP message is reported as
+    /// [`Event::Malformed`], and answered where enough of it could be read.
+    pub fn handle_packet(&mut self, now: Instant, flow: Flow, payload: Bytes) {
+        if payload
+            .iter()
+            .all(|octet| matches!(octet, b'\r' | b'\n' | 0))
+        {
+            return;
+        }
+        match parse::datagram_with(&self.config.parser, payload) {
+            Ok(message) => self.handle_message(now, flow, message),
+            Err(error) => self.refuse_broken(flow, error),
+        }
+    }
+
+    /// Takes one message that is read already.
+    pub fn handle_message(&mut self, now: Instant, flow: Flow, message: Message) {
+        match message {
+            Message::Request(request) => self.handle_request(now, flow, request),
+            Message::Response(response) => self.handle_response(now, flow, response),
+        }
+    }
+
+    /// Something sent on `flow` could not be delivered, or its connection is gone
+    /// (RFC 3261 §18.4).
+    ///
+    /// Client transactions without a final response end with [`Event::TransportFailed`]; server
+    /// transactions turn to a new connection (§18.2.2) or report [`Event::Undeliverable`] and live
+    /// on (RFC 6026 §8.7).
+    pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
+        let mut concerned = self.table.with_peer(self.keyring.peer(&flow));
+        if flow.connection.is_some() {
+            // Requests that asked for any connection to that peer, and have heard nothing yet.
+            let any = Flow {
+                connection: None,
+                ..flow
+            };
+            concerned.extend(self.table.with_peer(self.keyring.peer(&any)));
+        }
+        concerned.sort_unstable();
+        for id in concerned {
+            match self.table.get(id).map(|entry| &entry.transaction) {
+                Some(Transaction::Client(_)) => self.client_transport_error(now, id),
+                Some(Transaction::Server(_)) => self.server_transport_error(id),
+                None => {}
+            }
+        }
+    }
+
+    /// Fires all timers that are due at `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(id) = self.table.due(now) {
+            match self.table.get(id).map(|entry| &entry.transaction) {
+                Some(Transaction::Client(_)) => self.client_timeout(now, id),
+                Some(Transaction::Server(_)) => self.server_timeout(now, id),
+                None => {}
+            }
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) next has something to do.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.table.poll_timeout()
+    }
+
+    /// The next thing to send or to know, oldest first.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.output.pop_front()
+    }
+
+    /// Sends a kept message again: a 2xx until its ACK comes (RFC 3261 §13.3.1.4), or that ACK
+    /// each time the 2xx comes again (§13.2.2.4).
+    pub fn resend(&mut self, transmit: Transmit) {
+        self.output.push_back(Output::Transmit(transmit));
+    }
+
+    /// The source of tokens, for tags and Call-IDs that bear the same owner.
+    pub const fn tokens(&mut self) -> &mut TokenSource {
+        &mut self.tokens
+    }
+
+    /// The settings.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where the request of a live client transaction goes.
+    #[must_use]
+    pub fn client_flow(&self, transaction: ClientTransactionId) -> Option<Flow> {
+        self.table.get(transaction.0).map(|entry| entry.flow)
+    }
+
+    /// Where the responses of a live server transaction go.
+    #[must_use]
+    pub fn server_flow(&self, transaction: ServerTransactionId) -> Option<Flow> {
+        self.table.get(transaction.0).map(|entry| entry.flow)
+    }
+
+    /// What is alive.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            client: self.clients,
+            server: self.servers,
+            timers: self.table.timers(),
+            keys: self.table.keys(),
+            peers: self.table.peers(),
+        }
+    }
+
+    fn transmit(&mut self, flow: Flow, payload: Bytes) {
+        self.resend(Transmit { flow, payload });
+    }
+
+    fn report(&mut self, event: Event) {
+        self.output.push_back(Output::Event(event));
+    }
+
+    /// Notes when a transaction wants to be called next.
+    fn schedule(&mut self, id: Id) {
+        let at = self
+            .table
+            .get(id)
+            .and_then(|entry| entry.transaction.poll_timeout());
+        self.table.set_deadline(id, at);
+    }
+
+    /// Ends a transaction and says so.
+    fn end(&mut self, id: Id) {
+        match self.table.remove(id).map(|entry| entry.transaction) {
+            Some(Transaction::Client(client)) => {
+                self.clients = self.clients.saturating_sub(1);
+                if !client.silent {
+                    let transaction = ClientTransactionId(id);
+                    self.report(Event::ClientEnded { transaction });
+                }
+            }
+            Some(Transaction::Server(_)) => {
+                self.servers = self.servers.saturating_sub(1);
+                let transaction = ServerTransactionId(id);
+                self.report(Event::ServerEnded { transaction });
+            }
+            None => {}
+        }
+    }
+}
