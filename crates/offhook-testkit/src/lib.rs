@@ -1,2 +1,19 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+// A test kit fails loudly.
+#![allow(clippy::expect_used, clippy::panic)]
+
+mod conditions;
+mod network;
+mod node;
+mod seeds;
+mod sighting;
+mod stack;
+mod streams;
+
+pub use conditions::Conditions;
+pub use network::Network;
+pub use node::{Datagram, Node, NodeId};
+pub use seeds::for_each_seed;
+pub use sighting::{Fate, Sighting, Statistics};
+pub use stack::Stack;

@@ -1,0 +1,328 @@
+//! How packets travel: datagrams by the dice, streams in order.
+
+use core::time::Duration;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use bytes::Bytes;
+use offhook_sip::Transport;
+use offhook_transaction::{ConnectionId, Flow, Transmit};
+use rand::RngExt as _;
+
+use crate::conditions::Conditions;
+use crate::network::{Network, pair};
+use crate::sighting::Fate;
+
+/// A connection that a partition holds up longer than this is given up by both ends.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a stream that is held up tries again.
+const RETRY: Duration = Duration::from_secs(1);
+/// What one lost segment costs a stream.
+const STREAM_LOSS: Duration = Duration::from_millis(200);
+
+/// What will happen.
+#[derive(Debug)]
+pub(super) enum Delivery {
+    Datagram {
+        /// `None`: not SIP.
+        transport: Option<Transport>,
+        from: SocketAddr,
+        to: SocketAddr,
+        payload: Bytes,
+    },
+    /// A message reaches the end of a stream that has this id.
+    Stream { end: ConnectionId, payload: Bytes },
+    /// A stream that was held up tries again.
+    Retry { end: ConnectionId },
+    /// A node learns that something failed.
+    Failure { node: usize, flow: Flow },
+}
+
+impl Network {
+    /// Sends a SIP message of a node.
+    pub(super) fn transmit(&mut self, index: usize, transmit: Transmit) {
+        let Transmit { mut flow, payload } = transmit;
+        if !flow.is_reliable() {
+            let from = self.own_address(index, flow.local);
+            self.send_datagram(Some(flow.transport), from, flow.remote, &payload);
+            return;
+        }
+        flow.local = self.own_address(index, flow.local);
+        match self.streams.find(index, &flow) {
+            Some(id) => self.send_stream(id, payload),
+            None if flow.connection.is_some() => {
+                self.note_undeliverable(flow, &payload);
+                self.fail(index, flow, Duration::ZERO);
+            }
+            None => self.connect(index, flow, payload),
+        }
+    }
+
+    /// A wildcard stands for the node's own address.
+    pub(super) fn own_address(&self, index: usize, local: SocketAddr) -> SocketAddr {
+        if local.ip().is_unspecified() {
+            SocketAddr::new(self.nodes[index].address, local.port())
+        } else {
+            local
+        }
+    }
+
+    pub(super) fn send_datagram(
+        &mut self,
+        transport: Option<Transport>,
+        from: SocketAddr,
+        to: SocketAddr,
+        payload: &Bytes,
+    ) {
+        let link = self.link(from.ip(), to.ip());
+        if self.is_cut(from.ip(), to.ip()) {
+            self.note(transport, from, to, payload, Fate::CutOff);
+            return;
+        }
+        if !self.owners.contains_key(&to.ip()) {
+            self.note(transport, from, to, payload, Fate::Undeliverable);
+            if let (true, Some(_), Some(node)) = (link.icmp, transport, self.owner(from)) {
+                let delay = self.latency(&link);
+                self.fail(node, Flow::udp(from, to), delay);
+            }
+            return;
+        }
+        if self.chance(link.loss) {
+            self.note(transport, from, to, payload, Fate::Lost);
+            return;
+        }
+        let twice = self.chance(link.duplication);
+        for copy in 0..=u8::from(twice) {
+            let mut payload = payload.clone();
+            let mut fate = if copy == 0 {
+                Fate::Carried
+            } else {
+                Fate::Duplicate
+            };
+            if self.chance(link.corruption) {
+                payload = self.corrupt(&payload);
+                fate = Fate::Corrupted;
+            }
+            self.note(transport, from, to, &payload, fate);
+            let mut delay = self.latency(&link);
+            if self.chance(link.reordering) {
+                delay += self.latency(&link) * 2 + Duration::from_millis(10);
+            }
+            let delivery = Delivery::Datagram {
+                transport,
+                from,
+                to,
+                payload,
+            };
+            self.schedule(self.now + delay, delivery);
+        }
+    }
+
+    pub(super) fn deliver(&mut self, delivery: Delivery) {
+        match delivery {
+            Delivery::Datagram {
+                transport,
+                from,
+                to,
+                payload,
+            } => {
+                // An end that was unplugged meanwhile hears nothing.
+                if let (Some(node), false) = (self.owner(to), self.unplugged.contains(&to.ip())) {
+                    let now = self.now;
+                    let machine = &mut self.nodes[node].node;
+                    if transport.is_some() {
+                        machine.handle_packet(now, Flow::udp(to, from), payload);
+                    } else {
+                        machine.handle_datagram(now, to, from, payload);
+                    }
+                    self.touched.push(node);
+                }
+            }
+            Delivery::Stream { end, payload } => {
+                if let Some(end) = self.streams.get(end) {
+                    let (node, flow) = (end.node, end.flow);
+                    let now = self.now;
+                    self.nodes[node].node.handle_packet(now, flow, payload);
+                    self.touched.push(node);
+                }
+            }
+            Delivery::Retry { end } => self.retry(end),
+            Delivery::Failure { node, flow } => {
+                let now = self.now;
+                self.nodes[node].node.handle_transport_error(now, flow);
+                self.touched.push(node);
+            }
+        }
+    }
+
+    /// Breaks a connection; both ends are told, except the node that caused it.
+    pub(super) fn break_connection(&mut self, id: ConnectionId, silent: Option<usize>) {
+        for end in self.streams.close(id) {
+            if silent != Some(end.node) {
+                let link = self.link(end.flow.local.ip(), end.flow.remote.ip());
+                let delay = self.latency(&link);
+                self.fail(end.node, end.flow, delay);
+            }
+        }
+    }
+
+    fn connect(&mut self, index: usize, flow: Flow, payload: Bytes) {
+        let link = self.link(flow.local.ip(), flow.remote.ip());
+        if self.is_cut(flow.local.ip(), flow.remote.ip()) {
+            self.note(
+                Some(flow.transport),
+                flow.local,
+                flow.remote,
+                &payload,
+                Fate::CutOff,
+            );
+            self.fail(index, flow, PATIENCE);
+            return;
+        }
+        let refused = self.refusals.contains(&(flow.remote.ip(), flow.transport));
+        let Some(listener) = self.owner(flow.remote).filter(|_| !refused) else {
+            self.note_undeliverable(flow, &payload);
+            let delay = self.latency(&link) * 2;
+            self.fail(index, flow, delay);
+            return;
+        };
+        let slot = &mut self.nodes[index];
+        let local = SocketAddr::new(flow.local.ip(), slot.next_port);
+        slot.next_port = slot.next_port.checked_add(1).unwrap_or(49_152);
+        // The handshake takes one way there and one back before the first octet leaves.
+        let ready = self.now + self.latency(&link) * 2;
+        let opener = (index, local);
+        let id = self
+            .streams
+            .open(ready, flow.transport, opener, (listener, flow.remote));
+        self.send_stream(id, payload);
+    }
+
+    fn send_stream(&mut self, id: ConnectionId, payload: Bytes) {
+        let Some(end) = self.streams.get(id) else {
+            return;
+        };
+        let flow = end.flow;
+        if end.stuck_since.is_some() || self.is_cut(flow.local.ip(), flow.remote.ip()) {
+            let (transport, now) = (Some(flow.transport), self.now);
+            self.note(transport, flow.local, flow.remote, &payload, Fate::CutOff);
+            if let Some(end) = self.streams.get_mut(id) {
+                end.stuck.push_back(payload);
+                if end.stuck_since.is_none() {
+                    end.stuck_since = Some(now);
+                    self.schedule(now + RETRY, Delivery::Retry { end: id });
+                }
+            }
+            return;
+        }
+        self.carry(id, payload);
+    }
+
+    fn carry(&mut self, id: ConnectionId, payload: Bytes) {
+        let Some(flow) = self.streams.get(id).map(|end| end.flow) else {
+            return;
+        };
+        let (local, remote) = (flow.local, flow.remote);
+        self.note(Some(flow.transport), local, remote, &payload, Fate::Carried);
+        let link = self.link(local.ip(), remote.ip());
+        let mut delay = self.latency(&link);
+        let mut resend = STREAM_LOSS;
+        for _ in 0..8 {
+            if !self.chance(link.loss.min(0.9)) {
+                break;
+            }
+            delay += resend;
+            resend *= 2;
+        }
+        let now = self.now;
+        let Some(end) = self.streams.get_mut(id) else {
+            return;
+        };
+        // In order: never before the message that was sent before it.
+        end.arrives_at = end.arrives_at.max(now) + Duration::from_nanos(1);
+        end.arrives_at = end.arrives_at.max(now + delay);
+        let (at, peer) = (end.arrives_at, end.peer);
+        self.schedule(at, Delivery::Stream { end: peer, payload });
+    }
+
+    fn retry(&mut self, id: ConnectionId) {
+        let Some(end) = self.streams.get(id) else {
+            return;
+        };
+        let (flow, since) = (end.flow, end.stuck_since);
+        if self.is_cut(flow.local.ip(), flow.remote.ip()) {
+            if since.is_some_and(|since| self.now - since >= PATIENCE) {
+                self.break_connection(id, None);
+            } else {
+                self.schedule(self.now + RETRY, Delivery::Retry { end: id });
+            }
+            return;
+        }
+        let stuck = self.streams.get_mut(id).map(|end| {
+            end.stuck_since = None;
+            core::mem::take(&mut end.stuck)
+        });
+        for payload in stuck.unwrap_or_default() {
+            self.carry(id, payload);
+        }
+    }
+
+    fn fail(&mut self, node: usize, flow: Flow, delay: Duration) {
+        self.schedule(self.now + delay, Delivery::Failure { node, flow });
+    }
+
+    fn note_undeliverable(&mut self, flow: Flow, payload: &Bytes) {
+        let transport = Some(flow.transport);
+        self.note(
+            transport,
+            flow.local,
+            flow.remote,
+            payload,
+            Fate::Undeliverable,
+        );
+    }
+
+    fn schedule(&mut self, at: Instant, delivery: Delivery) {
+        self.sequence += 1;
+        self.queue.insert((at, self.sequence), delivery);
+    }
+
+    fn owner(&self, address: SocketAddr) -> Option<usize> {
+        self.owners.get(&address.ip()).copied()
+    }
+
+    fn is_cut(&self, a: IpAddr, b: IpAddr) -> bool {
+        self.partitions.contains(&pair(a, b))
+            || self.unplugged.contains(&a)
+            || self.unplugged.contains(&b)
+    }
+
+    fn link(&self, a: IpAddr, b: IpAddr) -> Conditions {
+        let link = self.links.get(&pair(a, b));
+        link.unwrap_or(&self.conditions).clone()
+    }
+
+    fn latency(&mut self, link: &Conditions) -> Duration {
+        if link.latency.is_empty() {
+            link.latency.start
+        } else {
+            self.dice.random_range(link.latency.clone())
+        }
+    }
+
+    fn chance(&mut self, probability: f64) -> bool {
+        probability > 0.0 && self.dice.random_bool(probability.min(1.0))
+    }
+
+    fn corrupt(&mut self, payload: &Bytes) -> Bytes {
+        let mut octets = payload.to_vec();
+        if octets.is_empty() {
+            return payload.clone();
+        }
+        for _ in 0..self.dice.random_range(1..=3) {
+            let place = self.dice.random_range(0..octets.len());
+            octets[place] = self.dice.random();
+        }
+        Bytes::from(octets)
+    }
+}

@@ -1,0 +1,116 @@
+//! TCP-like connections between the nodes: in order, without loss, until they break.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bytes::Bytes;
+use offhook_sip::Transport;
+use offhook_transaction::{ConnectionId, Flow};
+
+/// One end of a connection.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) node: usize,
+    /// As this end sees it.
+    pub(crate) flow: Flow,
+    pub(crate) peer: ConnectionId,
+    /// When the last message sent so far reaches the peer; the next one comes no earlier.
+    pub(crate) arrives_at: Instant,
+    /// What a partition holds up, and since when.
+    pub(crate) stuck: VecDeque<Bytes>,
+    pub(crate) stuck_since: Option<Instant>,
+}
+
+/// All connections.
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    ends: BTreeMap<ConnectionId, End>,
+    newest: BTreeMap<(usize, Transport, SocketAddr), ConnectionId>,
+    last: u64,
+}
+
+impl Streams {
+    pub(crate) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut End> {
+        self.ends.get_mut(&id)
+    }
+
+    pub(crate) fn get(&self, id: ConnectionId) -> Option<&End> {
+        self.ends.get(&id)
+    }
+
+    /// The open connection of a node to an address.
+    pub(crate) fn find(&self, node: usize, flow: &Flow) -> Option<ConnectionId> {
+        match flow.connection {
+            Some(id) => self
+                .ends
+                .get(&id)
+                .filter(|end| end.node == node)
+                .map(|_| id),
+            None => self
+                .newest
+                .get(&(node, flow.transport, flow.remote))
+                .copied()
+                .filter(|id| self.ends.contains_key(id)),
+        }
+    }
+
+    /// Opens a connection between two nodes; returns the opener's end.
+    pub(crate) fn open(
+        &mut self,
+        now: Instant,
+        transport: Transport,
+        opener: (usize, SocketAddr),
+        listener: (usize, SocketAddr),
+    ) -> ConnectionId {
+        let ours = ConnectionId(self.last + 1);
+        let theirs = ConnectionId(self.last + 2);
+        self.last += 2;
+        for (id, peer, (node, local), (_, remote)) in [
+            (ours, theirs, opener, listener),
+            (theirs, ours, listener, opener),
+        ] {
+            let flow = Flow {
+                transport,
+                local,
+                remote,
+                connection: Some(id),
+            };
+            self.newest.insert((node, transport, remote), id);
+            self.ends.insert(
+                id,
+                End {
+                    node,
+                    flow,
+                    peer,
+                    arrives_at: now,
+                    stuck: VecDeque::new(),
+                    stuck_since: None,
+                },
+            );
+        }
+        ours
+    }
+
+    /// Breaks a connection; returns both ends that were left.
+    pub(crate) fn close(&mut self, id: ConnectionId) -> Vec<End> {
+        let mut closed = Vec::new();
+        let peer = self.ends.get(&id).map(|end| end.peer);
+        for id in [Some(id), peer].into_iter().flatten() {
+            if let Some(end) = self.ends.remove(&id) {
+                let key = (end.node, end.flow.transport, end.flow.remote);
+                if self.newest.get(&key) == Some(&id) {
+                    self.newest.remove(&key);
+                }
+                closed.push(end);
+            }
+        }
+        closed
+    }
+
+    /// All connections of a node.
+    pub(crate) fn of_node(&self, node: usize) -> Vec<ConnectionId> {
+        let ends = self.ends.iter().filter(|(_, end)| end.node == node);
+        ends.map(|(id, _)| *id).collect()
+    }
+}
