@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod conf;
+pub mod hunt;
 pub mod location;
 pub mod next_hop;
 mod parameters;

@@ -1,0 +1,62 @@
+//! Who rings when.
+
+use crate::target::Then;
+
+/// One leg to one phone, numbered by whoever makes the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BranchId(pub u32);
+
+/// Groups of branches, in the order in which they have their turn.
+///
+/// ```
+/// use std::time::Duration;
+/// use offhook_routing::hunt::{BranchId, Plan};
+/// use offhook_routing::target::Then;
+///
+/// // fork A B |drop=10000 C
+/// let plan = Plan::new()
+///     .group([BranchId(0), BranchId(1)], Then::Drop(Duration::from_secs(10)))
+///     .group([BranchId(2)], Then::Failed);
+/// assert_eq!(plan.len(), 3);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    pub(crate) groups: Vec<(Vec<BranchId>, Then)>,
+}
+
+impl Plan {
+    /// Nobody rings.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Branches that ring together, and when the next group has its turn. A branch that stands in
+    /// the plan already, and a group of none, are left out.
+    #[must_use]
+    pub fn group(mut self, branches: impl IntoIterator<Item = BranchId>, then: Then) -> Self {
+        let mut group: Vec<BranchId> = Vec::new();
+        for branch in branches {
+            let known = self.groups.iter().any(|(known, _)| known.contains(&branch));
+            if !known && !group.contains(&branch) {
+                group.push(branch);
+            }
+        }
+        if !group.is_empty() {
+            self.groups.push((group, then));
+        }
+        self
+    }
+
+    /// How many branches there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.groups.iter().map(|(branches, _)| branches.len()).sum()
+    }
+
+    /// Whether nobody rings.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+}
