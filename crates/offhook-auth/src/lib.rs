@@ -5,11 +5,24 @@
 extern crate alloc;
 
 mod algorithm;
+mod answer;
+mod client;
+mod config;
 pub mod digest;
 pub mod nonce;
+mod offer;
+mod quoting;
+mod role;
 mod secret;
+mod server;
 mod unix_time;
+mod verdict;
 
 pub use algorithm::{Algorithm, HashFunction, HexDigest, UnknownAlgorithm};
+pub use client::{ChallengeError, ClientAuth};
+pub use config::Config;
+pub use role::Role;
 pub use secret::{Credentials, Ha1, Secret};
+pub use server::{Authenticator, may_challenge};
 pub use unix_time::UnixTime;
+pub use verdict::{Challenge, Claim, Reason, Verdict, Verified};

@@ -7,6 +7,7 @@
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -67,6 +68,24 @@ pub fn owner_of(text: &str) -> Option<u8> {
     decode(text).map(|octets| octets[0])
 }
 
+/// The secret of nonces; `Debug` does not print it.
+#[derive(Clone)]
+pub struct NonceKey([u8; 32]);
+
+impl NonceKey {
+    /// Takes random octets, new ones at each start of the server.
+    #[must_use]
+    pub const fn new(random: [u8; 32]) -> Self {
+        Self(random)
+    }
+}
+
+impl fmt::Debug for NonceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NonceKey(..)")
+    }
+}
+
 /// Issues nonces and knows its own again.
 #[derive(Clone, Debug)]
 pub struct NonceIssuer {
@@ -77,11 +96,11 @@ pub struct NonceIssuer {
 }
 
 impl NonceIssuer {
-    /// An issuer for one realm on one shard. `key` is secret and should be new at each start of the server.
+    /// An issuer for one realm on one shard.
     #[must_use]
-    pub fn new(key: &[u8; 32], realm: impl Into<String>, owner: u8) -> Self {
+    pub fn new(key: &NonceKey, realm: impl Into<String>, owner: u8) -> Self {
         let mut block = [0; 64];
-        block[..key.len()].copy_from_slice(key);
+        block[..key.0.len()].copy_from_slice(&key.0);
         Self {
             keyed: Hmac::new(&block.into()),
             realm: realm.into(),
@@ -250,7 +269,7 @@ mod tests {
     const NOW: UnixTime = UnixTime::from_secs(1_795_412_587);
 
     fn issuer(key: u8, realm: &str, owner: u8) -> NonceIssuer {
-        NonceIssuer::new(&[key; 32], realm, owner)
+        NonceIssuer::new(&NonceKey::new([key; 32]), realm, owner)
     }
 
     fn numbered(serial: u64) -> Nonce {

@@ -1,0 +1,315 @@
+//! The client's side: answers challenges and remembers them for the next request (RFC 3261 §22.2, §22.3).
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write;
+
+use offhook_sip::{BuildError, Request, Response};
+
+use crate::algorithm::{Algorithm, HashFunction};
+use crate::answer::{Answer, credentials_for, is_for_any};
+use crate::digest::{self, Covered, Protection, Qop};
+use crate::offer::{Offer, Offers};
+use crate::quoting::{quoted, split_values};
+use crate::role::Role;
+use crate::secret::Credentials;
+
+/// How many realms are remembered; the oldest is forgotten for a new one.
+const MAX_SESSIONS: usize = 8;
+
+/// Why a challenge is not answered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChallengeError {
+    /// The response holds no challenge.
+    #[error("no challenge in the response")]
+    NoChallenge,
+    /// No challenge can be answered: another scheme than Digest, an unknown algorithm, or one that only a password
+    /// could answer where hashes are stored.
+    #[error("no challenge of a kind that can be answered")]
+    Unsupported,
+    /// These very credentials were refused in this realm: the user name or the password is wrong.
+    #[error("user name or password refused in realm \"{realm}\"")]
+    Rejected {
+        /// The realm, as the server calls it.
+        realm: String,
+    },
+    /// The answer cannot be written, as a user name or realm holds control characters.
+    #[error("the credentials cannot be written: {0}")]
+    Unwritable(#[from] BuildError),
+}
+
+/// Answers challenges for one user.
+///
+/// After a 401 or 407 give the response and the request that it answers to [`Self::handle_challenge`], then send the
+/// request again with a `CSeq` higher by one (RFC 3261 §22.1). A fresh answer that is refused is not repeated:
+/// [`ChallengeError::Rejected`]. Only a server that says `stale` gets one more.
+#[derive(Clone, Debug)]
+pub struct ClientAuth {
+    credentials: Credentials,
+    strongest_first: bool,
+    seed: CnonceSeed,
+    cnonces: u64,
+    sessions: Vec<Session>,
+}
+
+#[derive(Clone)]
+struct CnonceSeed([u8; 32]);
+
+impl core::fmt::Debug for CnonceSeed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("CnonceSeed(..)")
+    }
+}
+
+/// A challenge that is being answered.
+#[derive(Clone, Debug)]
+struct Session {
+    role: Role,
+    realm: String,
+    nonce: String,
+    opaque: Option<String>,
+    /// `None`: the challenge had none, so the answer has none either.
+    algorithm: Option<Algorithm>,
+    qop: Option<Qop>,
+    /// One for the whole life of the nonce, as the `-sess` key is made of it (RFC 7616 §3.4.2).
+    cnonce: String,
+    count: u32,
+    retried: bool,
+}
+
+impl ClientAuth {
+    /// Credentials, and a secret random seed for client nonces.
+    #[must_use]
+    pub const fn new(credentials: Credentials, cnonce_seed: [u8; 32]) -> Self {
+        Self {
+            credentials,
+            strongest_first: false,
+            seed: CnonceSeed(cnonce_seed),
+            cnonces: 0,
+            sessions: Vec::new(),
+        }
+    }
+
+    /// Of several challenges answers the one with the strongest algorithm, not the topmost one as RFC 8760 §2.4 wants:
+    /// for a server that lists MD5 first only out of habit.
+    #[must_use]
+    pub const fn strongest_first(mut self) -> Self {
+        self.strongest_first = true;
+        self
+    }
+
+    /// The user.
+    #[must_use]
+    pub const fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Puts answers to all challenges of `response` into `request`, one for each realm.
+    ///
+    /// # Errors
+    /// [`ChallengeError`]; the request is as it was then, and should not be sent again.
+    pub fn handle_challenge(
+        &mut self,
+        response: &Response,
+        request: &mut Request,
+    ) -> Result<(), ChallengeError> {
+        let offers = Offers::of(response);
+        if !offers.any {
+            return Err(ChallengeError::NoChallenge);
+        }
+        let chosen = self.choose(&offers.answerable);
+        if chosen.is_empty() {
+            return Err(ChallengeError::Unsupported);
+        }
+        let mut sessions = Vec::with_capacity(chosen.len());
+        for offer in chosen {
+            let Some(session) = self.session(offer, request) else {
+                self.forget(offer.role, &offer.realm);
+                return Err(ChallengeError::Rejected {
+                    realm: offer.realm.clone(),
+                });
+            };
+            sessions.push(session);
+        }
+        for session in sessions {
+            self.forget(session.role, &session.realm);
+            if self.sessions.len() >= MAX_SESSIONS {
+                self.sessions.remove(0);
+            }
+            self.sessions.push(session);
+        }
+        self.authorize(request)
+    }
+
+    /// Puts credentials into a request beforehand, for the challenges seen so far; none if there were none.
+    ///
+    /// # Errors
+    /// [`ChallengeError::Unwritable`].
+    pub fn authorize(&mut self, request: &mut Request) -> Result<(), ChallengeError> {
+        // A nonce count has eight digits; at their end a new nonce has to be asked for.
+        self.sessions.retain(|session| session.count < u32::MAX);
+        let mut lines = Vec::with_capacity(self.sessions.len());
+        for session in &mut self.sessions {
+            session.count += 1;
+            lines.extend(
+                session
+                    .answer(&self.credentials, request)
+                    .map(|line| (session.role, line)),
+            );
+        }
+        for role in Role::ALL {
+            let kept = self.foreign(role, request);
+            request.headers_mut().remove(role.credentials_header());
+            let ours = lines
+                .iter()
+                .filter(|(of, _)| *of == role)
+                .map(|(_, line)| line);
+            for line in kept.iter().chain(ours) {
+                request
+                    .headers_mut()
+                    .append(role.credentials_header(), line)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Credentials in the request for realms that are not ours to answer.
+    fn foreign(&self, role: Role, request: &Request) -> Vec<String> {
+        let realms = || {
+            self.sessions
+                .iter()
+                .filter(|session| session.role == role)
+                .map(|session| session.realm.as_str())
+        };
+        let values = request
+            .headers()
+            .get_all(role.credentials_header())
+            .flat_map(split_values);
+        values
+            .filter(|value| !is_for_any(value, realms()))
+            .map(ToOwned::to_owned)
+            .collect()
+    }
+
+    /// The challenge to answer in each realm.
+    fn choose<'o>(&self, offers: &'o [Offer]) -> Vec<&'o Offer> {
+        let mut chosen: Vec<&Offer> = Vec::new();
+        for offer in offers.iter().filter(|offer| self.can_answer(offer)) {
+            match chosen
+                .iter_mut()
+                .find(|other| other.role == offer.role && other.realm == offer.realm)
+            {
+                None => chosen.push(offer),
+                Some(other) if self.strongest_first && offer.strength() > other.strength() => {
+                    *other = offer;
+                }
+                Some(_) => {}
+            }
+        }
+        chosen
+    }
+
+    fn can_answer(&self, offer: &Offer) -> bool {
+        let hash = offer.algorithm.unwrap_or(Algorithm::Md5).hash();
+        self.credentials
+            .secret()
+            .ha1(hash, self.credentials.username(), &offer.realm)
+            .is_some()
+    }
+
+    /// What to answer with, or `None` when the credentials were refused.
+    fn session(&mut self, offer: &Offer, request: &Request) -> Option<Session> {
+        let refused = credentials_for(offer.role, request, &offer.realm).ok()?;
+        let refused = refused.as_ref().map(Answer::read).transpose().ok()?;
+        let retried = match refused.and_then(|refused| self.fresh(&refused)) {
+            Some(session) if session.retried || !offer.stale => return None,
+            Some(_) => true,
+            // Nothing was refused, or a nonce kept from an earlier request, which may have ended since.
+            None => false,
+        };
+        Some(Session {
+            role: offer.role,
+            realm: offer.realm.clone(),
+            nonce: offer.nonce.clone(),
+            opaque: offer.opaque.clone(),
+            algorithm: offer.algorithm,
+            qop: offer.qop,
+            cnonce: self.next_cnonce(),
+            count: 0,
+            retried,
+        })
+    }
+
+    /// The session whose nonce was in use for the first time in these credentials.
+    fn fresh(&self, refused: &Answer<'_>) -> Option<&Session> {
+        self.sessions
+            .iter()
+            .find(|session| session.nonce == refused.nonce && session.count == 1)
+    }
+
+    fn forget(&mut self, role: Role, realm: &str) {
+        self.sessions
+            .retain(|session| session.role != role || session.realm != realm);
+    }
+
+    fn next_cnonce(&mut self) -> String {
+        const DIGITS: usize = 16;
+        self.cnonces += 1;
+        let value = HashFunction::Sha256.joined(&[&self.seed.0, &self.cnonces.to_be_bytes()]);
+        value.as_str().chars().take(DIGITS).collect()
+    }
+}
+
+impl Session {
+    /// The header value for the present count (RFC 7616 §3.4: which values are quoted, and which are not).
+    fn answer(&self, credentials: &Credentials, request: &Request) -> Option<String> {
+        let algorithm = self.algorithm.unwrap_or(Algorithm::Md5);
+        let ha1 =
+            credentials
+                .secret()
+                .ha1(algorithm.hash(), credentials.username(), &self.realm)?;
+        let nonce_count = format!("{:08x}", self.count);
+        let protection = self.qop.map(|qop| Protection {
+            qop,
+            nonce_count: &nonce_count,
+            cnonce: &self.cnonce,
+        });
+        let uri = request.uri().as_str();
+        let covered = Covered {
+            method: request.method().as_str(),
+            uri,
+            body: request.body(),
+        };
+        let response = digest::response(algorithm, &ha1, &self.nonce, protection, covered);
+        let mut line = format!(
+            "Digest username={}, realm={}, nonce={}, uri={}, response=\"{response}\"",
+            quoted(credentials.username()),
+            quoted(&self.realm),
+            quoted(&self.nonce),
+            quoted(uri),
+        );
+        if let Some(algorithm) = self.algorithm {
+            line += ", algorithm=";
+            line += algorithm.as_str();
+        }
+        if let Some(opaque) = &self.opaque {
+            line += ", opaque=";
+            line += &quoted(opaque);
+        }
+        if let Some(Protection {
+            qop,
+            nonce_count,
+            cnonce,
+        }) = protection
+        {
+            let _ = write!(
+                line,
+                ", qop={}, cnonce=\"{cnonce}\", nc={nonce_count}",
+                qop.as_str()
+            );
+        }
+        Some(line)
+    }
+}

@@ -1,0 +1,213 @@
+//! The server's side: what is offered, and whether an answer to it is right (RFC 7616 §3.3 to §3.6, RFC 3261 §22.4).
+
+use core::hint::black_box;
+
+use offhook_sip::{Host, Method, Request, StatusCode, Uri, UriRef};
+
+use crate::algorithm::{HashFunction, HexDigest};
+use crate::answer::{Answer, Malformed, credentials_for};
+use crate::config::Config;
+use crate::digest::{self, Covered, Protection};
+use crate::nonce::{Nonce, NonceIssuer, NonceUse, ReplayWindows};
+use crate::role::Role;
+use crate::secret::Secret;
+use crate::unix_time::UnixTime;
+use crate::verdict::{Challenge, Claim, Reason, Verdict, Verified};
+
+/// Issues challenges and checks the answers, remembering only which nonces were used.
+///
+/// ACK and CANCEL cannot be challenged (RFC 3261 §22.1): never pass them to [`Self::verify`]; see [`may_challenge`].
+#[derive(Debug)]
+pub struct Authenticator {
+    config: Config,
+    issuer: NonceIssuer,
+    windows: ReplayWindows,
+    /// The first time that was handed in: a nonce from before cannot be told from one already used.
+    started: Option<UnixTime>,
+}
+
+/// Whether a request with this method may be answered by a challenge (RFC 3261 §22.1).
+#[must_use]
+pub fn may_challenge(method: &Method) -> bool {
+    !matches!(method, Method::Ack | Method::Cancel)
+}
+
+impl Authenticator {
+    /// An authenticator for one realm.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            issuer: NonceIssuer::new(&config.key, config.realm.as_str(), config.owner),
+            windows: ReplayWindows::new(config.nonces_remembered),
+            started: None,
+            config,
+        }
+    }
+
+    /// What it was made with.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// A challenge for a request without credentials.
+    pub fn challenge(&mut self, now: UnixTime, role: Role) -> Challenge {
+        self.challenge_because(now, role, Reason::NoCredentials)
+    }
+
+    /// The user name that a request carries for this realm, **unproved**: to ask a limiter before the digest is
+    /// computed.
+    #[must_use]
+    pub fn claim(&self, role: Role, request: &Request) -> Option<Claim> {
+        let credentials = credentials_for(role, request, &self.config.realm).ok()??;
+        Answer::read(&credentials)
+            .ok()
+            .map(|answer| Claim::new(&answer.username))
+    }
+
+    /// Checks the credentials of `request` for this realm.
+    ///
+    /// `lookup` gives the secret of a user, `None` if there is no such user; both cost the same time here and end in
+    /// the same answer.
+    pub fn verify<'s>(
+        &mut self,
+        now: UnixTime,
+        role: Role,
+        request: &Request,
+        lookup: impl FnOnce(&str) -> Option<&'s Secret>,
+    ) -> Verdict {
+        self.started.get_or_insert(now);
+        let credentials = match credentials_for(role, request, &self.config.realm) {
+            Ok(Some(credentials)) => credentials,
+            Ok(None) => return Verdict::Challenge(self.challenge(now, role)),
+            Err(Malformed) => return Verdict::Refused(StatusCode::BAD_REQUEST),
+        };
+        let Ok(answer) = Answer::read(&credentials) else {
+            return Verdict::Refused(StatusCode::BAD_REQUEST);
+        };
+        if !self.uri_fits(&answer.uri, request.uri()) {
+            // RFC 7616 §3.4.6: the credentials are for something else.
+            return Verdict::Refused(StatusCode::BAD_REQUEST);
+        }
+        let claim = Claim::new(&answer.username);
+        if !(self.is_offered(&answer) && self.is_right(&answer, request, lookup(&answer.username)))
+        {
+            return Verdict::Challenge(self.challenge_because(now, role, Reason::Wrong(claim)));
+        }
+        if self.spend(now, &answer).is_none() {
+            return Verdict::Challenge(self.challenge_because(now, role, Reason::Stale(claim)));
+        }
+        Verdict::Verified(Verified::new(answer.username.into_owned()))
+    }
+
+    /// RFC 3261 §22.4 wants the `uri` to mean the Request-URI; in practice it may also be the server that both mean.
+    fn uri_fits(&self, given: &str, request_uri: &Uri) -> bool {
+        if given == request_uri.as_str() {
+            return true;
+        }
+        let Ok(given) = UriRef::parse(given) else {
+            return false;
+        };
+        if self.config.exact_uri {
+            return false;
+        }
+        if given.equivalent(&request_uri.as_ref()) {
+            return true;
+        }
+        let Some(host) = given.host().filter(|_| given.user().is_none()) else {
+            return false;
+        };
+        request_uri.host() == Some(host) || self.config.hosts.iter().any(|own| same_host(own, host))
+    }
+
+    fn is_offered(&self, answer: &Answer<'_>) -> bool {
+        let Some(algorithm) = answer.algorithm else {
+            return false;
+        };
+        let qop_offered = match answer.protection {
+            Some(ref protection) => self.config.qop.contains(&protection.qop),
+            None => !self.config.require_qop,
+        };
+        qop_offered && self.config.algorithms.contains(&algorithm)
+    }
+
+    fn is_right(&self, answer: &Answer<'_>, request: &Request, secret: Option<&Secret>) -> bool {
+        let Some(algorithm) = answer.algorithm else {
+            return false;
+        };
+        let (ha1, usable) = ha1_at_equal_cost(
+            secret,
+            algorithm.hash(),
+            &answer.username,
+            &self.config.realm,
+        );
+        let protection = answer.protection.as_ref().map(|protection| Protection {
+            qop: protection.qop,
+            nonce_count: &protection.nonce_count,
+            cnonce: &protection.cnonce,
+        });
+        let covered = Covered {
+            method: request.method().as_str(),
+            uri: &answer.uri,
+            body: request.body(),
+        };
+        let expected = digest::response(algorithm, &ha1, &answer.nonce, protection, covered);
+        let given = HexDigest::parse(algorithm.hash(), &answer.response);
+        (given == Some(expected) && usable) || matches!(secret, Some(Secret::Anything))
+    }
+
+    /// Uses up one use of the nonce; `None` if there was none left. Comes after the digest, so that `stale` is only
+    /// said to someone who knows the password (RFC 7616 §3.3) and a stranger takes no place in the memory.
+    fn spend(&mut self, now: UnixTime, answer: &Answer<'_>) -> Option<()> {
+        let nonce: Nonce = self.issuer.check(&answer.nonce)?;
+        let age = now.since(nonce.issued())?;
+        let after_start = self.started.is_none_or(|started| nonce.issued() >= started);
+        if nonce.owner() != self.config.owner || age > self.config.nonce_lifetime || !after_start {
+            return None;
+        }
+        let used = answer
+            .protection
+            .as_ref()
+            .map_or(NonceUse::Once, |protection| {
+                NonceUse::Count(protection.count)
+            });
+        self.windows.accept(&nonce, used).ok()
+    }
+
+    fn challenge_because(&mut self, now: UnixTime, role: Role, reason: Reason) -> Challenge {
+        self.started.get_or_insert(now);
+        let nonce = self.issuer.issue(now);
+        Challenge::new(role, reason, &self.config, &nonce)
+    }
+}
+
+fn same_host(own: &str, given: Host<'_>) -> bool {
+    match given {
+        Host::Ip(address) => own.trim_matches(['[', ']']).parse() == Ok(address),
+        Host::Domain(name) => own.eq_ignore_ascii_case(name),
+    }
+}
+
+/// The HA1 of a user, and whether it can prove him. A hash is computed in every case: neither a missing user nor a
+/// stored hash may answer sooner than a password does.
+fn ha1_at_equal_cost(
+    secret: Option<&Secret>,
+    hash: HashFunction,
+    username: &str,
+    realm: &str,
+) -> (HexDigest, bool) {
+    const NOBODY: &str = "0123456789";
+    let password = match secret {
+        Some(Secret::Password(password)) => password,
+        Some(Secret::Ha1(_) | Secret::Anything) | None => NOBODY,
+    };
+    let computed = black_box(digest::ha1(hash, username, realm, password));
+    match secret {
+        Some(Secret::Password(_)) => (computed, true),
+        Some(Secret::Ha1(_)) => match secret.and_then(|secret| secret.ha1(hash, username, realm)) {
+            Some(stored) => (stored, true),
+            None => (computed, false),
+        },
+        Some(Secret::Anything) | None => (computed, false),
+    }
+}
