@@ -6,6 +6,7 @@ pub mod hunt;
 pub mod location;
 pub mod next_hop;
 mod parameters;
+pub mod record;
 pub mod regexroute;
 pub mod target;
 

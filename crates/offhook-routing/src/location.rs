@@ -155,7 +155,7 @@ impl Answer {
 /// A change of the bindings, as a journal keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// The binding is new, or takes the place of the one with the same user and contact.
+    /// The binding is new, or takes the place of the one with the same user, contact and flow.
     Put(Box<Binding>),
     /// The binding has ended.
     Remove {
@@ -163,6 +163,8 @@ pub enum Change {
         aor: AddressOfRecord,
         /// Which contact, in the same spelling as it was put.
         contact: Uri,
+        /// Which of the flows to it (RFC 5626 §4.2), as it was put.
+        reg_id: Option<u32>,
     },
 }
 
