@@ -17,7 +17,8 @@
 use std::collections::HashMap;
 
 use offhook_auth::{Algorithm, Ha1, HashFunction, Secret};
-use offhook_routing::{Conf, ConfError, Entry, Section};
+use offhook_routing::conf::{Entry, Section};
+use offhook_routing::{Conf, ConfError};
 
 /// How to read a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,300 @@
+//! What a REGISTER may do (RFC 3261 §10.3), apart from where bindings are kept.
+//!
+//! [`Policy::admit`] says whose bindings a request is about; whoever keeps bindings looks them up; [`Policy::decide`]
+//! makes the answer and the changes of them. Nothing in here remembers anything, so it is the same for bindings in
+//! memory and for a store that several servers share.
+
+use std::net::IpAddr;
+
+use offhook_auth::{UnixTime, Verified};
+use offhook_routing::location::{AddressOfRecord, Binding, Change, Received};
+use offhook_sip::header::{CSeq, MinExpires, Require, To, Unsupported};
+use offhook_sip::{HeaderName, Host, Request, Response, StatusCode, UriRef};
+
+use crate::answer;
+use crate::wish::{ContactWish, Wish};
+
+/// The settings of a registrar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The names and addresses that this server registers for, without ports; empty: whatever a phone calls it by.
+    pub domains: Vec<String>,
+    /// Seconds that a binding lasts when the phone does not say.
+    pub default_expires: u32,
+    /// The fewest seconds; less is answered 423, but never for an hour or more.
+    pub min_expires: u32,
+    /// The most seconds; more is silently cut.
+    pub max_expires: u32,
+    /// How many contacts a user may have.
+    pub contacts_per_user: usize,
+    /// The proxies whose `Path` is used (RFC 3327); that of anyone else is ignored.
+    pub path_from: Vec<IpAddr>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            domains: Vec::new(),
+            default_expires: 600,
+            min_expires: 60,
+            max_expires: 3600,
+            contacts_per_user: 10,
+            path_from: Vec::new(),
+        }
+    }
+}
+
+/// Who registers.
+#[derive(Clone, Copy, Debug)]
+pub enum Registrant<'a> {
+    /// A user who has proved himself: he may change his own bindings only.
+    Verified(&'a Verified),
+    /// Someone of whom no proof is wanted, as the directory creates users by themselves (`autocreate`). Whoever asks
+    /// for this has made sure that the name in To is of no user with a password.
+    Unproved,
+}
+
+/// The answer to a REGISTER, and what it changes.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Registration {
+    /// The final response, without a To tag.
+    pub response: Response,
+    /// What to change, all or nothing; empty unless the response is a 200. Not yet done.
+    pub changes: Vec<Change>,
+}
+
+impl Registration {
+    fn unchanged(response: Response) -> Self {
+        Self {
+            response,
+            changes: Vec::new(),
+        }
+    }
+}
+
+/// Option tags that a phone may require of this registrar.
+const SUPPORTED: [&str; 2] = ["path", "outbound"];
+
+impl Policy {
+    /// Steps 1 to 5 of RFC 3261 §10.3: whose bindings the request is about.
+    ///
+    /// # Errors
+    /// The response that refuses it: 404 for another domain or no user, 420, 403 for another's bindings, 400.
+    pub fn admit(
+        &self,
+        request: &Request,
+        registrant: Registrant<'_>,
+    ) -> Result<AddressOfRecord, Box<Response>> {
+        let refuse = |status| Err(Box::new(request.response(status)));
+        if !self.is_served(&request.uri().as_ref()) {
+            return refuse(StatusCode::NOT_FOUND);
+        }
+        if let Some(response) = missing_extension(request) {
+            return Err(Box::new(response));
+        }
+        let Ok(to) = request.headers().required::<To<'_>>() else {
+            return refuse(StatusCode::BAD_REQUEST);
+        };
+        // §10.3 step 5: the canonical form, without parameters and escapes. Users are unique by name.
+        let user = Some(to.uri())
+            .filter(|uri| self.is_served(uri))
+            .and_then(|uri| uri.user_decoded());
+        match (registrant, user) {
+            (Registrant::Verified(proof), Some(user)) if user != proof.username() => {
+                refuse(StatusCode::FORBIDDEN)
+            }
+            (_, Some(user)) => Ok(AddressOfRecord::new(&user)),
+            (_, None) => refuse(StatusCode::NOT_FOUND),
+        }
+    }
+
+    /// Steps 6 to 8 of RFC 3261 §10.3: the answer, and what becomes of the bindings. All contacts of the request are
+    /// taken, or none.
+    ///
+    /// `current` are the bindings of `aor` that have not expired, `source` is where the request came from.
+    pub fn decide(
+        &self,
+        request: &Request,
+        aor: &AddressOfRecord,
+        source: Received,
+        current: &[Binding],
+        wall: UnixTime,
+    ) -> Registration {
+        let wish = match Wish::read(request, self, source) {
+            Ok(wish) => wish,
+            Err(status) => return Registration::unchanged(request.response(status)),
+        };
+        let decided = match wish {
+            Wish::Query => Ok(Plan::new(current)),
+            Wish::RemoveAll { call_id, cseq } => remove_all(current, call_id, cseq),
+            Wish::Update(contacts) => self.update(aor, current, &contacts, wall),
+        };
+        match decided {
+            Ok(plan) => Registration {
+                response: answer::ok(request, &plan.after, wall),
+                changes: plan.changes,
+            },
+            Err(Refused::Brief) => {
+                let mut response = request.response(StatusCode::INTERVAL_TOO_BRIEF);
+                response
+                    .headers_mut()
+                    .set_typed(&MinExpires(self.shortest()));
+                Registration::unchanged(response)
+            }
+            Err(Refused::Status(status, reason)) => {
+                Registration::unchanged(answer::refusal(request, status, reason))
+            }
+        }
+    }
+
+    /// Whether a source is a proxy that may say the way back.
+    pub(crate) fn trusts_path_of(&self, source: &Received) -> bool {
+        self.path_from.contains(&source.remote.ip().to_canonical())
+    }
+
+    fn is_served(&self, uri: &UriRef<'_>) -> bool {
+        let Some(host) = uri.host() else { return false };
+        self.domains.is_empty()
+            || self
+                .domains
+                .iter()
+                .any(|own| Host::parse(own).is_ok_and(|own| own == host))
+    }
+
+    /// §10.3 step 7: less than an hour must not be refused when it is an hour.
+    fn shortest(&self) -> u32 {
+        self.min_expires.min(3600)
+    }
+
+    fn update(
+        &self,
+        aor: &AddressOfRecord,
+        current: &[Binding],
+        wishes: &[ContactWish],
+        wall: UnixTime,
+    ) -> Result<Plan, Refused> {
+        let mut plan = Plan::new(current);
+        for wish in wishes {
+            let seconds = wish
+                .expires
+                .unwrap_or(self.default_expires)
+                .min(self.max_expires);
+            if seconds > 0 && seconds < self.shortest() {
+                return Err(Refused::Brief);
+            }
+            let mut earlier = current.iter().filter(|binding| wish.replaces(binding));
+            if !earlier.all(|binding| is_newer(binding, &wish.call_id, wish.cseq)) {
+                return Err(OUT_OF_ORDER);
+            }
+            plan.remove(|binding| wish.replaces(binding));
+            if seconds > 0 {
+                plan.put(wish.binding(aor, wall.as_secs().saturating_add(seconds.into())));
+            }
+        }
+        if plan.after.len() > self.contacts_per_user.max(current.len()) {
+            return Err(Refused::Status(StatusCode::FORBIDDEN, "Too Many Contacts"));
+        }
+        Ok(plan)
+    }
+}
+
+/// §10.3 step 7: "the update MUST be aborted and the request fails"; §12.2.2 answers the like with 500.
+const OUT_OF_ORDER: Refused =
+    Refused::Status(StatusCode::SERVER_INTERNAL_ERROR, "CSeq Out Of Order");
+
+enum Refused {
+    /// 423.
+    Brief,
+    /// Another status, with its reason.
+    Status(StatusCode, &'static str),
+}
+
+/// §8.2.2.3, §10.3 step 2.
+fn missing_extension(request: &Request) -> Option<Response> {
+    let required = match request.headers().typed::<Require<'_>>() {
+        Ok(required) => required?,
+        Err(_) => return Some(request.response(StatusCode::BAD_REQUEST)),
+    };
+    let known = |tag: &&str| {
+        SUPPORTED
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(tag))
+    };
+    let unknown: Vec<&str> = required.iter().filter(|tag| !known(tag)).collect();
+    if unknown.is_empty() {
+        return None;
+    }
+    let mut response = request.response(StatusCode::BAD_EXTENSION);
+    if let Ok(unsupported) = Unsupported::new(unknown) {
+        response.headers_mut().set_typed(&unsupported);
+    }
+    Some(response)
+}
+
+fn remove_all(current: &[Binding], call_id: &str, cseq: u32) -> Result<Plan, Refused> {
+    if !current
+        .iter()
+        .all(|binding| is_newer(binding, call_id, cseq))
+    {
+        return Err(OUT_OF_ORDER);
+    }
+    let mut plan = Plan::new(current);
+    plan.remove(|_| true);
+    Ok(plan)
+}
+
+/// Whether a registration comes after the one that made the binding.
+fn is_newer(binding: &Binding, call_id: &str, cseq: u32) -> bool {
+    binding.call_id != call_id || cseq > binding.cseq
+}
+
+/// What becomes of a user's bindings, and by which changes.
+struct Plan {
+    after: Vec<Binding>,
+    changes: Vec<Change>,
+}
+
+impl Plan {
+    fn new(current: &[Binding]) -> Self {
+        Self {
+            after: current.to_vec(),
+            changes: Vec::new(),
+        }
+    }
+
+    fn remove(&mut self, goes: impl Fn(&Binding) -> bool) {
+        for binding in self.after.extract_if(.., |binding| goes(binding)) {
+            self.changes.push(removal(binding));
+        }
+    }
+
+    /// A binding of the same spelling takes the place of the old one: then its removal need not be said.
+    fn put(&mut self, binding: Binding) {
+        let unsaid = removal(binding.clone());
+        self.changes.retain(|change| *change != unsaid);
+        self.changes.push(Change::Put(Box::new(binding.clone())));
+        self.after.insert(0, binding);
+    }
+}
+
+fn removal(binding: Binding) -> Change {
+    Change::Remove {
+        aor: binding.aor,
+        contact: binding.contact,
+        reg_id: binding.reg_id,
+    }
+}
+
+/// The order of registrations, or 400.
+pub(crate) fn order(request: &Request) -> Result<(&str, u32), StatusCode> {
+    let headers = request.headers();
+    let call_id = headers
+        .get(HeaderName::CALL_ID)
+        .map(str::trim)
+        .filter(|id| !id.is_empty());
+    let cseq = headers
+        .required::<CSeq>()
+        .map_err(|_| StatusCode::BAD_REQUEST)?;
+    Ok((call_id.ok_or(StatusCode::BAD_REQUEST)?, cseq.number()))
+}
