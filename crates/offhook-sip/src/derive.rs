@@ -1,6 +1,6 @@
 //! Messages that follow from a request: its responses, its ACK, its CANCEL.
 
-use crate::error::HeaderError;
+use crate::error::{BuildError, ErrorKind, HeaderError};
 use crate::header::cseq::CSeq;
 use crate::header::map::Headers;
 use crate::header::name::HeaderName;
@@ -8,6 +8,33 @@ use crate::header::via::Via;
 use crate::message::{Request, Response};
 use crate::method::Method;
 use crate::status::StatusCode;
+use crate::uri::{Uri, decode};
+
+/// What a URI must not set (RFC 3261 §19.1.5).
+const DANGEROUS: [HeaderName<'static>; 22] = [
+    HeaderName::FROM,
+    HeaderName::CALL_ID,
+    HeaderName::CSEQ,
+    HeaderName::VIA,
+    HeaderName::RECORD_ROUTE,
+    HeaderName::ROUTE,
+    HeaderName::TO,
+    HeaderName::MAX_FORWARDS,
+    HeaderName::CONTACT,
+    HeaderName::AUTHORIZATION,
+    HeaderName::PROXY_AUTHORIZATION,
+    HeaderName::ACCEPT,
+    HeaderName::ACCEPT_ENCODING,
+    HeaderName::ACCEPT_LANGUAGE,
+    HeaderName::ALLOW,
+    HeaderName::SUPPORTED,
+    HeaderName::ORGANIZATION,
+    HeaderName::USER_AGENT,
+    HeaderName::CONTENT_ENCODING,
+    HeaderName::CONTENT_LENGTH,
+    HeaderName::DATE,
+    HeaderName::P_ASSERTED_IDENTITY,
+];
 
 fn copy(from: &Headers, to: &mut Headers, name: HeaderName<'_>) {
     for value in from.get_all(name) {
@@ -35,6 +62,52 @@ impl Request {
             copy(&self.headers, headers, HeaderName::TIMESTAMP);
         }
         response
+    }
+
+    /// The request that a URI asks for (RFC 3261 §19.1.5): its `method`, its headers, its body.
+    ///
+    /// A header that says who sends, where to, or what the sender can do is refused: a URI from a
+    /// web page must not decide that.
+    ///
+    /// ```
+    /// use offhook_sip::{Method, Request};
+    /// let uri = "sip:a@example.com;method=MESSAGE?Subject=hi%20there&body=yes".parse()?;
+    /// let request = Request::from_uri(&uri)?;
+    /// assert_eq!(request.method(), &Method::Message);
+    /// assert_eq!(request.uri().as_str(), "sip:a@example.com");
+    /// assert_eq!(request.headers().get("Subject"), Some("hi there"));
+    /// assert_eq!(request.body().as_ref(), b"yes");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_uri(uri: &Uri) -> Result<Request, BuildError> {
+        let method = match uri.param("method").flatten() {
+            Some(name) => decode(name).parse()?,
+            None => Method::Invite,
+        };
+        let target = uri.without_param("method").without_headers();
+        let mut request = Request::new(method, target);
+        let mut body = None;
+        for (name, value) in uri.headers() {
+            let (name, value) = (decode(name), decode(value));
+            if name.eq_ignore_ascii_case("body") {
+                body = Some(value);
+                continue;
+            }
+            let name = HeaderName::from(&*name);
+            if DANGEROUS.contains(&name) {
+                return Err(BuildError::new(0, ErrorKind::DangerousHeader));
+            }
+            request.headers_mut().append(name, &value)?;
+        }
+        if let Some(body) = body {
+            let kind = request
+                .headers
+                .get(HeaderName::CONTENT_TYPE)
+                .unwrap_or("text/plain");
+            let kind = alloc::string::String::from(kind);
+            request.set_body(&kind, body.into_owned())?;
+        }
+        Ok(request)
     }
 
     /// The ACK of this INVITE's failure, which goes hop by hop (RFC 3261 §17.1.1.3). The ACK of a

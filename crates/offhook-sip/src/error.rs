@@ -84,8 +84,10 @@ pub enum ErrorKind {
     UriTooLong,
     /// A stream cannot be framed without a Content-Length (RFC 3261 §18.3).
     MissingContentLength,
-    /// What the extension tag or the rule of this header asks for.
-    Rule,
+    /// A delimiter of a multipart body (RFC 2046 §5.1.1).
+    Boundary,
+    /// This header must not be taken from a URI (RFC 3261 §19.1.5).
+    DangerousHeader,
 }
 
 impl ErrorKind {
@@ -126,7 +128,8 @@ impl ErrorKind {
             Self::TooLarge => "the message is larger than the limit",
             Self::UriTooLong => "the Request-URI is longer than the limit",
             Self::MissingContentLength => "Content-Length is missing",
-            Self::Rule => "a rule of the header is broken",
+            Self::Boundary => "a delimiter of the multipart body was expected",
+            Self::DangerousHeader => "the header must not be taken from a URI",
         }
     }
 

@@ -108,6 +108,7 @@ fn line(config: &ParserConfig, octets: &[u8], from: usize) -> Result<Line, Parse
 }
 
 impl Index {
+    /// The start line and the headers.
     fn lines(&mut self, config: &ParserConfig, octets: &[u8]) -> Result<(), ParseError> {
         if octets.is_empty() {
             return Err(ParseError::new(0, ErrorKind::StartLine));
@@ -115,7 +116,17 @@ impl Index {
         let first = line(config, octets, 0)?;
         self.start_line_end = first.end;
         self.entries.reserve(16);
-        let mut at = first.next;
+        self.headers(config, octets, first.next)
+    }
+
+    /// The headers, to the empty line.
+    fn headers(
+        &mut self,
+        config: &ParserConfig,
+        octets: &[u8],
+        from: usize,
+    ) -> Result<(), ParseError> {
+        let mut at = from;
         loop {
             if at >= octets.len() {
                 if config.missing_final_crlf {
@@ -256,6 +267,23 @@ impl Index {
             }),
         })
     }
+}
+
+/// Headers and body of a part of a multipart body. Without headers it begins with an empty line
+/// (RFC 2046 §5.1).
+pub(crate) fn part(octets: Bytes) -> Result<(Headers, Bytes), ParseError> {
+    const CONFIG: ParserConfig = ParserConfig {
+        lf_line_ends: true,
+        missing_final_crlf: true,
+        ..ParserConfig::STRICT
+    };
+    let mut index = Index::default();
+    index.headers(&CONFIG, &octets, 0)?;
+    let mut body = octets;
+    let head = body.split_to(index.head_end);
+    let head = ByteString::try_from(head).map_err(|_| ParseError::new(0, ErrorKind::Utf8))?;
+    let store = Store::new(head, index.added, index.entries);
+    Ok((Headers { store }, body))
 }
 
 /// Reads a head in Latin-1 as UTF-8: the letters of octets over 127 take two octets.

@@ -6,8 +6,6 @@ use crate::error::ParseError;
 use crate::grammar::bad_control;
 use crate::header::map::Headers;
 use crate::header::name::{HeaderName, lookup};
-use crate::header::typed::TypedHeader;
-use crate::header::via::Via;
 use crate::message::Response;
 use crate::method::Method;
 
@@ -22,7 +20,8 @@ const TAKEN: [HeaderName<'static>; 5] = [
 
 impl ParseError {
     /// The answer to send, if the message is a request other than ACK of which enough was
-    /// readable: a Via to send it by, From, To, Call-ID and CSeq.
+    /// readable: Via, From, To, Call-ID and CSeq. They are copied as they are, and the Via may be
+    /// one that cannot be read, so send the answer back where the request came from.
     ///
     /// For an error of [`Request::validate`](crate::Request::validate) use
     /// [`Request::response`](crate::Request::response): the request is at hand then.
@@ -66,10 +65,6 @@ fn salvage(datagram: &Bytes) -> Option<Headers> {
     if found.iter().any(Headers::is_empty) {
         return None;
     }
-    // Without a Via that can be read there is no way back.
-    let top = found[0].get(HeaderName::VIA)?;
-    let end = crate::grammar::comma(top).unwrap_or(top.len());
-    Via::decode(&top[..end]).ok()?;
     let mut headers = Headers::new();
     for part in &found {
         for (name, value) in part.iter() {

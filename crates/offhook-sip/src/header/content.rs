@@ -51,6 +51,12 @@ macro_rules! media_headers {
                 Ok(self)
             }
 
+            /// Puts another subtype in, a token.
+            pub fn with_subtype(mut self, subtype: &str) -> Result<Self, BuildError> {
+                self.0.sub = Cow::Owned(whole(subtype, token)?.into());
+                Ok(self)
+            }
+
             /// The part before the slash.
             #[must_use]
             pub fn main_type(&self) -> &str {
@@ -81,6 +87,8 @@ macro_rules! media_headers {
         impl<'a> TypedHeader<'a> for $type<'a> {
             const NAME: HeaderName<'static> = HeaderName::$name;
             const COMMA_SEPARATED: bool = $list;
+            // Of these, the lists may be empty (RFC 3261 §20.1 to §20.3).
+            const MAY_BE_EMPTY: bool = $list;
 
             fn decode(raw: &'a str) -> Result<Self, ValueError> {
                 whole(raw, media_type).map(Self)
@@ -175,6 +183,8 @@ macro_rules! word_headers {
         impl<'a> TypedHeader<'a> for $type<'a> {
             const NAME: HeaderName<'static> = HeaderName::$name;
             const COMMA_SEPARATED: bool = $list;
+            // Of these, the lists may be empty (RFC 3261 §20.1 to §20.3).
+            const MAY_BE_EMPTY: bool = $list;
 
             fn decode(raw: &'a str) -> Result<Self, ValueError> {
                 whole(raw, |text| {

@@ -107,6 +107,12 @@ address_headers! {
     PPreferredIdentity P_PREFERRED_IDENTITY true;
     /// Who diverted the call, and why (RFC 5806).
     Diversion DIVERSION true;
+    /// A URI of a user, told to it at registration (RFC 7315 §4.1).
+    PAssociatedUri P_ASSOCIATED_URI true;
+    /// Which of its URIs a user was called by (RFC 7315 §4.2).
+    PCalledPartyId P_CALLED_PARTY_ID false;
+    /// Who is calling, as gateways said before RFC 3325.
+    RemotePartyId REMOTE_PARTY_ID true;
     /// A target that the request had before (RFC 7044).
     HistoryInfo HISTORY_INFO true;
 }

@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use core::fmt;
 
 use crate::error::{BuildError, ErrorKind, ValueError};
-use crate::grammar::{all, bad_control, class, trim};
+use crate::grammar::{Parsed, all, bad_control, class, fail, take, trim};
 use crate::header::name::HeaderName;
 use crate::header::typed::TypedHeader;
 
@@ -25,6 +25,15 @@ fn check_token(text: &str) -> Result<(), ValueError> {
             offset.unwrap_or_default(),
             ErrorKind::Token,
         )),
+    }
+}
+
+/// `word [ "@" word ]`, where something else may follow
+pub(crate) fn call_id(text: &str) -> Parsed<'_, &str> {
+    let (rest, id) = take(text, class::CALL_ID);
+    match check_call_id(id) {
+        Ok(()) => Ok((rest, id)),
+        Err(error) => fail(text.get(error.offset()..).unwrap_or(text), error.kind()),
     }
 }
 

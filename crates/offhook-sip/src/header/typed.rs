@@ -39,6 +39,9 @@ pub trait TypedHeader<'a>: Sized {
     /// Whether one line may hold several values with commas between them (RFC 3261 §7.3.1).
     const COMMA_SEPARATED: bool = false;
 
+    /// Whether a line may hold no value at all, as that of Accept may (RFC 3261 §20.1).
+    const MAY_BE_EMPTY: bool = false;
+
     /// The header's name.
     const NAME: HeaderName<'static>;
 
@@ -53,6 +56,9 @@ pub trait TypedHeader<'a>: Sized {
         let Some((line, base)) = lines.next_placed() else {
             return Ok(None);
         };
+        if Self::MAY_BE_EMPTY && line.is_empty() {
+            return Ok(None);
+        }
         let value = if Self::COMMA_SEPARATED {
             comma(line).map_or(line, |end| trim(&line[..end]))
         } else {
@@ -90,8 +96,11 @@ impl<'a, H: TypedHeader<'a>> Iterator for TypedValues<'a, H> {
         let (text, base, length) = if let Some(rest) = self.rest.take() {
             rest
         } else {
-            let (line, base) = self.lines.next_placed()?;
-            (line, base, line.len())
+            let mut line = self.lines.next_placed()?;
+            while H::MAY_BE_EMPTY && line.0.is_empty() {
+                line = self.lines.next_placed()?;
+            }
+            (line.0, line.1, line.0.len())
         };
         let offset = length - text.len();
         let value = match comma(text).filter(|_| H::COMMA_SEPARATED) {
