@@ -4,9 +4,15 @@
 
 extern crate alloc;
 
+pub mod collision;
+pub mod comfort_noise;
 pub mod error;
 pub mod g711;
 pub mod id;
 pub mod packet;
+pub mod quality;
 pub mod reception;
+pub mod redundancy;
+pub mod rtcp;
 pub mod sequence;
+pub mod telephone_event;

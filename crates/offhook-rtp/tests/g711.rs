@@ -1,15 +1,10 @@
 //! G.711 against the ITU-T tables, all inputs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
-use offhook_rtp::g711::{alaw, convert, ulaw};
+mod common;
 
-fn conformance(path: &str) -> Option<Vec<u8>> {
-    let Some(root) = std::env::var_os("OFFHOOK_CONFORMANCE") else {
-        println!("skipped: OFFHOOK_CONFORMANCE is not set");
-        return None;
-    };
-    Some(std::fs::read(std::path::Path::new(&root).join(path)).expect("conformance file"))
-}
+use common::conformance;
+use offhook_rtp::g711::{alaw, convert, ulaw};
 
 fn check_decode(file: &str, decode: fn(u8) -> i16, decode_slice: fn(&[u8], &mut [i16]) -> usize) {
     let Some(text) = conformance(file) else {
