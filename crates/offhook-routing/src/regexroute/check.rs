@@ -100,13 +100,19 @@ fn each_action(
 fn target_is_reachable(target: &Template, reachable: &BTreeSet<TargetKind>) -> Result<(), String> {
     let sample = target.sample();
     let sample = sample.trim();
-    if matches!(sample, "" | "-" | "error" | "fork") || sample.starts_with(UNKNOWN) {
+    // What comes with the call is taken for a digit. A word that begins with it may be anything,
+    // and so may what is behind `sip/`: a number or a URI.
+    let unknown = |word: &&str| {
+        word.strip_prefix("sip/")
+            .unwrap_or(word)
+            .starts_with(UNKNOWN)
+    };
+    if matches!(sample, "" | "-" | "error" | "fork") || unknown(&sample) {
         return Ok(());
     }
-    // What comes with the call is taken for a digit; a word that begins with it may be anything.
     let known: Vec<String> = sample
         .split_whitespace()
-        .filter(|word| !word.starts_with(UNKNOWN))
+        .filter(|word| !unknown(word))
         .map(|word| word.replace(UNKNOWN, "1"))
         .collect();
     let complete = known.len() == sample.split_whitespace().count();
