@@ -131,10 +131,14 @@ impl Policy {
             Wish::Update(contacts) => self.update(aor, current, &contacts, wall),
         };
         match decided {
-            Ok(plan) => Registration {
-                response: answer::ok(request, &plan.after, wall),
-                changes: plan.changes,
-            },
+            Ok(mut plan) => {
+                plan.after
+                    .sort_by_key(|binding| core::cmp::Reverse(binding.q));
+                Registration {
+                    response: answer::ok(request, &plan.after, wall),
+                    changes: plan.changes,
+                }
+            }
             Err(Refused::Brief) => {
                 let mut response = request.response(StatusCode::INTERVAL_TOO_BRIEF);
                 response

@@ -100,31 +100,43 @@ impl Registrar {
         &self.bindings
     }
 
-    /// Takes up bindings from before a restart; gives how many are still good.
+    /// Takes up bindings from before a restart; gives the removal of each that is good no more, for whoever kept it.
     ///
-    /// Connections did not outlive the process: a contact that named an address is kept without them, one that had
+    /// Connections did not outlive the process: a contact that names an address is kept without them, one that had
     /// nothing else to be reached by is dropped.
     pub fn restore(
         &mut self,
         now: Instant,
         wall: UnixTime,
         kept: impl IntoIterator<Item = Binding>,
-    ) -> usize {
+    ) -> Vec<Change> {
+        let mut dropped = Vec::new();
         for mut binding in kept {
-            if binding
+            let had_connection = binding
                 .received
-                .is_some_and(|received| received.connection.is_some())
-            {
+                .is_some_and(|received| received.connection.is_some());
+            let is_lost = had_connection && !matches!(binding.contact.host(), Some(Host::Ip(_)));
+            if is_lost || binding.expires_at <= wall.as_secs() {
+                let Binding {
+                    aor,
+                    contact,
+                    reg_id,
+                    ..
+                } = binding;
+                dropped.push(Change::Remove {
+                    aor,
+                    contact,
+                    reg_id,
+                });
+                continue;
+            }
+            if had_connection {
                 binding.received = None;
-                binding.reg_id = None;
-                if !matches!(binding.contact.host(), Some(Host::Ip(_))) {
-                    continue;
-                }
             }
             self.bindings
                 .apply(now, wall, &Change::Put(Box::new(binding)));
         }
-        self.bindings.len()
+        dropped
     }
 
     /// Answers a REGISTER whose sender is `registrant`, and makes the changes it wants.
