@@ -1,12 +1,13 @@
 //! The INVITE client transaction: RFC 3261 §17.1.1 with the state Accepted of RFC 6026 §8.4.
 //!
 //! The machine holds times and what it awaits, no message: the table keeps the bytes, and does
-//! what an [`Act`] says.
+//! what a [`ClientAct`] says.
 
 use std::time::Instant;
 
 use offhook_sip::StatusCode;
 
+use crate::act::ClientAct;
 use crate::timer::{Backoff, Timer, Timers, earlier};
 
 /// What is awaited.
@@ -50,28 +51,8 @@ pub(crate) struct Accepted {
     until: Instant,
 }
 
-/// What a step asks the table to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Act {
-    Nothing,
-    /// Send the INVITE again.
-    Resend,
-    /// Pass the response up.
-    Deliver,
-    /// Pass the response up and send the CANCEL that was held back.
-    DeliverAndCancel,
-    /// Pass the response up and acknowledge it.
-    DeliverAndAck,
-    /// Acknowledge a repeat, which stays hidden.
-    Ack,
-    /// Send a CANCEL.
-    Cancel,
-    /// Tell the user that nothing more is awaited.
-    TimedOut,
-}
-
 /// The machine that follows, none if it has ended, and what is to be done.
-pub(crate) type Step = (Option<ClientInvite>, Act);
+pub(crate) type Step = (Option<ClientInvite>, ClientAct);
 
 impl ClientInvite {
     /// The INVITE has just been sent.
@@ -97,9 +78,9 @@ impl ClientInvite {
                 let held = calling.cancel_wanted;
                 let proceeding = Proceeding::new(now, timers, held);
                 let act = if held {
-                    Act::DeliverAndCancel
+                    ClientAct::DeliverAndCancel
                 } else {
-                    Act::Deliver
+                    ClientAct::Deliver
                 };
                 (Some(Self::Proceeding(proceeding)), act)
             }
@@ -109,41 +90,43 @@ impl ClientInvite {
                 if status != StatusCode::TRYING && next.abandon_at.is_none() {
                     next.silent_until = timer_c(now, timers);
                 }
-                (Some(Self::Proceeding(next)), Act::Deliver)
+                (Some(Self::Proceeding(next)), ClientAct::Deliver)
             }
             Self::Calling(_) | Self::Proceeding(_) if status.is_success() => {
                 let until = now + timers.duration(Timer::M, reliable);
-                (Some(Self::Accepted(Accepted { until })), Act::Deliver)
+                (Some(Self::Accepted(Accepted { until })), ClientAct::Deliver)
             }
             Self::Calling(_) | Self::Proceeding(_) => {
                 let stay = timers.duration(Timer::D, reliable);
                 let next =
                     (!stay.is_zero()).then(|| Self::Completed(Completed { until: now + stay }));
-                (next, Act::DeliverAndAck)
+                (next, ClientAct::DeliverAndAck)
             }
             Self::Completed(_) if status.is_final() && !status.is_success() => {
-                (Some(self), Act::Ack)
+                (Some(self), ClientAct::Ack)
             }
-            Self::Accepted(_) if status.is_success() => (Some(self), Act::Deliver),
-            Self::Completed(_) | Self::Accepted(_) => (Some(self), Act::Nothing),
+            Self::Accepted(_) if status.is_success() => (Some(self), ClientAct::Deliver),
+            // A fork that answered in spite of the failure: the user has to end that call.
+            Self::Completed(_) if status.is_success() => (Some(self), ClientAct::DeliverStray),
+            Self::Completed(_) | Self::Accepted(_) => (Some(self), ClientAct::Nothing),
         }
     }
 
     /// The user wants the INVITE cancelled. `None`: it is answered already, nothing to cancel.
-    pub(crate) fn cancel(self, now: Instant, timers: &Timers) -> Option<(Self, Act)> {
+    pub(crate) fn cancel(self, now: Instant, timers: &Timers) -> Option<(Self, ClientAct)> {
         match self {
             Self::Calling(calling) => Some((
                 Self::Calling(Calling {
                     cancel_wanted: true,
                     ..calling
                 }),
-                Act::Nothing,
+                ClientAct::Nothing,
             )),
             Self::Proceeding(proceeding) if proceeding.abandon_at.is_none() => {
                 let next = Proceeding::new(now, timers, true);
-                Some((Self::Proceeding(next), Act::Cancel))
+                Some((Self::Proceeding(next), ClientAct::Cancel))
             }
-            Self::Proceeding(_) => Some((self, Act::Nothing)),
+            Self::Proceeding(_) => Some((self, ClientAct::Nothing)),
             Self::Completed(_) | Self::Accepted(_) => None,
         }
     }
@@ -151,7 +134,7 @@ impl ClientInvite {
     /// Fires the timer that is due, if one is.
     pub(crate) fn handle_timeout(self, now: Instant, timers: &Timers) -> Step {
         let Some((_, timer)) = self.next_timer().filter(|(at, _)| *at <= now) else {
-            return (Some(self), Act::Nothing);
+            return (Some(self), ClientAct::Nothing);
         };
         match (self, timer) {
             (Self::Calling(calling), Timer::A) => {
@@ -159,20 +142,25 @@ impl ClientInvite {
                     resend: calling.resend.map(|resend| resend.next(now, None)),
                     ..calling
                 };
-                (Some(Self::Calling(next)), Act::Resend)
+                (Some(Self::Calling(next)), ClientAct::Resend)
             }
             (Self::Proceeding(_), Timer::C) => {
                 let next = Proceeding::new(now, timers, true);
-                (Some(Self::Proceeding(next)), Act::Cancel)
+                (Some(Self::Proceeding(next)), ClientAct::Cancel)
             }
-            (Self::Calling(_) | Self::Proceeding(_), _) => (None, Act::TimedOut),
-            (Self::Completed(_) | Self::Accepted(_), _) => (None, Act::Nothing),
+            (Self::Calling(_) | Self::Proceeding(_), _) => (None, ClientAct::TimedOut),
+            (Self::Completed(_) | Self::Accepted(_), _) => (None, ClientAct::Nothing),
         }
     }
 
     /// When [`Self::handle_timeout`] next has something to do.
     pub(crate) fn poll_timeout(self) -> Option<Instant> {
         self.next_timer().map(|(at, _)| at)
+    }
+
+    /// Whether the user wants to cancel, and may not yet.
+    pub(crate) fn holds_cancel(self) -> bool {
+        matches!(self, Self::Calling(calling) if calling.cancel_wanted)
     }
 
     /// Whether no response has come yet.

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use offhook_sip::StatusCode;
 
+use crate::act::ClientAct;
 use crate::timer::{Backoff, Timer, Timers, earlier};
 
 /// What is awaited.
@@ -29,20 +30,8 @@ pub(crate) struct Completed {
     until: Instant,
 }
 
-/// What a step asks the table to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Act {
-    Nothing,
-    /// Send the request again.
-    Resend,
-    /// Pass the response up.
-    Deliver,
-    /// Tell the user that nothing more is awaited.
-    TimedOut,
-}
-
 /// The machine that follows, none if it has ended, and what is to be done.
-pub(crate) type Step = (Option<ClientNonInvite>, Act);
+pub(crate) type Step = (Option<ClientNonInvite>, ClientAct);
 
 impl ClientNonInvite {
     /// The request has just been sent.
@@ -64,34 +53,34 @@ impl ClientNonInvite {
     ) -> Step {
         match self {
             Self::Trying(pending) | Self::Proceeding(pending) if status.is_provisional() => {
-                (Some(Self::Proceeding(pending)), Act::Deliver)
+                (Some(Self::Proceeding(pending)), ClientAct::Deliver)
             }
             Self::Trying(_) | Self::Proceeding(_) => {
                 let stay = timers.duration(Timer::K, reliable);
                 let next =
                     (!stay.is_zero()).then(|| Self::Completed(Completed { until: now + stay }));
-                (next, Act::Deliver)
+                (next, ClientAct::Deliver)
             }
-            Self::Completed(_) => (Some(self), Act::Nothing),
+            Self::Completed(_) => (Some(self), ClientAct::Nothing),
         }
     }
 
     /// Fires the timer that is due, if one is.
     pub(crate) fn handle_timeout(self, now: Instant, timers: &Timers) -> Step {
         let Some((_, timer)) = self.next_timer().filter(|(at, _)| *at <= now) else {
-            return (Some(self), Act::Nothing);
+            return (Some(self), ClientAct::Nothing);
         };
         match (self, timer) {
             (Self::Trying(pending), Timer::E) => {
                 let next = pending.resent(now, timers, false);
-                (Some(Self::Trying(next)), Act::Resend)
+                (Some(Self::Trying(next)), ClientAct::Resend)
             }
             (Self::Proceeding(pending), Timer::E) => {
                 let next = pending.resent(now, timers, true);
-                (Some(Self::Proceeding(next)), Act::Resend)
+                (Some(Self::Proceeding(next)), ClientAct::Resend)
             }
-            (Self::Trying(_) | Self::Proceeding(_), _) => (None, Act::TimedOut),
-            (Self::Completed(_), _) => (None, Act::Nothing),
+            (Self::Trying(_) | Self::Proceeding(_), _) => (None, ClientAct::TimedOut),
+            (Self::Completed(_), _) => (None, ClientAct::Nothing),
         }
     }
 

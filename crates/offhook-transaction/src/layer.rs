@@ -1,6 +1,9 @@
 //! The table of all transactions, and what it does with each message, timer and wish.
 
 mod client;
+mod refusal;
+mod request;
+mod response;
 mod server;
 
 use std::collections::VecDeque;
@@ -85,9 +88,12 @@ impl Layer {
     /// Something sent on `flow` could not be delivered, or its connection is gone
     /// (RFC 3261 §18.4).
     ///
+    /// An error of a flow without a connection says that none could be opened, or that a datagram
+    /// was not taken; one that names a connection says that it is lost.
+    ///
     /// Client transactions without a final response end with [`Event::TransportFailed`]; server
     /// transactions turn to a new connection (§18.2.2) or report [`Event::Undeliverable`] and live
-    /// on (RFC 6026 §8.7).
+    /// on (RFC 6026 §8).
     pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
         let mut concerned = self.table.with_peer(self.keyring.peer(&flow));
         if flow.connection.is_some() {
@@ -101,7 +107,9 @@ impl Layer {
         concerned.sort_unstable();
         for id in concerned {
             match self.table.get(id).map(|entry| &entry.transaction) {
-                Some(Transaction::Client(_)) => self.client_transport_error(now, id),
+                Some(Transaction::Client(_)) => {
+                    self.client_transport_error(now, id, flow.connection.is_none());
+                }
                 Some(Transaction::Server(_)) => self.server_transport_error(id),
                 None => {}
             }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod act;
 mod client_invite;
 mod client_non_invite;
 mod config;

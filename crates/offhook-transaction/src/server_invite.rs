@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use offhook_sip::StatusCode;
 
+use crate::act::ServerAct;
 use crate::timer::{Backoff, Timer, Timers, earlier};
 
 /// What is awaited.
@@ -43,22 +44,8 @@ pub(crate) struct Accepted {
     until: Instant,
 }
 
-/// What a step asks the table to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Act {
-    Nothing,
-    /// Send the last response again.
-    Resend,
-    /// Send a 100.
-    Trying,
-    /// Pass the ACK up: it belongs to a 2xx.
-    Deliver,
-    /// Tell the user that no ACK came.
-    AckMissing,
-}
-
 /// The machine that follows, none if it has ended, and what is to be done.
-pub(crate) type Step = (Option<ServerInvite>, Act);
+pub(crate) type Step = (Option<ServerInvite>, ServerAct);
 
 impl ServerInvite {
     /// An INVITE has just come.
@@ -69,10 +56,12 @@ impl ServerInvite {
     }
 
     /// The INVITE has come again.
-    pub(crate) fn handle_repeat(self) -> Act {
+    pub(crate) fn handle_repeat(self) -> ServerAct {
         match self {
-            Self::Proceeding(Proceeding { trying_at: None }) | Self::Completed(_) => Act::Resend,
-            Self::Proceeding(_) | Self::Confirmed(_) | Self::Accepted(_) => Act::Nothing,
+            Self::Proceeding(Proceeding { trying_at: None }) | Self::Completed(_) => {
+                ServerAct::Resend
+            }
+            Self::Proceeding(_) | Self::Confirmed(_) | Self::Accepted(_) => ServerAct::Nothing,
         }
     }
 
@@ -83,10 +72,10 @@ impl ServerInvite {
                 let stay = timers.duration(Timer::I, reliable);
                 let next =
                     (!stay.is_zero()).then(|| Self::Confirmed(Confirmed { until: now + stay }));
-                (next, Act::Nothing)
+                (next, ServerAct::Nothing)
             }
-            Self::Accepted(_) => (Some(self), Act::Deliver),
-            Self::Proceeding(_) | Self::Confirmed(_) => (Some(self), Act::Nothing),
+            Self::Accepted(_) => (Some(self), ServerAct::Deliver),
+            Self::Proceeding(_) | Self::Confirmed(_) => (Some(self), ServerAct::Nothing),
         }
     }
 
@@ -120,12 +109,12 @@ impl ServerInvite {
     /// Fires the timer that is due, if one is.
     pub(crate) fn handle_timeout(self, now: Instant, timers: &Timers) -> Step {
         let Some((_, timer)) = self.next_timer().filter(|(at, _)| *at <= now) else {
-            return (Some(self), Act::Nothing);
+            return (Some(self), ServerAct::Nothing);
         };
         match (self, timer) {
             (Self::Proceeding(_), _) => {
                 let next = Proceeding { trying_at: None };
-                (Some(Self::Proceeding(next)), Act::Trying)
+                (Some(Self::Proceeding(next)), ServerAct::Trying)
             }
             (Self::Completed(completed), Timer::G) => {
                 let next = Completed {
@@ -134,10 +123,10 @@ impl ServerInvite {
                         .map(|resend| resend.next(now, Some(timers.t2))),
                     ..completed
                 };
-                (Some(Self::Completed(next)), Act::Resend)
+                (Some(Self::Completed(next)), ServerAct::Resend)
             }
-            (Self::Completed(_), _) => (None, Act::AckMissing),
-            (Self::Confirmed(_) | Self::Accepted(_), _) => (None, Act::Nothing),
+            (Self::Completed(_), _) => (None, ServerAct::AckMissing),
+            (Self::Confirmed(_) | Self::Accepted(_), _) => (None, ServerAct::Nothing),
         }
     }
 

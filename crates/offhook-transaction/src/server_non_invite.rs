@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use offhook_sip::StatusCode;
 
+use crate::act::ServerAct;
 use crate::timer::{Timer, Timers, earlier};
 
 /// What is awaited.
@@ -35,18 +36,8 @@ pub(crate) struct Completed {
     until: Instant,
 }
 
-/// What a step asks the table to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Act {
-    Nothing,
-    /// Send the last response again.
-    Resend,
-    /// Send a 100.
-    Trying,
-}
-
 /// The machine that follows, none if it has ended, and what is to be done.
-pub(crate) type Step = (Option<ServerNonInvite>, Act);
+pub(crate) type Step = (Option<ServerNonInvite>, ServerAct);
 
 impl ServerNonInvite {
     /// A request has just come. `at_once`: the 100 is due immediately, against RFC 4320.
@@ -63,10 +54,10 @@ impl ServerNonInvite {
     }
 
     /// The request has come again.
-    pub(crate) fn handle_repeat(self) -> Act {
+    pub(crate) fn handle_repeat(self) -> ServerAct {
         match self {
-            Self::Trying(_) => Act::Nothing,
-            Self::Proceeding(_) | Self::Completed(_) => Act::Resend,
+            Self::Trying(_) => ServerAct::Nothing,
+            Self::Proceeding(_) | Self::Completed(_) => ServerAct::Resend,
         }
     }
 
@@ -95,16 +86,18 @@ impl ServerNonInvite {
     /// Fires the timer that is due, if one is.
     pub(crate) fn handle_timeout(self, now: Instant) -> Step {
         let Some((_, timer)) = self.next_timer().filter(|(at, _)| *at <= now) else {
-            return (Some(self), Act::Nothing);
+            return (Some(self), ServerAct::Nothing);
         };
         match (self, timer) {
             (Self::Trying(trying), Timer::Trying) => {
                 let stale_at = trying.stale_at;
                 let next = Self::Proceeding(Proceeding { stale_at });
-                (Some(next), Act::Trying)
+                (Some(next), ServerAct::Trying)
             }
             // Never a 408: the client has timed out by itself (RFC 4320 §4.2).
-            (Self::Trying(_) | Self::Proceeding(_) | Self::Completed(_), _) => (None, Act::Nothing),
+            (Self::Trying(_) | Self::Proceeding(_) | Self::Completed(_), _) => {
+                (None, ServerAct::Nothing)
+            }
         }
     }
 

@@ -122,6 +122,8 @@ impl Timers {
     }
 }
 
+const SHORTEST_GAP: Duration = Duration::from_millis(1);
+
 /// When to resend next; the gap doubles each time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Backoff {
@@ -132,6 +134,8 @@ pub(crate) struct Backoff {
 impl Backoff {
     /// The first resend is one `gap` from `now`.
     pub(crate) fn start(now: Instant, gap: Duration) -> Self {
+        // Never at once again, even where a timer is set to nothing.
+        let gap = gap.max(SHORTEST_GAP);
         Self { at: now + gap, gap }
     }
 
@@ -142,9 +146,7 @@ impl Backoff {
     pub(crate) fn next(self, now: Instant, cap: Option<Duration>) -> Self {
         let doubled = self.gap.saturating_mul(2);
         let gap = cap.map_or(doubled, |cap| doubled.min(cap));
-        // Never at once again, even where a timer is set to nothing.
-        let gap = gap.max(Duration::from_millis(1));
-        Self { at: now + gap, gap }
+        Self::start(now, gap)
     }
 }
 

@@ -4,13 +4,15 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
-use offhook_sip::{Headers, Request, Response};
+use offhook_sip::{Headers, Method, Request, StatusCode};
 
+use crate::act::{ClientAct, ServerAct};
 use crate::client_invite::ClientInvite;
 use crate::client_non_invite::ClientNonInvite;
 use crate::flow::Flow;
 use crate::server_invite::ServerInvite;
 use crate::server_non_invite::ServerNonInvite;
+use crate::timer::Timers;
 
 #[derive(Debug)]
 pub(crate) enum Transaction {
@@ -52,8 +54,8 @@ pub(crate) struct Server {
     pub(crate) machine: ServerMachine,
     /// The last response, if it may have to be sent again.
     pub(crate) bytes: Bytes,
-    /// The 100 that is sent if the user is silent for long.
-    pub(crate) trying: Option<Box<Response>>,
+    /// The request, for the 100 that is sent if the user is silent for long.
+    pub(crate) request: Option<Box<Request>>,
     /// The To tag of the response where it is not the one that the layer would give.
     pub(crate) tag: Option<Box<str>>,
     /// Where a new connection goes if that of the request is gone (§18.2.2).
@@ -83,20 +85,103 @@ impl Transaction {
     }
 }
 
-impl Client {
+impl ClientMachine {
+    pub(crate) fn new(now: Instant, method: &Method, timers: &Timers, reliable: bool) -> Self {
+        if *method == Method::Invite {
+            Self::Invite(ClientInvite::new(now, timers, reliable))
+        } else {
+            Self::NonInvite(ClientNonInvite::new(now, timers, reliable))
+        }
+    }
+
+    pub(crate) fn handle_response(
+        self,
+        now: Instant,
+        status: StatusCode,
+        timers: &Timers,
+        reliable: bool,
+    ) -> (Option<Self>, ClientAct) {
+        match self {
+            Self::Invite(machine) => {
+                let (next, act) = machine.handle_response(now, status, timers, reliable);
+                (next.map(Self::Invite), act)
+            }
+            Self::NonInvite(machine) => {
+                let (next, act) = machine.handle_response(now, status, timers, reliable);
+                (next.map(Self::NonInvite), act)
+            }
+        }
+    }
+
+    pub(crate) fn handle_timeout(self, now: Instant, timers: &Timers) -> (Option<Self>, ClientAct) {
+        match self {
+            Self::Invite(machine) => {
+                let (next, act) = machine.handle_timeout(now, timers);
+                (next.map(Self::Invite), act)
+            }
+            Self::NonInvite(machine) => {
+                let (next, act) = machine.handle_timeout(now, timers);
+                (next.map(Self::NonInvite), act)
+            }
+        }
+    }
+
     /// Whether no response at all has come.
-    pub(crate) fn is_unanswered(&self) -> bool {
-        match self.machine {
-            ClientMachine::Invite(machine) => machine.is_calling(),
-            ClientMachine::NonInvite(machine) => machine.is_trying(),
+    pub(crate) fn is_unanswered(self) -> bool {
+        match self {
+            Self::Invite(machine) => machine.is_calling(),
+            Self::NonInvite(machine) => machine.is_trying(),
         }
     }
 
     /// Whether the final response has come.
-    pub(crate) fn is_answered(&self) -> bool {
-        match self.machine {
-            ClientMachine::Invite(machine) => machine.is_answered(),
-            ClientMachine::NonInvite(machine) => machine.is_answered(),
+    pub(crate) fn is_answered(self) -> bool {
+        match self {
+            Self::Invite(machine) => machine.is_answered(),
+            Self::NonInvite(machine) => machine.is_answered(),
         }
+    }
+
+    /// The same wish to cancel in a machine that starts anew.
+    pub(crate) fn with_cancel_of(self, old: Self, now: Instant, timers: &Timers) -> Self {
+        match (self, old) {
+            (Self::Invite(fresh), Self::Invite(old)) if old.holds_cancel() => {
+                let held = fresh.cancel(now, timers);
+                Self::Invite(held.map_or(fresh, |(machine, _)| machine))
+            }
+            _ => self,
+        }
+    }
+}
+
+impl ServerMachine {
+    pub(crate) fn handle_repeat(self) -> ServerAct {
+        match self {
+            Self::Invite(machine) => machine.handle_repeat(),
+            Self::NonInvite(machine) => machine.handle_repeat(),
+        }
+    }
+
+    pub(crate) fn handle_timeout(self, now: Instant, timers: &Timers) -> (Option<Self>, ServerAct) {
+        match self {
+            Self::Invite(machine) => {
+                let (next, act) = machine.handle_timeout(now, timers);
+                (next.map(Self::Invite), act)
+            }
+            Self::NonInvite(machine) => {
+                let (next, act) = machine.handle_timeout(now);
+                (next.map(Self::NonInvite), act)
+            }
+        }
+    }
+
+    /// Whether an INVITE still has no final response.
+    pub(crate) fn is_open_invite(self) -> bool {
+        matches!(self, Self::Invite(machine) if machine.is_proceeding())
+    }
+
+    /// Whether the ACK of a failure response is awaited.
+    pub(crate) fn awaits_ack(self) -> bool {
+        matches!(self, Self::Invite(machine) if machine.is_completed())
     }
 }

@@ -137,6 +137,18 @@ fn every_2xx_is_passed_up_for_64_t1() {
 }
 
 #[test]
+fn a_2xx_after_a_failure_is_left_to_the_user() {
+    let mut desk = Desk::new();
+    desk.request(udp(), outgoing("INVITE"));
+    let invite = desk.take_sent().remove(0);
+    desk.receive(udp(), answer(&invite, 486, "b1"));
+    desk.take_sent();
+    desk.receive(udp(), answer(&invite, 200, "b2"));
+    assert_eq!(desk.take_events(), ["Response 486", "Stray 200"]);
+    assert!(desk.take_sent().is_empty());
+}
+
+#[test]
 fn the_ack_of_a_2xx_has_a_branch_of_its_own_and_is_sent_again_on_demand() {
     let mut desk = Desk::new();
     desk.request(udp(), outgoing("INVITE"));

@@ -243,6 +243,29 @@ fn a_request_too_large_for_udp_goes_by_tcp_and_back_when_that_is_refused() {
     desk.assert_empty();
 }
 
+#[test]
+fn a_cancel_held_back_survives_the_change_of_transport() {
+    let mut desk = Desk::new();
+    let id = desk.request(udp(), large());
+    let first = desk.take_sent().remove(0);
+    let mut headers = offhook_sip::Headers::new();
+    headers.append("Reason", "SIP;cause=200").unwrap();
+    assert!(desk.layer.cancel(desk.now, id, headers));
+    desk.layer.handle_transport_error(desk.now, first.flow);
+    desk.drain();
+    let second = desk.take_sent().remove(0);
+    desk.receive(udp(), answer(&second, 180, "b1"));
+    let cancel = desk.take_sent().remove(0);
+    assert_eq!(cancel.flow, udp());
+    let cancel = sent_request(&cancel);
+    assert_eq!(cancel.headers().get("Reason"), Some("SIP;cause=200"));
+    let via = cancel.headers().get("Via").unwrap().to_owned();
+    assert_eq!(
+        Some(via.as_str()),
+        sent_request(&second).headers().get("Via")
+    );
+}
+
 // checklist: R3261-100
 #[test]
 fn a_pinned_or_tcp_less_request_stays_on_udp() {

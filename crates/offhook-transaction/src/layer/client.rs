@@ -1,16 +1,15 @@
-//! The client's half of a layer: requests out, responses in.
+//! What a user asks of the client's half of a layer: requests, CANCEL, the ACK of a 2xx.
 
 use std::time::Instant;
 
 use bytes::Bytes;
-use offhook_sip::header::{CSeq, Via};
-use offhook_sip::{HeaderName, Headers, Message, Method, Request, Response, Transport, parse};
+use offhook_sip::header::Via;
+use offhook_sip::{HeaderName, Headers, Message, Method, Request, Transport, parse};
 
-use crate::client_invite::{self, ClientInvite};
-use crate::client_non_invite::{self, ClientNonInvite};
+use crate::act::ClientAct;
 use crate::config::SentBy;
 use crate::error::RequestError;
-use crate::event::{ClientTransactionId, Event};
+use crate::event::ClientTransactionId;
 use crate::flow::{Flow, Transmit};
 use crate::key::Key;
 use crate::layer::Layer;
@@ -44,7 +43,7 @@ impl Layer {
         }
         let Outbound { mut flow, pinned } = to.into();
         let branch = self.tokens.branch();
-        push_via(&mut request, &flow, &self.config.sent_by(&flow), &branch);
+        self.push_via(&mut request, &flow, &branch);
         let mut bytes = request.to_bytes();
         let mut fallback = None;
         if bytes.len() > self.config.datagram_limit
@@ -53,12 +52,7 @@ impl Layer {
         {
             request.headers_mut().pop_via();
             let plain = request.clone();
-            push_via(
-                &mut request,
-                &stream,
-                &self.config.sent_by(&stream),
-                &branch,
-            );
+            self.push_via(&mut request, &stream, &branch);
             bytes = request.to_bytes();
             fallback = Some(Box::new(Fallback {
                 request: plain,
@@ -68,8 +62,9 @@ impl Layer {
             flow = stream;
         }
         let key = self.keyring.client(&branch, method.as_str());
+        let timers = &self.config.timers;
         let client = Client {
-            machine: self.client_machine(now, &method, &flow),
+            machine: ClientMachine::new(now, &method, timers, flow.is_reliable()),
             bytes,
             cancel: None,
             fallback,
@@ -84,7 +79,7 @@ impl Layer {
     /// The CANCEL goes where the INVITE went. It is held back until a provisional response has
     /// come, and not sent at all if a final one comes first. What is answered to the CANCEL stays
     /// hidden; the INVITE itself is answered, as a rule with 487, or reported as
-    /// [`Event::TimedOut`] 64*T1 after the CANCEL.
+    /// [`Event::TimedOut`](crate::Event::TimedOut) 64*T1 after the CANCEL.
     ///
     /// `false`: this is no INVITE, or it is answered, or over.
     pub fn cancel(
@@ -104,9 +99,11 @@ impl Layer {
             return false;
         };
         client.machine = ClientMachine::Invite(next);
-        client.cancel = (!headers.is_empty()).then(|| Box::new(headers));
+        if !headers.is_empty() {
+            client.cancel = Some(Box::new(headers));
+        }
         self.schedule(transaction.0);
-        if act == client_invite::Act::Cancel {
+        if act == ClientAct::Cancel {
             self.send_cancel(now, transaction.0);
         }
         true
@@ -117,186 +114,15 @@ impl Layer {
     /// again.
     pub fn send_ack(&mut self, mut ack: Request, flow: Flow) -> Transmit {
         let branch = self.tokens.branch();
-        push_via(&mut ack, &flow, &self.config.sent_by(&flow), &branch);
+        self.push_via(&mut ack, &flow, &branch);
         let payload = ack.to_bytes();
         let transmit = Transmit { flow, payload };
         self.resend(transmit.clone());
         transmit
     }
 
-    pub(super) fn handle_response(&mut self, now: Instant, flow: Flow, response: Response) {
-        let headers = response.headers();
-        let (Ok(Some(via)), Ok(Some(cseq))) = (headers.typed::<Via>(), headers.typed::<CSeq>())
-        else {
-            return;
-        };
-        let key = self
-            .keyring
-            .client(via.branch().unwrap_or_default(), cseq.method().as_str());
-        let found = self.table.find(key).filter(|id| self.client(*id).is_some());
-        // Whose branch it is, is ours alone to know; but §18.1.2 wants the sent-by compared too.
-        let ours = match found.and_then(|id| self.table.get(id)) {
-            Some(entry) => {
-                let sent_by = self.config.sent_by(&entry.flow);
-                sent_by.is(entry.flow.transport, &via.host(), via.port())
-            }
-            None => self.config.is_ours(&flow, &via.host(), via.port()),
-        };
-        if !ours {
-            return;
-        }
-        match found {
-            Some(id) => self.client_response(now, id, flow, response),
-            None => self.report(Event::StrayResponse { response, flow }),
-        }
-    }
-
-    pub(super) fn client_timeout(&mut self, now: Instant, id: Id) {
-        let timers = self.config.timers;
-        let Some(client) = self.client(id) else {
-            return;
-        };
-        let (next, act) = match client.machine {
-            ClientMachine::Invite(machine) => {
-                let (next, act) = machine.handle_timeout(now, &timers);
-                (next.map(ClientMachine::Invite), Act::of_invite(act))
-            }
-            ClientMachine::NonInvite(machine) => {
-                let (next, act) = machine.handle_timeout(now, &timers);
-                (next.map(ClientMachine::NonInvite), Act::of_other(act))
-            }
-        };
-        self.client_step(now, id, next, act, None);
-    }
-
-    pub(super) fn client_transport_error(&mut self, now: Instant, id: Id) {
-        let Some(client) = self.client_mut(id) else {
-            return;
-        };
-        if client.is_answered() {
-            return;
-        }
-        if client.is_unanswered()
-            && let Some(fallback) = client.fallback.take()
-        {
-            self.fall_back(now, id, *fallback);
-            return;
-        }
-        if !client.silent {
-            let transaction = ClientTransactionId(id);
-            self.report(Event::TransportFailed { transaction });
-        }
-        self.end(id);
-    }
-
-    fn client_response(&mut self, now: Instant, id: Id, flow: Flow, response: Response) {
-        let timers = self.config.timers;
-        let Some(entry) = self.table.get(id) else {
-            return;
-        };
-        let (own_flow, reliable) = (entry.flow, entry.flow.is_reliable());
-        let Transaction::Client(client) = &entry.transaction else {
-            return;
-        };
-        let status = response.status();
-        let (next, act) = match client.machine {
-            ClientMachine::Invite(machine) => {
-                let (next, act) = machine.handle_response(now, status, &timers, reliable);
-                (next.map(ClientMachine::Invite), Act::of_invite(act))
-            }
-            ClientMachine::NonInvite(machine) => {
-                let (next, act) = machine.handle_response(now, status, &timers, reliable);
-                (next.map(ClientMachine::NonInvite), Act::of_other(act))
-            }
-        };
-        if own_flow.connection.is_none() && flow.transport == own_flow.transport && reliable {
-            // From now on the fate of that connection is ours, and ACK and CANCEL go over it.
-            let connected = Flow {
-                connection: flow.connection,
-                remote: flow.remote,
-                ..own_flow
-            };
-            let peer = self.keyring.peer(&connected);
-            self.table.move_to(id, connected, peer);
-        }
-        self.client_step(now, id, next, act, Some((response, flow)));
-    }
-
-    /// Puts the next machine in place and does what the step asks for.
-    fn client_step(
-        &mut self,
-        now: Instant,
-        id: Id,
-        next: Option<ClientMachine>,
-        act: Act,
-        arrival: Option<(Response, Flow)>,
-    ) {
-        let Some(entry) = self.table.get_mut(id) else {
-            return;
-        };
-        let flow = entry.flow;
-        let Transaction::Client(client) = &mut entry.transaction else {
-            return;
-        };
-        if let Some(machine) = next {
-            client.machine = machine;
-        }
-        let silent = client.silent;
-        match act.send {
-            Send::Nothing => {}
-            Send::Again => {
-                let bytes = client.bytes.clone();
-                self.transmit(flow, bytes);
-            }
-            Send::Ack => {
-                let response = arrival.as_ref().map(|(response, _)| response);
-                self.acknowledge(id, flow, response);
-            }
-            Send::Cancel => self.send_cancel(now, id),
-        }
-        self.forget_bytes(id);
-        let transaction = ClientTransactionId(id);
-        if act.deliver
-            && !silent
-            && let Some((response, flow)) = arrival
-        {
-            self.report(Event::Response {
-                transaction,
-                response,
-                flow,
-            });
-        }
-        if act.timed_out && !silent {
-            self.report(Event::TimedOut { transaction });
-        }
-        if next.is_some() {
-            self.schedule(id);
-        } else {
-            self.end(id);
-        }
-    }
-
-    /// Sends the ACK of a failure response: built once, kept in the place of the INVITE.
-    fn acknowledge(&mut self, id: Id, flow: Flow, response: Option<&Response>) {
-        let Some(client) = self.client_mut(id) else {
-            return;
-        };
-        if client.fallback.take().is_some() || !client.bytes.starts_with(b"ACK ") {
-            let ack = own_request(&client.bytes)
-                .zip(response)
-                .and_then(|(invite, response)| invite.ack(response).ok());
-            match ack {
-                Some(ack) => client.bytes = ack.to_bytes(),
-                // An INVITE of the user's that cannot be read back: nothing that could be said.
-                None => return,
-            }
-        }
-        let bytes = client.bytes.clone();
-        self.transmit(flow, bytes);
-    }
-
     /// Starts the client transaction of a CANCEL: same branch, same way as its INVITE (§9.1).
-    fn send_cancel(&mut self, now: Instant, invite: Id) {
+    pub(super) fn send_cancel(&mut self, now: Instant, invite: Id) {
         let Some(entry) = self.table.get_mut(invite) else {
             return;
         };
@@ -313,63 +139,69 @@ impl Layer {
             // Held by `Headers` already, so that its value is fit to be held again.
             let _ = cancel.headers_mut().append(name, value);
         }
-        let branch = match cancel.headers().typed::<Via>() {
-            Ok(Some(via)) => via.branch().unwrap_or_default().to_owned(),
+        let key = match cancel.headers().typed::<Via>() {
+            Ok(Some(via)) => {
+                let branch = via.branch().unwrap_or_default();
+                self.keyring.client(branch, Method::Cancel.as_str())
+            }
             _ => return,
         };
+        let timers = &self.config.timers;
         let client = Client {
-            machine: self.client_machine(now, &Method::Cancel, &flow),
+            machine: ClientMachine::new(now, &Method::Cancel, timers, flow.is_reliable()),
             bytes: cancel.to_bytes(),
             cancel: None,
             fallback: None,
             silent: true,
         };
-        let key = self.keyring.client(&branch, Method::Cancel.as_str());
         self.start_client(flow, key, client);
+    }
+
+    /// TCP was refused: the request goes by UDP after all (§18.1.1).
+    pub(super) fn fall_back(&mut self, now: Instant, id: Id, fallback: Fallback) {
+        let Fallback {
+            mut request,
+            branch,
+            flow,
+        } = fallback;
+        self.push_via(&mut request, &flow, &branch);
+        let bytes = request.to_bytes();
+        let timers = self.config.timers;
+        let machine = ClientMachine::new(now, request.method(), &timers, flow.is_reliable());
+        let peer = self.keyring.peer(&flow);
+        self.table.move_to(id, flow, peer);
+        if let Some(client) = self.client_mut(id) {
+            client.machine = machine.with_cancel_of(client.machine, now, &timers);
+            client.bytes = bytes.clone();
+        }
+        self.schedule(id);
+        self.transmit(flow, bytes);
+    }
+
+    pub(super) fn client(&self, id: Id) -> Option<&Client> {
+        match &self.table.get(id)?.transaction {
+            Transaction::Client(client) => Some(client),
+            Transaction::Server(_) => None,
+        }
+    }
+
+    pub(super) fn client_mut(&mut self, id: Id) -> Option<&mut Client> {
+        match &mut self.table.get_mut(id)?.transaction {
+            Transaction::Client(client) => Some(client),
+            Transaction::Server(_) => None,
+        }
     }
 
     fn start_client(&mut self, flow: Flow, key: Key, client: Client) -> Option<Id> {
         let bytes = client.bytes.clone();
         let peer = self.keyring.peer(&flow);
         let keys = [key, Key::NONE, Key::NONE];
-        let id = self
-            .table
-            .insert(flow, peer, keys, Transaction::Client(client))?;
+        let entry = Transaction::Client(client);
+        let id = self.table.insert(flow, peer, keys, entry)?;
         self.clients += 1;
         self.schedule(id);
         self.transmit(flow, bytes);
         Some(id)
-    }
-
-    /// TCP was refused: the request goes by UDP after all (§18.1.1).
-    fn fall_back(&mut self, now: Instant, id: Id, fallback: Fallback) {
-        let Fallback {
-            mut request,
-            branch,
-            flow,
-        } = fallback;
-        push_via(&mut request, &flow, &self.config.sent_by(&flow), &branch);
-        let bytes = request.to_bytes();
-        let machine = self.client_machine(now, request.method(), &flow);
-        let peer = self.keyring.peer(&flow);
-        self.table.move_to(id, flow, peer);
-        if let Some(client) = self.client_mut(id) {
-            let wanted = client.cancel.take();
-            client.machine = machine;
-            client.bytes = bytes.clone();
-            client.cancel = wanted;
-        }
-        self.schedule(id);
-        self.transmit(flow, bytes);
-    }
-
-    fn client_machine(&self, now: Instant, method: &Method, flow: &Flow) -> ClientMachine {
-        let (timers, reliable) = (&self.config.timers, flow.is_reliable());
-        if *method == Method::Invite {
-            ClientMachine::Invite(ClientInvite::new(now, timers, reliable))
-        } else {
-            ClientMachine::NonInvite(ClientNonInvite::new(now, timers, reliable))
-        }
     }
 
     /// The TCP flow to the same peer, where we have TCP.
@@ -389,95 +221,20 @@ impl Layer {
         })
     }
 
-    /// A request that has its final response is not sent again, nor can it be cancelled.
-    fn forget_bytes(&mut self, id: Id) {
-        if let Some(client) = self.client_mut(id)
-            && client.is_answered()
-        {
-            client.cancel = None;
-            client.fallback = None;
-            if !client.bytes.starts_with(b"ACK ") {
-                client.bytes = Bytes::new();
-            }
-        }
-    }
-
-    fn client(&self, id: Id) -> Option<&Client> {
-        match &self.table.get(id)?.transaction {
-            Transaction::Client(client) => Some(client),
-            Transaction::Server(_) => None,
-        }
-    }
-
-    fn client_mut(&mut self, id: Id) -> Option<&mut Client> {
-        match &mut self.table.get_mut(id)?.transaction {
-            Transaction::Client(client) => Some(client),
-            Transaction::Server(_) => None,
-        }
-    }
-}
-
-/// What a step of either machine asks for.
-#[derive(Clone, Copy)]
-struct Act {
-    send: Send,
-    deliver: bool,
-    timed_out: bool,
-}
-
-#[derive(Clone, Copy)]
-enum Send {
-    Nothing,
-    Again,
-    Ack,
-    Cancel,
-}
-
-impl Act {
-    fn of_invite(act: client_invite::Act) -> Self {
-        use client_invite::Act as Invite;
-        let (send, deliver) = match act {
-            Invite::Nothing | Invite::TimedOut => (Send::Nothing, false),
-            Invite::Resend => (Send::Again, false),
-            Invite::Deliver => (Send::Nothing, true),
-            Invite::DeliverAndCancel => (Send::Cancel, true),
-            Invite::DeliverAndAck => (Send::Ack, true),
-            Invite::Ack => (Send::Ack, false),
-            Invite::Cancel => (Send::Cancel, false),
-        };
-        Self {
-            send,
-            deliver,
-            timed_out: act == Invite::TimedOut,
-        }
-    }
-
-    fn of_other(act: client_non_invite::Act) -> Self {
-        use client_non_invite::Act as Other;
-        let (send, deliver) = match act {
-            Other::Nothing | Other::TimedOut => (Send::Nothing, false),
-            Other::Resend => (Send::Again, false),
-            Other::Deliver => (Send::Nothing, true),
-        };
-        Self {
-            send,
-            deliver,
-            timed_out: act == Other::TimedOut,
-        }
+    fn push_via(&self, request: &mut Request, flow: &Flow, branch: &str) {
+        let transport = flow.transport;
+        let sent_by: SentBy = self.config.sent_by(flow);
+        let via = format!("SIP/2.0/{transport} {sent_by};branch={branch};rport");
+        // Fit to be held: a checked host and a branch of ours.
+        let _ = request.headers_mut().prepend(HeaderName::VIA, &via);
     }
 }
 
 /// Reads a request of ours back from what was sent: needed for ACK and CANCEL alone, so that a
 /// transaction keeps nothing but the bytes.
-fn own_request(bytes: &Bytes) -> Option<Request> {
+pub(super) fn own_request(bytes: &Bytes) -> Option<Request> {
     match parse::datagram(bytes.clone()) {
         Ok(Message::Request(request)) => Some(request),
         _ => None,
     }
-}
-
-fn push_via(request: &mut Request, flow: &Flow, sent_by: &SentBy, branch: &str) {
-    let via = format!("SIP/2.0/{} {sent_by};branch={branch};rport", flow.transport);
-    // Fit to be held: a checked host and a branch of ours.
-    let _ = request.headers_mut().prepend(HeaderName::VIA, &via);
 }

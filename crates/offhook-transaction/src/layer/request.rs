@@ -1,0 +1,199 @@
+//! Requests that come in: new ones, repeats, ACK, CANCEL.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use offhook_sip::header::{To, Via};
+use offhook_sip::{Method, Request, StatusCode};
+
+use crate::act::ServerAct;
+use crate::event::{Event, ServerTransactionId};
+use crate::flow::Flow;
+use crate::incoming::{Matching, WayBack, mark_source};
+use crate::key::Key;
+use crate::layer::Layer;
+use crate::layer::server::{add_to_tag, to_tag};
+use crate::server_invite::ServerInvite;
+use crate::server_non_invite::ServerNonInvite;
+use crate::table::Id;
+use crate::transaction::{Server, ServerMachine, Transaction};
+
+impl Layer {
+    pub(super) fn handle_request(&mut self, now: Instant, flow: Flow, request: Request) {
+        let Some(matching) = Matching::of(&self.keyring, &request, &flow) else {
+            // What it takes to match is missing; `validate` knows what.
+            match request.validate() {
+                Err(error) => self.refuse_invalid(flow, request, error),
+                Ok(()) => self.refuse(flow, request, StatusCode::BAD_REQUEST, Key::NONE),
+            }
+            return;
+        };
+        match request.method() {
+            Method::Ack => self.handle_ack(now, flow, request, matching),
+            Method::Cancel => self.handle_cancel(flow, request, matching),
+            _ => match self.find_server(matching.own) {
+                Some(id) => self.handle_repeat(id),
+                None => self.handle_new(now, flow, request, matching),
+            },
+        }
+    }
+
+    fn handle_repeat(&mut self, id: Id) {
+        let act = self.server(id).map(|server| server.machine.handle_repeat());
+        if act == Some(ServerAct::Resend) {
+            self.send_last(id);
+        }
+    }
+
+    fn handle_new(&mut self, now: Instant, flow: Flow, mut request: Request, matching: Matching) {
+        if let Err(error) = request.validate() {
+            self.refuse_invalid(flow, request, error);
+            return;
+        }
+        if self.find_server(matching.merged).is_some() {
+            self.refuse(flow, request, StatusCode::LOOP_DETECTED, matching.own);
+            return;
+        }
+        if self.servers >= self.config.limits.server_transactions {
+            self.refuse_full(flow, request, matching.own);
+            return;
+        }
+        mark_source(&mut request, &flow);
+        let Some(way) = self.way_back(&request, &flow) else {
+            return;
+        };
+        let at_once = self.config.trying_to_non_invite_at_once;
+        let machine = if *request.method() == Method::Invite {
+            ServerMachine::Invite(ServerInvite::new(now, &self.config.timers))
+        } else {
+            let (timers, reliable) = (&self.config.timers, flow.is_reliable());
+            ServerMachine::NonInvite(ServerNonInvite::new(now, timers, reliable, at_once))
+        };
+        let server = Transaction::Server(Server {
+            machine,
+            bytes: Bytes::new(),
+            request: Some(Box::new(request.clone())),
+            tag: None,
+            reopen: way.reopen,
+            cancelled: false,
+            undeliverable: false,
+        });
+        let peer = self.keyring.peer(&way.flow);
+        let keys = [matching.own, matching.source, matching.merged];
+        let Some(id) = self.table.insert(way.flow, peer, keys, server) else {
+            self.refuse_full(flow, request, matching.own);
+            return;
+        };
+        self.servers += 1;
+        self.schedule(id);
+        if at_once && matches!(machine, ServerMachine::NonInvite(_)) {
+            self.server_timeout(now, id);
+        }
+        self.report(Event::Request {
+            transaction: ServerTransactionId(id),
+            request,
+            flow,
+        });
+    }
+
+    fn handle_ack(&mut self, now: Instant, flow: Flow, request: Request, matching: Matching) {
+        let timers = self.config.timers;
+        let found = self
+            .find_invite(&matching)
+            .filter(|id| !matching.legacy || self.answered_with_tag_of(*id, &request));
+        let Some(id) = found else {
+            if request.validate().is_ok() {
+                self.report(Event::Ack { request, flow });
+            }
+            return;
+        };
+        let Some(entry) = self.table.get_mut(id) else {
+            return;
+        };
+        let reliable = entry.flow.is_reliable();
+        let Transaction::Server(server) = &mut entry.transaction else {
+            return;
+        };
+        let ServerMachine::Invite(machine) = server.machine else {
+            return;
+        };
+        let (next, act) = machine.handle_ack(now, &timers, reliable);
+        if let Some(machine) = next {
+            server.machine = ServerMachine::Invite(machine);
+            if !machine.is_completed() && !machine.is_proceeding() {
+                server.bytes = Bytes::new();
+            }
+        }
+        if act == ServerAct::Deliver {
+            self.report(Event::Ack { request, flow });
+        }
+        if next.is_some() {
+            self.schedule(id);
+        } else {
+            self.end(id);
+        }
+    }
+
+    /// RFC 3261 §9.2. Answered without a transaction: the answer to a repeat is the same.
+    fn handle_cancel(&mut self, flow: Flow, mut request: Request, matching: Matching) {
+        if let Err(error) = request.validate() {
+            self.refuse_invalid(flow, request, error);
+            return;
+        }
+        let Some(id) = self.find_invite(&matching) else {
+            let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+            self.refuse(flow, request, status, matching.own);
+            return;
+        };
+        let transaction = ServerTransactionId(id);
+        let derived = self.local_tag(transaction);
+        let Some(server) = self.server_mut(id) else {
+            return;
+        };
+        let open = server.machine.is_open_invite();
+        let first = open && !server.cancelled;
+        server.cancelled |= open;
+        let tag = server.tag.as_deref().unwrap_or(&derived).to_owned();
+        mark_source(&mut request, &flow);
+        let mut response = request.response(StatusCode::OK);
+        if to_tag(&response).is_none() {
+            add_to_tag(&mut response, &tag);
+        }
+        self.send_stateless(flow, response, Key::NONE);
+        if first {
+            self.report(Event::Cancelled {
+                transaction,
+                cancel: request,
+                flow,
+            });
+        }
+    }
+
+    fn way_back(&self, request: &Request, flow: &Flow) -> Option<WayBack> {
+        let via = request.headers().typed::<Via>().ok()??;
+        Some(WayBack::of(&via, flow, self.config.answer_source_port))
+    }
+
+    fn find_server(&self, key: Key) -> Option<Id> {
+        let id = self.table.find(key)?;
+        self.server(id).map(|_| id)
+    }
+
+    /// The INVITE that an ACK or CANCEL means: by branch and sent-by, else by branch and source.
+    fn find_invite(&self, matching: &Matching) -> Option<Id> {
+        [matching.own, matching.source]
+            .into_iter()
+            .find_map(|key| self.find_server(key))
+    }
+
+    fn answered_with_tag_of(&self, id: Id, ack: &Request) -> bool {
+        let Ok(Some(to)) = ack.headers().typed::<To>() else {
+            return false;
+        };
+        let given = match self.server(id).and_then(|server| server.tag.as_deref()) {
+            Some(tag) => tag.to_owned(),
+            None => self.local_tag(ServerTransactionId(id)),
+        };
+        to.tag() == Some(given.as_str())
+    }
+}
