@@ -1,2 +1,29 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+
+mod body;
+mod dialog;
+mod error;
+mod id;
+mod invite_session;
+mod registration;
+mod reliable_provisional;
+mod resend;
+mod route_set;
+mod session_timer;
+mod wire;
+
+pub use body::Body;
+pub use dialog::{Dialog, Role};
+pub use error::DialogError;
+pub use id::{CallId, DialogId, RequestId};
+pub use invite_session::{
+    Context, EndCause, Failure, InviteSession, Purpose, Report, Sent, SessionConfig, Step, Steps,
+};
+pub use registration::{Progress, Register, Registration};
+pub use reliable_provisional::{Arrival, RAckValue, ReceivedInOrder, Reliable, rseq_of};
+pub use resend::{Due, Resend};
+pub use route_set::RouteSet;
+pub use session_timer::{
+    Refresher, SHORTEST, SessionDue, SessionTimer, SessionTimerConfig, Terms, TooShort,
+};

@@ -1,0 +1,242 @@
+//! A dialog: what two user agents remember of each other between requests (RFC 3261 §12).
+
+use offhook_sip::{HeaderName, Headers, Method, Request, Response, Uri};
+
+use crate::error::DialogError;
+use crate::id::DialogId;
+use crate::route_set::RouteSet;
+use crate::wire;
+
+/// Which side sent the request that made the dialog, and so owns its Call-ID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// We sent it.
+    Caller,
+    /// The peer sent it.
+    Callee,
+}
+
+/// The state that RFC 3261 §12 gives a dialog.
+#[derive(Clone, Debug)]
+pub struct Dialog {
+    role: Role,
+    call_id: Box<str>,
+    /// The whole From or To value of our side, with its tag.
+    local: Box<str>,
+    remote: Box<str>,
+    local_tag: Box<str>,
+    remote_tag: Box<str>,
+    local_cseq: u32,
+    remote_cseq: Option<u32>,
+    remote_target: Uri,
+    route_set: RouteSet,
+}
+
+impl Dialog {
+    /// The caller's dialog, from the request it sent and a response with a To tag (§12.1.2).
+    ///
+    /// # Errors
+    ///
+    /// [`DialogError`] when the response lacks a tag or a Contact that a dialog needs; a response
+    /// of an RFC 2543 peer without a To tag is taken, with an empty tag, if it is a 2xx.
+    pub fn of_caller(request: &Request, response: &Response) -> Result<Self, DialogError> {
+        let sent = request.headers();
+        let got = response.headers();
+        let remote_tag = wire::to_tag(got).unwrap_or_default();
+        if remote_tag.is_empty() && !response.status().is_success() {
+            return Err(DialogError::NoTag);
+        }
+        let remote_target = match wire::contact_uri(got) {
+            Some(uri) => uri,
+            // An early dialog may be without a Contact when the 1xx is unreliable: what was called stands in.
+            None if response.status().is_provisional() => wire::detached(request.uri()),
+            None => return Err(DialogError::NoContact),
+        };
+        Ok(Self {
+            role: Role::Caller,
+            call_id: wire::call_id(sent).into(),
+            local: wire::text(sent, HeaderName::FROM).into(),
+            remote: wire::text(got, HeaderName::TO).into(),
+            local_tag: wire::from_tag(sent).unwrap_or_default().into(),
+            remote_tag: remote_tag.into(),
+            local_cseq: wire::cseq_number(sent).unwrap_or_default(),
+            remote_cseq: None,
+            remote_target,
+            route_set: RouteSet::of_caller(got),
+        })
+    }
+
+    /// The callee's dialog, from the request that it received and the tag that it answers with (§12.1.1).
+    ///
+    /// # Errors
+    ///
+    /// [`DialogError::NoContact`]: there is nowhere to send requests to.
+    pub fn of_callee(request: &Request, local_tag: &str) -> Result<Self, DialogError> {
+        let got = request.headers();
+        let remote_target = wire::contact_uri(got).ok_or(DialogError::NoContact)?;
+        Ok(Self {
+            role: Role::Callee,
+            call_id: wire::call_id(got).into(),
+            local: wire::with_tag(wire::text(got, HeaderName::TO), local_tag).into(),
+            remote: wire::text(got, HeaderName::FROM).into(),
+            local_tag: local_tag.into(),
+            remote_tag: wire::from_tag(got).unwrap_or_default().into(),
+            local_cseq: 0,
+            remote_cseq: wire::cseq_number(got),
+            remote_target,
+            route_set: RouteSet::of_callee(got),
+        })
+    }
+
+    /// Call-ID and both tags.
+    #[must_use]
+    pub fn id(&self) -> DialogId {
+        DialogId {
+            call_id: self.call_id.to_string(),
+            local_tag: self.local_tag.to_string(),
+            remote_tag: self.remote_tag.to_string(),
+        }
+    }
+
+    /// Whether a message with these three belongs to this dialog. Nothing less will do (§12).
+    #[must_use]
+    pub fn is(&self, call_id: &str, local_tag: &str, remote_tag: &str) -> bool {
+        *self.call_id == *call_id
+            && *self.local_tag == *local_tag
+            && *self.remote_tag == *remote_tag
+    }
+
+    /// Who sent the first request.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The Call-ID.
+    #[must_use]
+    pub fn call_id(&self) -> &str {
+        &self.call_id
+    }
+
+    /// Our tag.
+    #[must_use]
+    pub fn local_tag(&self) -> &str {
+        &self.local_tag
+    }
+
+    /// The peer's tag; empty for a peer of RFC 2543.
+    #[must_use]
+    pub fn remote_tag(&self) -> &str {
+        &self.remote_tag
+    }
+
+    /// Where the peer wants its requests: its last Contact.
+    #[must_use]
+    pub fn remote_target(&self) -> &Uri {
+        &self.remote_target
+    }
+
+    /// The proxies between.
+    #[must_use]
+    pub fn route_set(&self) -> &RouteSet {
+        &self.route_set
+    }
+
+    /// The URI whose address a request of this dialog is sent to (§8.1.2).
+    #[must_use]
+    pub fn next_hop(&self) -> &Uri {
+        self.route_set.first().unwrap_or(&self.remote_target)
+    }
+
+    /// The next request, with a CSeq one higher than the last (§12.2.1.1). An ACK is made by [`Self::ack`].
+    #[must_use]
+    pub fn request(&mut self, method: &Method) -> Request {
+        let number = self.take_cseq();
+        self.build(method, number)
+    }
+
+    /// Takes the next CSeq, for a request that is sent again with credentials (§22.2).
+    #[must_use]
+    pub fn take_cseq(&mut self) -> u32 {
+        // §8.1.1.5: below 2^31; a dialog that gets there starts nothing more that a peer would take.
+        self.local_cseq = (self.local_cseq + 1) & 0x7fff_ffff;
+        self.local_cseq
+    }
+
+    /// The last CSeq that we used.
+    #[must_use]
+    pub fn local_cseq(&self) -> u32 {
+        self.local_cseq
+    }
+
+    /// Never goes back behind `number`: a request with it went out by another hand.
+    pub fn raise_local_cseq(&mut self, number: u32) {
+        self.local_cseq = self.local_cseq.max(number);
+    }
+
+    /// The ACK for a 2xx to `invite`: its CSeq number and credentials, this dialog's route (§13.2.2.4).
+    #[must_use]
+    pub fn ack(&self, invite: &Request) -> Request {
+        let number = wire::cseq_number(invite.headers()).unwrap_or(self.local_cseq);
+        let mut ack = self.build(&Method::Ack, number);
+        for name in [HeaderName::AUTHORIZATION, HeaderName::PROXY_AUTHORIZATION] {
+            wire::copy(invite.headers(), ack.headers_mut(), name);
+        }
+        ack
+    }
+
+    fn build(&self, method: &Method, number: u32) -> Request {
+        let mut request = Request::new(method.clone(), self.remote_target.clone());
+        self.route_set.apply(&self.remote_target, &mut request);
+        let headers = request.headers_mut();
+        wire::append(headers, HeaderName::MAX_FORWARDS, "70");
+        wire::append(headers, HeaderName::FROM, &self.local);
+        wire::append(headers, HeaderName::TO, &self.remote);
+        wire::append(headers, HeaderName::CALL_ID, &self.call_id);
+        wire::append(
+            headers,
+            HeaderName::CSEQ,
+            &format!("{number} {}", method.as_str()),
+        );
+        request
+    }
+
+    /// Whether a request with this CSeq comes in order; gaps are fine (§12.2.2).
+    ///
+    /// Says nothing to the dialog: a request that is refused (401 to a BYE) must not count.
+    ///
+    /// # Errors
+    ///
+    /// [`DialogError::OutOfOrder`], to be answered 500.
+    pub fn check_cseq(&self, number: u32) -> Result<(), DialogError> {
+        match self.remote_cseq {
+            Some(last) if number <= last => Err(DialogError::OutOfOrder),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts a request that was taken.
+    pub fn take_remote_cseq(&mut self, number: u32) {
+        self.remote_cseq = Some(self.remote_cseq.map_or(number, |last| last.max(number)));
+    }
+
+    /// Takes the Contact of a target refresh, if it has one; the route set stays (§12.2).
+    pub fn refresh_target(&mut self, headers: &Headers) {
+        if let Some(uri) = wire::contact_uri(headers) {
+            self.remote_target = uri;
+        }
+    }
+
+    /// Confirms an early dialog: the 2xx's target and, once more, its route set (§13.2.2.4).
+    pub fn confirm(&mut self, response: &Response) {
+        self.refresh_target(response.headers());
+        if self.role == Role::Caller {
+            // The 2xx is what counts, but a 2xx that lost its Record-Route on the way must not
+            // cost the route that the 1xx gave.
+            let route_set = RouteSet::of_caller(response.headers());
+            if !route_set.is_empty() {
+                self.route_set = route_set;
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The end of a call that we chose: BYE is out (RFC 3261 §15).
+
+use offhook_sip::{Headers, Method, Request, StatusCode};
+use offhook_transaction::ServerTransactionId;
+
+use crate::dialog::Dialog;
+use crate::invite_session::step::{EndCause, Purpose};
+use crate::invite_session::{Context, Sent, State};
+use crate::wire;
+
+/// Our BYE waits for its answer, whatever it will be.
+#[derive(Debug)]
+pub(super) struct AwaitByeAnswer {
+    dialog: Dialog,
+    cause: EndCause,
+}
+
+impl AwaitByeAnswer {
+    /// Sends the one BYE of this call.
+    pub(super) fn start(
+        cx: &mut Context<'_>,
+        mut dialog: Dialog,
+        headers: &Headers,
+        cause: EndCause,
+    ) -> State {
+        let mut bye = dialog.request(&Method::Bye);
+        wire::extend(bye.headers_mut(), headers);
+        cx.send(bye, Purpose::Bye);
+        State::AwaitByeAnswer(Box::new(Self { dialog, cause }))
+    }
+
+    pub(super) fn dialog(&self) -> &Dialog {
+        &self.dialog
+    }
+
+    pub(super) fn dialog_mut(&mut self) -> &mut Dialog {
+        &mut self.dialog
+    }
+
+    /// A response or the lack of one: the session is over for us either way (§15.1.1).
+    pub(super) fn answered(self: Box<Self>, cx: &mut Context<'_>) -> State {
+        State::ended(cx, self.cause)
+    }
+
+    /// A re-INVITE of ours was still open when the BYE went out, and its 2xx must have its ACK.
+    pub(super) fn late_success(&self, cx: &mut Context<'_>, sent: &Sent<'_>) {
+        cx.ack(
+            sent.transaction,
+            self.dialog.remote_tag(),
+            self.dialog.ack(sent.request),
+        );
+    }
+
+    pub(super) fn request(
+        cx: &mut Context<'_>,
+        transaction: ServerTransactionId,
+        request: &Request,
+    ) {
+        // Both hang up at once: each BYE gets its 200 (§15.1.2). All else comes too late.
+        let status = if *request.method() == Method::Bye {
+            StatusCode::OK
+        } else {
+            StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST
+        };
+        cx.refuse(transaction, request, status);
+    }
+}

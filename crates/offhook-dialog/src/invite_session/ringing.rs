@@ -1,0 +1,324 @@
+//! The callee before its final answer: provisionals, reliable or not, and the decision (RFC 3261 §13.3).
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use offhook_sip::{HeaderName, Headers, Method, Request, Response, StatusCode};
+use offhook_transaction::ServerTransactionId;
+use rand::RngExt;
+
+use crate::body::Body;
+use crate::dialog::Dialog;
+use crate::invite_session::established::Established;
+use crate::invite_session::exchange::AwaitAck;
+use crate::invite_session::step::{EndCause, Report};
+use crate::invite_session::update::{Asked, Updates};
+use crate::invite_session::{Context, State};
+use crate::reliable_provisional::RAckValue;
+use crate::resend::{Due, Resend};
+use crate::session_timer::SessionTimer;
+use crate::wire;
+
+/// A provisional is repeated so that proxies do not give up (§13.3.1.1).
+const REPEAT: Duration = Duration::from_secs(60);
+/// More unacknowledged provisionals than this are not kept waiting.
+const WAITING: usize = 8;
+
+/// The peer's INVITE waits for the application's final answer.
+#[derive(Debug)]
+pub(super) struct AwaitDecision {
+    transaction: ServerTransactionId,
+    invite: Request,
+    pub(super) dialog: Dialog,
+    updates: Updates,
+    last: Option<Response>,
+    repeat_at: Option<Instant>,
+    reliable: bool,
+    rseq: u32,
+    await_prack: Option<AwaitPrack>,
+    /// Provisionals behind the one that waits for its PRACK (RFC 3262 §3: one at a time).
+    queue: VecDeque<Response>,
+    /// A 2xx that waits because an offer or answer is not acknowledged yet.
+    answer: Option<Response>,
+}
+
+/// A reliable provisional that waits for its PRACK.
+#[derive(Debug)]
+struct AwaitPrack {
+    rack: RAckValue,
+    response: Response,
+    resend: Resend,
+}
+
+impl AwaitDecision {
+    pub(super) fn new(
+        cx: &mut Context<'_>,
+        transaction: ServerTransactionId,
+        invite: Request,
+        dialog: Dialog,
+    ) -> Self {
+        Self {
+            transaction,
+            reliable: cx.config.reliable.applies(invite.headers()),
+            // RFC 3262 §3: 1 to 2^31 - 1.
+            rseq: cx.rng.random_range(1..0x7fff_0000),
+            invite,
+            dialog,
+            updates: Updates::default(),
+            last: None,
+            repeat_at: None,
+            await_prack: None,
+            queue: VecDeque::new(),
+            answer: None,
+        }
+    }
+
+    pub(super) fn ring(&mut self, cx: &mut Context<'_>, response: Response) {
+        if self.answer.is_some() || !response.status().is_provisional() {
+            return;
+        }
+        let mut response = self.dialog_response(response);
+        if response.status() == StatusCode::TRYING {
+            cx.respond(self.transaction, response);
+            return;
+        }
+        if !self.reliable {
+            self.last = Some(response.clone());
+            self.repeat_at = Some(cx.now + REPEAT);
+            cx.respond(self.transaction, response);
+            return;
+        }
+        wire::append(response.headers_mut(), HeaderName::REQUIRE, "100rel");
+        if self.await_prack.is_some() {
+            if self.queue.len() < WAITING {
+                self.queue.push_back(response);
+            }
+        } else {
+            self.send_reliably(cx, response);
+        }
+    }
+
+    fn send_reliably(&mut self, cx: &mut Context<'_>, mut response: Response) {
+        self.rseq += 1;
+        wire::set(
+            response.headers_mut(),
+            HeaderName::RSEQ,
+            &self.rseq.to_string(),
+        );
+        self.await_prack = Some(AwaitPrack {
+            rack: RAckValue::of_response(self.rseq, &response),
+            response: response.clone(),
+            resend: Resend::of_provisional(cx.now, cx.timers),
+        });
+        cx.respond(self.transaction, response);
+    }
+
+    /// To tag and Record-Route, which every dialog-making response has (§12.1.1).
+    fn dialog_response(&self, mut response: Response) -> Response {
+        if response.status() == StatusCode::TRYING {
+            return response;
+        }
+        let to = wire::with_tag(
+            wire::text(self.invite.headers(), HeaderName::TO),
+            self.dialog.local_tag(),
+        );
+        let headers = response.headers_mut();
+        wire::set(headers, HeaderName::TO, &to);
+        headers.remove(HeaderName::RECORD_ROUTE);
+        wire::copy(self.invite.headers(), headers, HeaderName::RECORD_ROUTE);
+        response
+    }
+
+    pub(super) fn accept(
+        mut self: Box<Self>,
+        cx: &mut Context<'_>,
+        body: Option<&Body>,
+        extra: &Headers,
+    ) -> State {
+        if self.answer.is_some() {
+            return State::AwaitDecision(self);
+        }
+        let mut response = self.dialog_response(self.invite.response(StatusCode::OK));
+        wire::extend(response.headers_mut(), extra);
+        if let Some(body) = body {
+            body.put_in_response(&mut response);
+        }
+        self.queue.clear();
+        let open_offer = self
+            .await_prack
+            .as_ref()
+            .is_some_and(|waiting| !waiting.response.body().is_empty());
+        if open_offer {
+            // RFC 3262 §3: no 2xx while a provisional with a description is unacknowledged.
+            self.answer = Some(response);
+            return State::AwaitDecision(self);
+        }
+        self.answer_with(cx, response)
+    }
+
+    fn answer_with(mut self: Box<Self>, cx: &mut Context<'_>, mut response: Response) -> State {
+        let mut timer: Option<SessionTimer> = None;
+        if let Some(config) = cx.config.session_timer
+            && let Ok(terms) = config.decide(self.invite.headers())
+        {
+            terms.put_in_answer(response.headers_mut());
+            timer = Some(SessionTimer::start(cx.now, terms));
+        }
+        self.updates.drop_asked(cx);
+        let cseq = wire::cseq_number(self.invite.headers()).unwrap_or_default();
+        let body = Body::of_response(&response);
+        let exchange = AwaitAck::start(cx, self.transaction, response, cseq, true);
+        let peer_updates = wire::allows(self.invite.headers(), &Method::Update);
+        Established::accepted(self.dialog, exchange, timer, peer_updates, body.as_ref())
+    }
+
+    pub(super) fn reject(
+        mut self: Box<Self>,
+        cx: &mut Context<'_>,
+        response: Response,
+        cause: EndCause,
+    ) -> State {
+        self.updates.drop_asked(cx);
+        let response = self.dialog_response(response);
+        cx.respond(self.transaction, response);
+        State::ended(cx, cause)
+    }
+
+    /// The final response that we choose ourselves.
+    pub(super) fn refuse(
+        self: Box<Self>,
+        cx: &mut Context<'_>,
+        status: StatusCode,
+        cause: EndCause,
+    ) -> State {
+        let response = self.invite.response(status);
+        self.reject(cx, response, cause)
+    }
+
+    pub(super) fn cancelled(self: Box<Self>, cx: &mut Context<'_>, cancel: Request) -> State {
+        let cause = EndCause::Cancelled {
+            request: Box::new(cancel),
+        };
+        self.refuse(cx, StatusCode::REQUEST_TERMINATED, cause)
+    }
+
+    /// A request of the caller before the final answer.
+    pub(super) fn request(
+        mut self: Box<Self>,
+        cx: &mut Context<'_>,
+        transaction: ServerTransactionId,
+        request: Request,
+    ) -> State {
+        if !cx.in_order(&mut self.dialog, transaction, &request) {
+            return State::AwaitDecision(self);
+        }
+        match *request.method() {
+            // §15: the caller may end an early dialog by BYE.
+            Method::Bye => {
+                cx.refuse(transaction, &request, StatusCode::OK);
+                let cause = EndCause::RemoteHangUp {
+                    request: Box::new(request),
+                };
+                return self.refuse(cx, StatusCode::REQUEST_TERMINATED, cause);
+            }
+            Method::Prack => return self.prack(cx, transaction, request),
+            // §14.2: a second INVITE before the first is final.
+            Method::Invite => cx.busy(transaction, &request),
+            Method::Update => {
+                // The caller's offer in the INVITE is open until we answered it reliably.
+                let open = !self.invite.body().is_empty() && self.last_reliable_body().is_none();
+                if open && !request.body().is_empty() {
+                    cx.busy(transaction, &request);
+                } else {
+                    let dialog = &mut self.dialog;
+                    let asked = Asked {
+                        transaction,
+                        request,
+                    };
+                    self.updates.incoming(cx, dialog, asked, false, None);
+                }
+            }
+            _ => cx.report(Report::Request {
+                transaction,
+                request,
+            }),
+        }
+        State::AwaitDecision(self)
+    }
+
+    fn last_reliable_body(&self) -> Option<&Response> {
+        self.last
+            .as_ref()
+            .filter(|response| self.reliable && !response.body().is_empty())
+    }
+
+    /// RFC 3262 §3: matched by RAck, 481 otherwise.
+    fn prack(
+        mut self: Box<Self>,
+        cx: &mut Context<'_>,
+        transaction: ServerTransactionId,
+        request: Request,
+    ) -> State {
+        let rack = RAckValue::of_prack(&request);
+        let matched = self
+            .await_prack
+            .take_if(|waiting| rack.as_ref() == Some(&waiting.rack));
+        let Some(waiting) = matched else {
+            cx.refuse(
+                transaction,
+                &request,
+                StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
+            );
+            return State::AwaitDecision(self);
+        };
+        cx.refuse(transaction, &request, StatusCode::OK);
+        self.last = Some(waiting.response);
+        if !request.body().is_empty() {
+            cx.report(Report::ProgressConfirmed(request));
+        }
+        if let Some(response) = self.answer.take() {
+            return self.answer_with(cx, response);
+        }
+        if let Some(next) = self.queue.pop_front() {
+            self.send_reliably(cx, next);
+        }
+        State::AwaitDecision(self)
+    }
+
+    pub(super) fn handle_timeout(mut self: Box<Self>, cx: &mut Context<'_>) -> State {
+        if let Some(waiting) = &mut self.await_prack {
+            match waiting.resend.handle_timeout(cx.now) {
+                Some(Due::Resend) => {
+                    let response = waiting.response.clone();
+                    cx.respond(self.transaction, response);
+                }
+                // RFC 3262 §3: the caller cannot hear us; refuse with a 5xx.
+                Some(Due::GiveUp) => {
+                    let status = StatusCode::SERVER_TIMEOUT;
+                    return self.refuse(cx, status, EndCause::AckMissing);
+                }
+                None => {}
+            }
+        }
+        if self.repeat_at.is_some_and(|at| cx.now >= at)
+            && let Some(last) = &self.last
+        {
+            cx.respond(self.transaction, last.clone());
+            self.repeat_at = Some(cx.now + REPEAT);
+        }
+        State::AwaitDecision(self)
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let prack = self.await_prack.as_ref().map(|w| w.resend.poll_timeout());
+        prack.into_iter().chain(self.repeat_at).min()
+    }
+
+    pub(super) fn updates(&mut self) -> (&mut Dialog, &mut Updates) {
+        (&mut self.dialog, &mut self.updates)
+    }
+
+    pub(super) fn transaction(&self) -> ServerTransactionId {
+        self.transaction
+    }
+}

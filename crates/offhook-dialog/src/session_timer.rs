@@ -1,0 +1,207 @@
+//! Session timers: who refreshes a call, and when a silent one is ended (RFC 4028).
+
+use std::time::{Duration, Instant};
+
+use offhook_sip::{HeaderName, Headers};
+
+use crate::wire;
+
+/// The shortest interval that RFC 4028 §4 lets anybody ask for.
+pub const SHORTEST: Duration = Duration::from_secs(90);
+
+/// What we ask for and what we accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionTimerConfig {
+    /// The interval we propose.
+    pub expires: Duration,
+    /// The shortest we accept; 90 s at least.
+    pub min_se: Duration,
+}
+
+impl Default for SessionTimerConfig {
+    fn default() -> Self {
+        Self {
+            expires: Duration::from_secs(1800),
+            min_se: SHORTEST,
+        }
+    }
+}
+
+impl SessionTimerConfig {
+    fn floor(&self) -> Duration {
+        self.min_se.max(SHORTEST)
+    }
+
+    /// Writes Session-Expires and Min-SE into a request that may change the session (§7.1).
+    ///
+    /// `refresher` is named only within a call, where it must not change by itself (§7.4).
+    pub fn propose(&self, request: &mut Headers, refresher: Option<Refresher>) {
+        let expires = self.expires.max(self.floor()).as_secs();
+        let suffix = match refresher {
+            Some(Refresher::Us) => ";refresher=uac",
+            Some(Refresher::Peer) => ";refresher=uas",
+            None => "",
+        };
+        wire::set(
+            request,
+            HeaderName::SESSION_EXPIRES,
+            &format!("{expires}{suffix}"),
+        );
+        wire::set(
+            request,
+            HeaderName::MIN_SE,
+            &self.floor().as_secs().to_string(),
+        );
+    }
+
+    /// Decides as the side that answers (§9).
+    ///
+    /// # Errors
+    ///
+    /// [`TooShort`], to be answered 422 with its Min-SE.
+    pub fn decide(&self, request: &Headers) -> Result<Terms, TooShort> {
+        let knows_timer = wire::lists_option(request, HeaderName::SUPPORTED, "timer");
+        let floor = self
+            .floor()
+            .max(wire::seconds(request, HeaderName::MIN_SE).unwrap_or_default());
+        let Some(asked) = wire::seconds(request, HeaderName::SESSION_EXPIRES) else {
+            return Ok(Terms {
+                interval: self.expires.max(floor),
+                refresher: Refresher::Us,
+                required: false,
+            });
+        };
+        if asked < self.floor() && knows_timer {
+            return Err(TooShort {
+                min_se: self.floor(),
+            });
+        }
+        let refresher = match wire::refresher(request, HeaderName::SESSION_EXPIRES).as_deref() {
+            Some("uas") => Refresher::Us,
+            // §9 table 2: without a wish of the caller's either side may; one that asked for a
+            // timer refreshes it.
+            _ if knows_timer => Refresher::Peer,
+            _ => Refresher::Us,
+        };
+        Ok(Terms {
+            interval: asked.min(self.expires).max(floor),
+            refresher,
+            required: knows_timer && refresher == Refresher::Peer,
+        })
+    }
+}
+
+/// Who sends the refreshes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refresher {
+    /// We do.
+    Us,
+    /// The peer does.
+    Peer,
+}
+
+/// A Session-Expires below our floor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooShort {
+    /// What to write into the 422's Min-SE.
+    pub min_se: Duration,
+}
+
+/// What both sides agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The session interval.
+    pub interval: Duration,
+    /// Who refreshes.
+    pub refresher: Refresher,
+    required: bool,
+}
+
+impl Terms {
+    /// Writes the agreement into our 2xx (§9).
+    pub fn put_in_answer(&self, response: &mut Headers) {
+        let refresher = match self.refresher {
+            Refresher::Us => "uas",
+            Refresher::Peer => "uac",
+        };
+        wire::set(
+            response,
+            HeaderName::SESSION_EXPIRES,
+            &format!("{};refresher={refresher}", self.interval.as_secs()),
+        );
+        if self.required {
+            wire::append(response, HeaderName::REQUIRE, "timer");
+        }
+    }
+
+    /// Reads the agreement from the peer's 2xx (§7.2); `None`: the peer runs no timer.
+    #[must_use]
+    pub fn of_answer(response: &Headers) -> Option<Self> {
+        let interval = wire::seconds(response, HeaderName::SESSION_EXPIRES)?;
+        let refresher = match wire::refresher(response, HeaderName::SESSION_EXPIRES).as_deref() {
+            Some("uas") => Refresher::Peer,
+            _ => Refresher::Us,
+        };
+        Some(Self {
+            interval: interval.max(SHORTEST),
+            refresher,
+            required: false,
+        })
+    }
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionDue {
+    /// Send the refresh.
+    Refresh,
+    /// Nobody refreshed: send BYE.
+    Expired,
+}
+
+/// The running timer of one call.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionTimer {
+    terms: Terms,
+    refresh_at: Option<Instant>,
+    bye_at: Instant,
+}
+
+impl SessionTimer {
+    /// Starts, or starts anew after a refresh, at the time of the 2xx (§10).
+    #[must_use]
+    pub fn start(now: Instant, terms: Terms) -> Self {
+        // §10: the BYE goes min(32 s, a third of the interval) before the end.
+        let margin = Duration::from_secs(32).min(terms.interval / 3);
+        Self {
+            terms,
+            refresh_at: (terms.refresher == Refresher::Us).then(|| now + terms.interval / 2),
+            bye_at: now + terms.interval.saturating_sub(margin),
+        }
+    }
+
+    /// What was agreed.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        self.terms
+    }
+
+    /// Tells what is due; each refresh is told once.
+    #[must_use]
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<SessionDue> {
+        if now >= self.bye_at {
+            return Some(SessionDue::Expired);
+        }
+        if self.refresh_at.is_some_and(|at| now >= at) {
+            self.refresh_at = None;
+            return Some(SessionDue::Refresh);
+        }
+        None
+    }
+
+    /// When [`Self::handle_timeout`] next has something to say.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Instant {
+        self.refresh_at.unwrap_or(self.bye_at).min(self.bye_at)
+    }
+}
