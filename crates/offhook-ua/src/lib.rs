@@ -1,2 +1,30 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+
+mod answers;
+mod calls;
+mod compose;
+mod config;
+mod counts;
+mod deadlines;
+mod dispatch;
+mod event;
+mod incoming;
+mod inspection;
+mod outgoing;
+mod registrations;
+mod resolving;
+mod sending;
+mod steps;
+mod user_agent;
+
+pub use config::{Config, Limits, Local};
+pub use counts::Counts;
+pub use event::{Event, Output, RegistrationId, RegistrationState};
+pub use incoming::{Guarded, IncomingCall, IncomingRequest, Reoffer};
+pub use outgoing::{Destination, OutgoingCall, OutgoingRequest, RegistrationConfig};
+pub use user_agent::UserAgent;
+
+pub use offhook_dialog::{
+    Body, CallId, DialogId, EndCause, Failure, Reliable, RequestId, SessionTimerConfig,
+};

@@ -1,0 +1,279 @@
+//! Responses: which are ours, which are tried again, who is told.
+
+use std::time::Instant;
+
+use offhook_dialog::{CallId, Dialog, Failure, InviteSession, Purpose, Sent};
+use offhook_sip::{HeaderName, Method, Response, StatusCode};
+use offhook_transaction::{ClientTransactionId, Flow};
+
+use crate::compose::{self, MethodSet};
+use crate::event::Event;
+use crate::outgoing::Destination;
+use crate::sending::{Exchange, Outgoing, Owner, is_invite};
+use crate::user_agent::UserAgent;
+
+/// So often a request is sent again for a 401, 407 or 422.
+const RETRIES: u8 = 4;
+
+impl UserAgent {
+    /// A response in one of our transactions.
+    pub(crate) fn answered(
+        &mut self,
+        now: Instant,
+        transaction: ClientTransactionId,
+        response: Response,
+        flow: Flow,
+    ) {
+        let Some(mut exchange) = self.exchanges.remove(&transaction) else {
+            return;
+        };
+        exchange.flow = flow;
+        exchange.heard = true;
+        let status = response.status();
+        if status.is_success() && is_invite(&exchange.outgoing.request) {
+            self.invite_succeeded(now, transaction, exchange, response);
+            return;
+        }
+        if status.is_final() {
+            let Some((exchange, response)) = self.tried_again(now, exchange, response) else {
+                return;
+            };
+            self.deliver(now, transaction, &exchange, response);
+        } else {
+            self.deliver(now, transaction, &exchange, response);
+            self.exchanges.insert(transaction, exchange);
+        }
+    }
+
+    /// A 2xx to an INVITE: the first one, a repeat, or one of another branch (§13.2.2.4).
+    fn invite_succeeded(
+        &mut self,
+        now: Instant,
+        transaction: ClientTransactionId,
+        mut exchange: Exchange,
+        response: Response,
+    ) {
+        let tag = tag_of(&response).to_owned();
+        if let Some((_, ack)) = exchange.acks.iter().find(|(of, _)| *of == tag) {
+            // The ACK was lost, or waits for the application's answer.
+            if let Some(ack) = ack {
+                self.layer.resend(ack.clone());
+            }
+            self.exchanges.insert(transaction, exchange);
+            return;
+        }
+        let first = exchange.acks.is_empty();
+        exchange.acks.push((tag, None));
+        let wanted = match &exchange.outgoing.owner {
+            Owner::Call { call, .. } => first && self.calls.contains_key(call),
+            _ => false,
+        };
+        if wanted {
+            self.deliver(now, transaction, &exchange, response);
+            self.exchanges.insert(transaction, exchange);
+        } else {
+            let dialog = Dialog::of_caller(&exchange.outgoing.request, &response);
+            self.exchanges.insert(transaction, exchange);
+            if let Ok(dialog) = dialog {
+                self.turn_away(now, transaction, dialog);
+            }
+        }
+    }
+
+    /// Another branch of a forked INVITE answered too: ACK, then BYE (§13.2.2.4).
+    fn turn_away(&mut self, now: Instant, transaction: ClientTransactionId, mut dialog: Dialog) {
+        let Some(exchange) = self.exchanges.get(&transaction) else {
+            return;
+        };
+        let ack = dialog.ack(&exchange.outgoing.request);
+        let pinned = exchange.outgoing.pinned;
+        let flow = exchange.flow;
+        let routed = !dialog.route_set().is_empty();
+        let destination = if pinned && !routed {
+            Destination::Flow(flow)
+        } else {
+            Destination::Uri
+        };
+        let owner = Owner::Ack {
+            transaction,
+            tag: dialog.remote_tag().to_owned(),
+        };
+        self.send(now, Outgoing::new(owner, ack, destination.clone()));
+        let bye = dialog.request(&Method::Bye);
+        self.send(now, Outgoing::new(Owner::Nobody, bye, destination));
+    }
+
+    /// Sends a refused request again where that may help; gives the response back where not.
+    fn tried_again(
+        &mut self,
+        now: Instant,
+        mut exchange: Exchange,
+        response: Response,
+    ) -> Option<(Exchange, Response)> {
+        let outgoing = &mut exchange.outgoing;
+        if self.given_up(&outgoing.owner) || outgoing.retries >= RETRIES {
+            return Some((exchange, response));
+        }
+        let again = match response.status() {
+            StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                self.authorize(outgoing, &response)
+            }
+            StatusCode::SESSION_INTERVAL_TOO_SMALL => lengthen(outgoing, &response),
+            StatusCode::SERVICE_UNAVAILABLE if outgoing.hop.is_some() => {
+                // RFC 3263 §4.3: the next server of the set.
+                self.fail_over(now, exchange.outgoing, Failure::Rejected(response));
+                return None;
+            }
+            _ => false,
+        };
+        if !again {
+            return Some((exchange, response));
+        }
+        let Exchange {
+            mut outgoing, flow, ..
+        } = exchange;
+        outgoing.retries += 1;
+        let number = self.next_cseq(&outgoing);
+        compose::renumber(&mut outgoing.request, number);
+        // To the same server: another of the set would not know the nonce.
+        self.transmit(now, outgoing, flow);
+        None
+    }
+
+    /// Puts credentials in; `false`: there are none, or these were refused.
+    fn authorize(&mut self, outgoing: &mut Outgoing, response: &Response) -> bool {
+        let auth = match &outgoing.owner {
+            Owner::Call { call, .. } => self
+                .calls
+                .get_mut(call)
+                .and_then(|call| call.auth.as_deref_mut()),
+            Owner::Registration(id) => self
+                .registrations
+                .get_mut(id)
+                .and_then(|registered| registered.auth.as_deref_mut()),
+            Owner::Request(_) | Owner::Ack { .. } | Owner::Nobody => outgoing.auth.as_deref_mut(),
+        };
+        auth.is_some_and(|auth| {
+            auth.handle_challenge(response, &mut outgoing.request)
+                .is_ok()
+        })
+    }
+
+    /// §22.2: the CSeq grows by one, in its dialog if it has one.
+    fn next_cseq(&mut self, outgoing: &Outgoing) -> u32 {
+        let sent = cseq_of(outgoing);
+        match &outgoing.owner {
+            // The INVITE that asks for the call counts for itself: it has no To tag yet.
+            Owner::Call { call, .. } => self
+                .calls
+                .get_mut(call)
+                .and_then(|call| call.session.take_cseq(&outgoing.request))
+                .unwrap_or(sent + 1),
+            Owner::Registration(id) => self.registrations.get_mut(id).map_or(sent + 1, |of| {
+                of.cseq += 1;
+                of.cseq
+            }),
+            Owner::Request(_) | Owner::Ack { .. } | Owner::Nobody => sent + 1,
+        }
+    }
+
+    fn deliver(
+        &mut self,
+        now: Instant,
+        transaction: ClientTransactionId,
+        exchange: &Exchange,
+        response: Response,
+    ) {
+        match &exchange.outgoing.owner {
+            Owner::Call { call, purpose } => {
+                if let Purpose::Other(request) = *purpose {
+                    self.tell_response(request, response.clone());
+                }
+                self.remember(*call, exchange, &response);
+                let sent = Sent {
+                    purpose: *purpose,
+                    transaction,
+                    request: &exchange.outgoing.request,
+                };
+                self.with_session(now, *call, |session: &mut InviteSession, cx| {
+                    session.handle_response(cx, &sent, response);
+                });
+            }
+            Owner::Request(request) => self.tell_response(*request, response),
+            Owner::Registration(id) => self.registrar_answered(now, *id, exchange.flow, response),
+            Owner::Ack { .. } | Owner::Nobody => {}
+        }
+    }
+
+    fn tell_response(&mut self, request: offhook_dialog::RequestId, response: Response) {
+        if response.status().is_final() {
+            self.event(Event::Response { request, response });
+        } else if response.status() != StatusCode::TRYING {
+            self.event(Event::Provisional { request, response });
+        }
+    }
+
+    /// What a response says of the peer: where it is, and what it takes.
+    fn remember(&mut self, id: CallId, exchange: &Exchange, response: &Response) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        call.flow = Some(exchange.flow);
+        if let Some(allows) = MethodSet::told(response.headers()) {
+            call.peer_allows = allows;
+        }
+        if response.status().is_final()
+            && matches!(
+                exchange.outgoing.owner,
+                Owner::Call {
+                    purpose: Purpose::Invite,
+                    ..
+                }
+            )
+        {
+            call.inviting = None;
+        }
+    }
+}
+
+fn tag_of(response: &Response) -> &str {
+    response
+        .headers()
+        .get(HeaderName::TO)
+        .and_then(|to| offhook_sip::NameAddrRef::parse(to.trim()).ok())
+        .and_then(|to| to.tag())
+        .unwrap_or_default()
+}
+
+fn cseq_of(outgoing: &Outgoing) -> u32 {
+    outgoing
+        .request
+        .headers()
+        .typed::<offhook_sip::header::CSeq>()
+        .ok()
+        .flatten()
+        .map_or(0, |cseq| cseq.number())
+}
+
+/// RFC 4028 §7.3: asks again with an interval that the 422's Min-SE allows.
+fn lengthen(outgoing: &mut Outgoing, response: &Response) -> bool {
+    let seconds =
+        |value: Option<&str>| -> Option<u32> { value?.split(';').next()?.trim().parse().ok() };
+    let asked = seconds(outgoing.request.headers().get(HeaderName::SESSION_EXPIRES));
+    let (Some(asked), Some(least)) = (asked, seconds(response.headers().get(HeaderName::MIN_SE)))
+    else {
+        return false;
+    };
+    if least <= asked {
+        return false;
+    }
+    let headers = outgoing.request.headers_mut();
+    let value = headers.get(HeaderName::SESSION_EXPIRES).unwrap_or_default();
+    let params = value
+        .split_once(';')
+        .map(|(_, params)| format!(";{params}"));
+    let value = format!("{least}{}", params.unwrap_or_default());
+    compose::set(headers, HeaderName::SESSION_EXPIRES, &value);
+    compose::set(headers, HeaderName::MIN_SE, &least.to_string());
+    true
+}

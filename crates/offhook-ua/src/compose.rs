@@ -1,0 +1,228 @@
+//! How our messages begin: the headers of requests outside a dialog, and what each message says of us.
+
+use offhook_dialog::{Body, RouteSet};
+use offhook_sip::{HeaderName, Headers, Host, Method, NameAddr, Request, Uri};
+use offhook_transaction::Flow;
+
+use crate::config::Config;
+
+/// A request that begins something (RFC 3261 §8.1.1).
+pub(crate) struct Draft<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) request_uri: &'a Uri,
+    pub(crate) from: &'a NameAddr,
+    pub(crate) to: &'a NameAddr,
+    pub(crate) tag: &'a str,
+    pub(crate) call_id: &'a str,
+    pub(crate) cseq: u32,
+    pub(crate) max_forwards: u8,
+    pub(crate) route: &'a [Uri],
+    pub(crate) headers: &'a Headers,
+    pub(crate) body: Option<&'a Body>,
+}
+
+pub(crate) fn request(draft: &Draft<'_>) -> Request {
+    let mut request = Request::new(draft.method.clone(), draft.request_uri.clone());
+    RouteSet::preloaded(draft.route).apply(draft.request_uri, &mut request);
+    let from = draft.from.clone().without_tag();
+    let headers = request.headers_mut();
+    append(
+        headers,
+        HeaderName::MAX_FORWARDS,
+        &draft.max_forwards.to_string(),
+    );
+    append(
+        headers,
+        HeaderName::FROM,
+        &format!("{from};tag={}", draft.tag),
+    );
+    append(
+        headers,
+        HeaderName::TO,
+        &draft.to.clone().without_tag().to_string(),
+    );
+    append(headers, HeaderName::CALL_ID, draft.call_id);
+    append(
+        headers,
+        HeaderName::CSEQ,
+        &format!("{} {}", draft.cseq, draft.method.as_str()),
+    );
+    extend(headers, draft.headers);
+    if let Some(body) = draft.body {
+        body.put_in_request(&mut request);
+    }
+    request
+}
+
+/// Puts the next CSeq number into a request that goes out again.
+pub(crate) fn renumber(request: &mut Request, number: u32) {
+    let value = format!("{number} {}", request.method().as_str());
+    set(request.headers_mut(), HeaderName::CSEQ, &value);
+}
+
+/// What is ours to write, whatever the application says.
+const OURS: [HeaderName<'static>; 11] = [
+    HeaderName::VIA,
+    HeaderName::FROM,
+    HeaderName::TO,
+    HeaderName::CALL_ID,
+    HeaderName::CSEQ,
+    HeaderName::CONTACT,
+    HeaderName::MAX_FORWARDS,
+    HeaderName::CONTENT_LENGTH,
+    HeaderName::CONTENT_TYPE,
+    HeaderName::ROUTE,
+    HeaderName::RECORD_ROUTE,
+];
+
+/// Adds the application's headers, but for those that are ours.
+pub(crate) fn extend(to: &mut Headers, extra: &Headers) {
+    for (name, value) in extra.iter() {
+        if !OURS.contains(&name) {
+            append(to, name, value);
+        }
+    }
+}
+
+/// Adds a line; what would break out of it is left out.
+pub(crate) fn append(headers: &mut Headers, name: HeaderName<'_>, value: &str) {
+    let _ = headers.append(name, value);
+}
+
+pub(crate) fn set(headers: &mut Headers, name: HeaderName<'_>, value: &str) {
+    let _ = headers.set(name, value);
+}
+
+/// What stands in the Contact of a REGISTER until its flow, and so our address, is known.
+pub(crate) const HERE: &str = "<sip:here>";
+
+/// Whether a request of this method names its sender by Contact: those that make a dialog or move
+/// its target (RFC 3261 §8.1.1.8, §12.2; RFC 3311, 3515, 6665).
+fn has_contact(method: &Method) -> bool {
+    matches!(
+        method,
+        Method::Invite | Method::Update | Method::Subscribe | Method::Notify | Method::Refer
+    )
+}
+
+impl Config {
+    /// Contact, User-Agent, Allow, Supported: what a request on `flow` says of us.
+    pub(crate) fn introduce(&self, request: &mut Request, flow: &Flow, user: Option<&str>) {
+        let method = request.method().clone();
+        if has_contact(&method) {
+            let contact = self.contact(flow, user, is_secure(request));
+            set(
+                request.headers_mut(),
+                HeaderName::CONTACT,
+                &format!("<{contact}>"),
+            );
+        }
+        if method == Method::Register {
+            let contact = self.contact(flow, user, is_secure(request));
+            let asked = request
+                .headers()
+                .get(HeaderName::CONTACT)
+                .unwrap_or_default();
+            let value = asked.replacen(HERE, &format!("<{contact}>"), 1);
+            set(request.headers_mut(), HeaderName::CONTACT, &value);
+        }
+        let headers = request.headers_mut();
+        if !self.product.is_empty() && !headers.contains(HeaderName::USER_AGENT) {
+            append(headers, HeaderName::USER_AGENT, &self.product);
+        }
+        if matches!(
+            method,
+            Method::Invite | Method::Update | Method::Options | Method::Refer
+        ) {
+            self.tell_abilities(headers);
+        }
+    }
+
+    /// Allow and Supported, where they are not told yet.
+    pub(crate) fn tell_abilities(&self, headers: &mut Headers) {
+        if !headers.contains(HeaderName::ALLOW) {
+            append(headers, HeaderName::ALLOW, &self.allow_value());
+        }
+        let options = self.options();
+        if !headers.contains(HeaderName::SUPPORTED) && !options.is_empty() {
+            append(headers, HeaderName::SUPPORTED, &options.join(", "));
+        }
+    }
+
+    pub(crate) fn allow_value(&self) -> String {
+        let names: Vec<&str> = self.allow.iter().map(Method::as_str).collect();
+        names.join(", ")
+    }
+
+    /// The URI at which we take requests that come the way of `flow`.
+    pub(crate) fn contact(&self, flow: &Flow, user: Option<&str>, secure: bool) -> Uri {
+        let address = self.advertised(flow);
+        let make = if secure { Uri::sips } else { Uri::sip };
+        let plain = || make(None, Host::Ip(address.ip()), Some(address.port()));
+        let uri = make(user, Host::Ip(address.ip()), Some(address.port())).or_else(|_| plain());
+        let uri = uri.and_then(|uri| match flow.transport {
+            offhook_sip::Transport::Udp => Ok(uri),
+            // RFC 3261 §26.2.2: sips says TLS already.
+            _ if secure => Ok(uri),
+            other => uri.with_param("transport", Some(&other.to_string().to_ascii_lowercase())),
+        });
+        // An address and a port always make a URI.
+        uri.unwrap_or_else(|_| fallback())
+    }
+}
+
+#[allow(clippy::expect_used, reason = "a constant")]
+fn fallback() -> Uri {
+    "sip:invalid.invalid".parse().expect("a URI")
+}
+
+/// §8.1.1.8: sips in the Request-URI or the top Route makes Contact sips.
+fn is_secure(request: &Request) -> bool {
+    let route = request.headers().get(HeaderName::ROUTE);
+    request.uri().as_str().starts_with("sips:")
+        || route.is_some_and(|route| route.trim_start().starts_with("<sips:"))
+}
+
+/// A set of the methods that RFCs name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MethodSet(u16);
+
+impl MethodSet {
+    fn bit(name: &str) -> u16 {
+        const NAMES: [&str; 14] = [
+            "INVITE",
+            "ACK",
+            "BYE",
+            "CANCEL",
+            "REGISTER",
+            "OPTIONS",
+            "INFO",
+            "PRACK",
+            "UPDATE",
+            "SUBSCRIBE",
+            "NOTIFY",
+            "REFER",
+            "MESSAGE",
+            "PUBLISH",
+        ];
+        NAMES
+            .iter()
+            .position(|known| *known == name)
+            .map_or(0, |at| 1 << at)
+    }
+
+    /// The methods of Allow; `None` without one.
+    pub(crate) fn told(headers: &Headers) -> Option<Self> {
+        headers.contains(HeaderName::ALLOW).then(|| {
+            let bits = headers
+                .get_all(HeaderName::ALLOW)
+                .flat_map(|line| line.split(','))
+                .fold(0, |set, name| set | Self::bit(name.trim()));
+            Self(bits)
+        })
+    }
+
+    pub(crate) fn contains(self, method: &Method) -> bool {
+        self.0 & Self::bit(method.as_str()) != 0
+    }
+}

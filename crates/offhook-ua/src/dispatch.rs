@@ -1,0 +1,257 @@
+//! What peers ask: which requests are looked at, whose they are, and who is told (RFC 3261 §8.2, §12.2.2).
+
+use std::time::Instant;
+
+use offhook_dialog::{CallId, InviteSession, Step};
+use offhook_sip::{HeaderName, Headers, Method, NameAddrRef, Request, Response, StatusCode};
+use offhook_transaction::{Flow, ServerTransactionId};
+
+use crate::calls::Call;
+use crate::compose::{self, MethodSet};
+use crate::event::Event;
+use crate::incoming::{Guarded, IncomingCall, IncomingRequest};
+use crate::user_agent::UserAgent;
+
+impl UserAgent {
+    /// A request that is neither ACK nor CANCEL.
+    pub(crate) fn asked(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransactionId,
+        request: Request,
+        flow: Flow,
+    ) {
+        if let Err(response) = self.inspect(&request) {
+            self.send_response(now, transaction, *response, None);
+            return;
+        }
+        match tag(&request, HeaderName::TO) {
+            Some(_) => self.asked_within(now, transaction, request, flow),
+            None if *request.method() == Method::Invite => {
+                self.invited(now, transaction, request, flow);
+            }
+            // §15.1.2: a BYE without a dialog; and PRACK, UPDATE likewise.
+            None if matches!(
+                request.method(),
+                Method::Bye | Method::Prack | Method::Update
+            ) =>
+            {
+                let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+                self.send_response(now, transaction, request.response(status), None);
+            }
+            None => self.event(Event::IncomingRequest(IncomingRequest {
+                call: None,
+                transaction,
+                request: Box::new(request),
+                flow,
+            })),
+        }
+    }
+
+    /// A request with a To tag: of one of our dialogs, by Call-ID and both tags, or of none (§12.2.2).
+    fn asked_within(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransactionId,
+        request: Request,
+        flow: Flow,
+    ) {
+        let Some(id) = self.dialog_owner(&request) else {
+            let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+            self.send_response(now, transaction, request.response(status), None);
+            return;
+        };
+        let checked = self.calls.get(&id).map(|call| call.session.check(&request));
+        if let Some(Err(error)) = checked {
+            self.send_response(now, transaction, request.response(error.status()), None);
+            return;
+        }
+        if *request.method() == Method::Invite {
+            self.invited.insert(transaction, id);
+        }
+        if self.config.guard {
+            self.event(Event::Guarded(Guarded {
+                call: Some(id),
+                transaction,
+                request: Box::new(request),
+                flow,
+            }));
+        } else {
+            self.let_in(now, id, transaction, request, flow);
+        }
+    }
+
+    /// A request within a call does its work.
+    pub(crate) fn let_in(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        transaction: ServerTransactionId,
+        request: Request,
+        flow: Flow,
+    ) {
+        let invite = *request.method() == Method::Invite;
+        if invite && !self.invited.contains_key(&transaction) {
+            return; // Cancelled while it was being looked at.
+        }
+        let Some(call) = self.calls.get_mut(&id) else {
+            let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+            self.send_response(now, transaction, request.response(status), None);
+            return;
+        };
+        call.flow = Some(flow);
+        if let Some(allows) = MethodSet::told(request.headers()) {
+            call.peer_allows = allows;
+        }
+        self.with_session(now, id, |session, cx| {
+            session.handle_request(cx, transaction, request);
+        });
+    }
+
+    /// An INVITE that asks for a call (§13.3).
+    fn invited(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransactionId,
+        request: Request,
+        flow: Flow,
+    ) {
+        if self.calls.len() >= self.config.limits.calls {
+            self.event(Event::LimitReached { what: "calls" });
+            let mut response = request.response(StatusCode::SERVICE_UNAVAILABLE);
+            let wait = self.config.limits.retry_after.to_string();
+            compose::set(response.headers_mut(), HeaderName::RETRY_AFTER, &wait);
+            self.send_response(now, transaction, response, None);
+            return;
+        }
+        let replaces = match self.replaced(&request) {
+            Ok(replaces) => replaces,
+            Err(status) => {
+                self.send_response(now, transaction, request.response(status), None);
+                return;
+            }
+        };
+        if let Some(timer) = self.config.session_timer
+            && let Err(short) = timer.decide(request.headers())
+        {
+            let mut response = request.response(StatusCode::SESSION_INTERVAL_TOO_SMALL);
+            let least = short.min_se.as_secs().to_string();
+            compose::set(response.headers_mut(), HeaderName::MIN_SE, &least);
+            self.send_response(now, transaction, response, None);
+            return;
+        }
+        self.open(now, transaction, request, flow, replaces);
+    }
+
+    fn open(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransactionId,
+        request: Request,
+        flow: Flow,
+        replaces: Option<CallId>,
+    ) {
+        let tag = self.layer.local_tag(transaction);
+        let mut cx = offhook_dialog::Context {
+            now,
+            timers: &self.config.timers,
+            config: &self.sessions,
+            rng: &mut self.rng,
+            steps: &mut self.scratch,
+        };
+        let session = match InviteSession::called(&mut cx, transaction, &request, &tag) {
+            Ok(session) => session,
+            Err(error) => {
+                let response = request.response(error.status());
+                self.send_response(now, transaction, response, None);
+                return;
+            }
+        };
+        let id = CallId(self.number());
+        let mut call = Call::new(session, &tag);
+        call.flow = Some(flow);
+        call.contact_user = request.uri().user().map(Into::into);
+        call.replaces = replaces;
+        call.peer_allows = MethodSet::told(request.headers()).unwrap_or_default();
+        self.by_tag.insert(call.tag.clone(), id);
+        self.calls.insert(id, call);
+        self.invited.insert(transaction, id);
+        self.event(Event::IncomingCall(IncomingCall {
+            call: id,
+            request: Box::new(request),
+            flow,
+            replaces,
+        }));
+    }
+
+    /// The ACK for a 2xx of ours.
+    pub(crate) fn acked(&mut self, now: Instant, ack: Request, flow: Flow) {
+        let _ = flow;
+        if let Some(id) = self.dialog_owner(&ack) {
+            self.with_session(now, id, |session, cx| session.handle_ack(cx, ack));
+        }
+    }
+
+    /// A peer takes its INVITE back; the CANCEL has its 200 (§9.2).
+    pub(crate) fn cancelled(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransactionId,
+        cancel: Request,
+    ) {
+        let mut response = cancel.response(StatusCode::REQUEST_TERMINATED);
+        if let Some(id) = self.invited.remove(&transaction) {
+            self.with_session(now, id, |session, cx| {
+                session.handle_cancel(cx, transaction, cancel);
+            });
+        }
+        let answered = self.steps.iter().any(
+            |(_, step)| matches!(step, Step::Respond { transaction: of, .. } if *of == transaction),
+        );
+        if !answered {
+            // Nobody but us has seen that INVITE: it is with the application, unadmitted. All but
+            // the method of the CSeq is the same as in the CANCEL (§9.1).
+            let cseq = response.headers().get(HeaderName::CSEQ).unwrap_or_default();
+            let number = cseq.split_ascii_whitespace().next().unwrap_or_default();
+            let value = format!("{number} INVITE");
+            compose::set(response.headers_mut(), HeaderName::CSEQ, &value);
+            self.send_response(now, transaction, response, None);
+        }
+    }
+
+    /// Whose dialog a message of a peer belongs to: Call-ID and both tags, nothing less.
+    fn dialog_owner(&self, request: &Request) -> Option<CallId> {
+        let call_id = request.headers().get(HeaderName::CALL_ID)?.trim();
+        let local = tag(request, HeaderName::TO)?;
+        // A peer of RFC 2543 may have none (§12.1.1).
+        let remote = tag(request, HeaderName::FROM).unwrap_or_default();
+        self.find_call(call_id, local, remote)
+    }
+
+    /// Answers a request of a peer for the application.
+    pub(crate) fn answer(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransactionId,
+        mut response: Response,
+        request: &Request,
+    ) {
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            self.tell_allow(response.headers_mut());
+        }
+        let user = request.uri().user();
+        self.send_response(now, transaction, response, user);
+    }
+
+    pub(crate) fn tell_allow(&self, headers: &mut Headers) {
+        if !headers.contains(HeaderName::ALLOW) {
+            compose::append(headers, HeaderName::ALLOW, &self.config.allow_value());
+        }
+    }
+}
+
+/// The tag of From or To.
+pub(crate) fn tag<'a>(request: &'a Request, name: HeaderName<'_>) -> Option<&'a str> {
+    let value = request.headers().get(name)?;
+    NameAddrRef::parse(value.trim()).ok()?.tag()
+}

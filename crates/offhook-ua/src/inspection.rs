@@ -1,0 +1,173 @@
+//! What every request is looked at for before anybody is told of it (RFC 3261 §8.2.1 to §8.2.3).
+
+use offhook_dialog::CallId;
+use offhook_sip::{HeaderName, Headers, Method, Request, Response, StatusCode};
+
+use crate::compose;
+use crate::user_agent::UserAgent;
+
+impl UserAgent {
+    /// Nothing, or the response that turns the request away.
+    pub(crate) fn inspect(&self, request: &Request) -> Result<(), Box<Response>> {
+        self.inspect_method(request)?;
+        self.inspect_uri(request)?;
+        self.inspect_require(request)?;
+        self.inspect_body(request)
+    }
+
+    /// §8.2.1: 405 to a method that is known but not for us, 501 to one that nobody knows.
+    fn inspect_method(&self, request: &Request) -> Result<(), Box<Response>> {
+        let method = request.method();
+        if self.config.allow.contains(method) {
+            return Ok(());
+        }
+        let status = match method {
+            Method::Other(_) => StatusCode::NOT_IMPLEMENTED,
+            _ => StatusCode::METHOD_NOT_ALLOWED,
+        };
+        let mut response = request.response(status);
+        self.tell_allow(response.headers_mut());
+        Err(Box::new(response))
+    }
+
+    /// §8.2.2.1: 416 to a scheme that we cannot follow.
+    #[allow(clippy::unused_self, reason = "one of the inspections")]
+    fn inspect_uri(&self, request: &Request) -> Result<(), Box<Response>> {
+        let text = request.uri().as_str();
+        let scheme = text.split(':').next().unwrap_or_default();
+        let known = ["sip", "sips", "tel"];
+        if known.iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+            return Ok(());
+        }
+        let status = StatusCode::UNSUPPORTED_URI_SCHEME;
+        Err(Box::new(request.response(status)))
+    }
+
+    /// §8.2.2.3: 420 with what we do not know.
+    fn inspect_require(&self, request: &Request) -> Result<(), Box<Response>> {
+        let known = self.config.options();
+        let unknown: Vec<&str> = request
+            .headers()
+            .get_all(HeaderName::REQUIRE)
+            .flat_map(|line| line.split(','))
+            .map(str::trim)
+            .filter(|tag| !tag.is_empty())
+            .filter(|tag| !known.iter().any(|known| known.eq_ignore_ascii_case(tag)))
+            .collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let mut response = request.response(StatusCode::BAD_EXTENSION);
+        let list = unknown.join(", ");
+        compose::append(response.headers_mut(), HeaderName::UNSUPPORTED, &list);
+        Err(Box::new(response))
+    }
+
+    /// §8.2.3: 415 to a body that must be understood and cannot be.
+    fn inspect_body(&self, request: &Request) -> Result<(), Box<Response>> {
+        let headers = request.headers();
+        if request.body().is_empty() || is_optional(headers) {
+            return Ok(());
+        }
+        let encoding = headers
+            .get(HeaderName::CONTENT_ENCODING)
+            .unwrap_or_default();
+        if !encoding.trim().is_empty() && !encoding.trim().eq_ignore_ascii_case("identity") {
+            let mut response = request.response(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+            compose::append(
+                response.headers_mut(),
+                HeaderName::ACCEPT_ENCODING,
+                "identity",
+            );
+            return Err(Box::new(response));
+        }
+        let content_type = headers.get(HeaderName::CONTENT_TYPE).unwrap_or_default();
+        let bare = content_type.split(';').next().unwrap_or_default().trim();
+        let ours = matches!(
+            request.method(),
+            Method::Invite | Method::Update | Method::Prack
+        );
+        let takes = |known: &String| known.eq_ignore_ascii_case(bare);
+        if !ours || self.config.accept.iter().any(takes) {
+            return Ok(());
+        }
+        let mut response = request.response(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        self.tell_accept(response.headers_mut());
+        Err(Box::new(response))
+    }
+
+    /// The call that an INVITE is to take the place of (RFC 3891 §3).
+    pub(crate) fn replaced(&self, request: &Request) -> Result<Option<CallId>, StatusCode> {
+        let headers = request.headers();
+        if !headers.contains(HeaderName::REPLACES) {
+            return Ok(None);
+        }
+        let mut lines = headers.get_all(HeaderName::REPLACES);
+        let (Some(line), None) = (lines.next(), lines.next()) else {
+            return Err(StatusCode::BAD_REQUEST);
+        };
+        let replaces = Replaces::parse(line).ok_or(StatusCode::BAD_REQUEST)?;
+        let gone = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+        let id = self
+            .find_call(replaces.call_id, replaces.to_tag, replaces.from_tag)
+            .ok_or(gone)?;
+        let call = self.calls.get(&id).ok_or(gone)?;
+        // §3: an early dialog that the peer began cannot be taken over.
+        if !call.session.is_confirmed() || call.hung_up {
+            return Err(gone);
+        }
+        if replaces.early_only {
+            return Err(StatusCode::BUSY_HERE);
+        }
+        Ok(Some(id))
+    }
+}
+
+/// Content-Disposition with `handling=optional`: may be passed over.
+fn is_optional(headers: &Headers) -> bool {
+    headers
+        .get(HeaderName::CONTENT_DISPOSITION)
+        .is_some_and(|value| {
+            value.split(';').skip(1).any(|param| {
+                param
+                    .replace(' ', "")
+                    .eq_ignore_ascii_case("handling=optional")
+            })
+        })
+}
+
+/// The dialog that a Replaces names, seen from our side: its to-tag is ours (RFC 3891 §3, §6.1).
+struct Replaces<'a> {
+    call_id: &'a str,
+    to_tag: &'a str,
+    from_tag: &'a str,
+    early_only: bool,
+}
+
+impl<'a> Replaces<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let mut parts = line.split(';').map(str::trim);
+        let call_id = parts.next().filter(|call_id| !call_id.is_empty())?;
+        let mut tags = (None, None);
+        let mut early_only = false;
+        for part in parts {
+            match part.split_once('=') {
+                Some((name, tag)) if name.trim().eq_ignore_ascii_case("to-tag") => {
+                    tags.0 = Some(tag.trim());
+                }
+                Some((name, tag)) if name.trim().eq_ignore_ascii_case("from-tag") => {
+                    tags.1 = Some(tag.trim());
+                }
+                None if part.eq_ignore_ascii_case("early-only") => early_only = true,
+                _ => {}
+            }
+        }
+        Some(Self {
+            call_id,
+            to_tag: tags.0?,
+            // §3: a tag of zero stands for none, as RFC 2543 peers have it.
+            from_tag: tags.1.map(|tag| if tag == "0" { "" } else { tag })?,
+            early_only,
+        })
+    }
+}

@@ -1,0 +1,159 @@
+//! What an application hands over to be sent.
+
+use std::time::Duration;
+
+use offhook_auth::Credentials;
+use offhook_dialog::Body;
+use offhook_sip::{Headers, Method, NameAddr, Uri};
+use offhook_transaction::Flow;
+
+/// Where a request goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Destination {
+    /// To this very place, as to a binding behind NAT.
+    Flow(Flow),
+    /// To where the first Route or the Request-URI leads (RFC 3263).
+    #[default]
+    Uri,
+    /// To where this URI leads, whatever the request says: an outbound proxy.
+    Proxy(Uri),
+}
+
+/// A call to be made.
+#[derive(Clone, Debug)]
+pub struct OutgoingCall {
+    /// Whom the INVITE is for.
+    pub request_uri: Uri,
+    /// From, without a tag.
+    pub from: NameAddr,
+    /// To, without a tag.
+    pub to: NameAddr,
+    /// Where it is sent.
+    pub destination: Destination,
+    /// Extra headers; those that the user agent writes itself are ignored.
+    pub headers: Headers,
+    /// The offer; without one the peer makes it in its answer.
+    pub body: Option<Body>,
+    /// Max-Forwards.
+    pub max_forwards: u8,
+    /// What answers a challenge.
+    pub credentials: Option<Credentials>,
+    /// The user part of Contact.
+    pub contact_user: Option<String>,
+    /// The Call-ID, where it must be a given one; minted otherwise.
+    pub call_id: Option<String>,
+    /// Preloaded Route, such as the Path of a binding (RFC 3327).
+    pub route: Vec<Uri>,
+    /// Sends requests within the call to where its messages come from, not to the peer's Contact:
+    /// the peer sits behind NAT. Calls over streams do so by themselves.
+    pub pin_flow: bool,
+}
+
+impl OutgoingCall {
+    /// A call with nothing special about it.
+    #[must_use]
+    pub fn new(request_uri: Uri, from: NameAddr, to: NameAddr) -> Self {
+        Self {
+            request_uri,
+            from,
+            to,
+            destination: Destination::Uri,
+            headers: Headers::new(),
+            body: None,
+            max_forwards: 70,
+            credentials: None,
+            contact_user: None,
+            call_id: None,
+            route: Vec::new(),
+            pin_flow: false,
+        }
+    }
+}
+
+/// A request outside any call: OPTIONS, MESSAGE, SUBSCRIBE, ...
+#[derive(Clone, Debug)]
+pub struct OutgoingRequest {
+    /// Anything but INVITE, ACK, CANCEL and BYE.
+    pub method: Method,
+    /// Whom it is for.
+    pub request_uri: Uri,
+    /// From, without a tag.
+    pub from: NameAddr,
+    /// To, without a tag.
+    pub to: NameAddr,
+    /// Where it is sent.
+    pub destination: Destination,
+    /// Extra headers; those that the user agent writes itself are ignored.
+    pub headers: Headers,
+    /// The body.
+    pub body: Option<Body>,
+    /// Max-Forwards.
+    pub max_forwards: u8,
+    /// What answers a challenge.
+    pub credentials: Option<Credentials>,
+    /// The user part of Contact, where the method has one.
+    pub contact_user: Option<String>,
+    /// The Call-ID, where it must be a given one; minted otherwise.
+    pub call_id: Option<String>,
+    /// Preloaded Route.
+    pub route: Vec<Uri>,
+}
+
+impl OutgoingRequest {
+    /// A request with nothing special about it.
+    #[must_use]
+    pub fn new(method: Method, request_uri: Uri, from: NameAddr, to: NameAddr) -> Self {
+        Self {
+            method,
+            request_uri,
+            from,
+            to,
+            destination: Destination::Uri,
+            headers: Headers::new(),
+            body: None,
+            max_forwards: 70,
+            credentials: None,
+            contact_user: None,
+            call_id: None,
+            route: Vec::new(),
+        }
+    }
+}
+
+/// A registration to be kept up.
+#[derive(Clone, Debug)]
+pub struct RegistrationConfig {
+    /// The registrar's domain, without a user part (RFC 3261 §10.2).
+    pub registrar: Uri,
+    /// The address of record: To and From.
+    pub aor: NameAddr,
+    /// The user part of our Contact.
+    pub contact_user: Option<String>,
+    /// Parameters of our Contact, such as `+sip.instance` and `reg-id` (RFC 5626).
+    pub contact_params: Vec<(String, Option<String>)>,
+    /// How long a binding is asked for.
+    pub expires: Duration,
+    /// What answers a challenge.
+    pub credentials: Option<Credentials>,
+    /// Where it is sent.
+    pub destination: Destination,
+    /// Extra headers.
+    pub headers: Headers,
+}
+
+impl RegistrationConfig {
+    /// A registration for an hour.
+    #[must_use]
+    pub fn new(registrar: Uri, aor: NameAddr) -> Self {
+        Self {
+            registrar,
+            aor,
+            contact_user: None,
+            contact_params: Vec::new(),
+            expires: Duration::from_secs(3600),
+            credentials: None,
+            destination: Destination::Uri,
+            headers: Headers::new(),
+        }
+    }
+}

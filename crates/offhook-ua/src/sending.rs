@@ -1,0 +1,282 @@
+//! Requests on their way out: from a target to a flow to a transaction, and what each one is for.
+
+use std::time::Instant;
+
+use offhook_auth::ClientAuth;
+use offhook_dialog::{CallId, Failure, Purpose, RequestId};
+use offhook_routing::next_hop::NextHop;
+use offhook_sip::{HeaderName, Method, Request, Uri};
+use offhook_transaction::{ClientTransactionId, Flow, Outbound, Transmit};
+
+use crate::event::{Event, RegistrationId};
+use crate::outgoing::Destination;
+use crate::user_agent::UserAgent;
+
+/// Who wants to know what becomes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Call {
+        call: CallId,
+        purpose: Purpose,
+    },
+    Request(RequestId),
+    Registration(RegistrationId),
+    /// The ACK for a 2xx with this tag of that transaction.
+    Ack {
+        transaction: ClientTransactionId,
+        tag: String,
+    },
+    /// A BYE to a fork branch that nobody wants.
+    Nobody,
+}
+
+/// A request that waits for an address or for its answer.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) owner: Owner,
+    /// Without Via and Contact, which follow from the flow.
+    pub(crate) request: Request,
+    pub(crate) destination: Destination,
+    /// A flow that came from a connection; when that is gone, the URI is followed.
+    pub(crate) by_habit: bool,
+    /// Whatever its size, it stays on its transport: a binding behind NAT.
+    pub(crate) pinned: bool,
+    pub(crate) contact_user: Option<Box<str>>,
+    /// Of a request outside calls and registrations.
+    pub(crate) auth: Option<Box<ClientAuth>>,
+    /// Finds further addresses of the same target, under the number of its questions.
+    pub(crate) hop: Option<Box<(u64, NextHop)>>,
+    /// How often it has been sent again for another answer.
+    pub(crate) retries: u8,
+}
+
+impl Outgoing {
+    pub(crate) fn new(owner: Owner, request: Request, destination: Destination) -> Self {
+        Self {
+            owner,
+            request,
+            destination,
+            by_habit: false,
+            pinned: false,
+            contact_user: None,
+            auth: None,
+            hop: None,
+            retries: 0,
+        }
+    }
+
+    /// The URI whose address it goes to (§8.1.2).
+    pub(crate) fn target(&self) -> Option<Uri> {
+        match &self.destination {
+            Destination::Proxy(uri) => Some(uri.clone()),
+            Destination::Uri => Some(next_hop(&self.request)),
+            Destination::Flow(_) => None,
+        }
+    }
+}
+
+fn next_hop(request: &Request) -> Uri {
+    request
+        .headers()
+        .typed::<offhook_sip::header::Route<'_>>()
+        .ok()
+        .flatten()
+        .map_or_else(|| request.uri().clone(), |route| route.uri().to_owned())
+}
+
+/// What a live client transaction is for.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) outgoing: Outgoing,
+    pub(crate) flow: Flow,
+    pub(crate) heard: bool,
+    /// The tags of 2xx that were taken, with their ACK as it was sent.
+    pub(crate) acks: Vec<(String, Option<Transmit>)>,
+}
+
+/// A request that got no answer.
+#[derive(Debug)]
+pub(crate) struct Undelivered {
+    pub(crate) owner: Owner,
+    pub(crate) failure: Failure,
+}
+
+impl UserAgent {
+    /// Finds the way and goes it; asks the DNS first if it must.
+    pub(crate) fn send(&mut self, now: Instant, mut outgoing: Outgoing) {
+        if let Owner::Call { call, .. } = &outgoing.owner
+            && let Some(call) = self.calls.get(call)
+        {
+            outgoing.pinned = call.pinned;
+            outgoing.contact_user.clone_from(&call.contact_user);
+        }
+        if let Destination::Flow(flow) = outgoing.destination {
+            self.transmit(now, outgoing, flow);
+            return;
+        }
+        if let Some(target) = outgoing.target() {
+            self.look_up(now, outgoing, target.as_ref());
+        }
+    }
+
+    /// A request within a call: to its flow if it is bound to that, else to its target.
+    pub(crate) fn send_in_call(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        request: Request,
+        purpose: Purpose,
+    ) {
+        let owner = Owner::Call { call: id, purpose };
+        self.send_within(now, id, request, owner);
+    }
+
+    pub(crate) fn send_within(&mut self, now: Instant, id: CallId, request: Request, owner: Owner) {
+        let routed = request.headers().contains(HeaderName::ROUTE);
+        let flow = self.calls.get(&id).and_then(|call| {
+            // A proxy that recorded itself is where requests go, whatever the flow.
+            let bound = !routed && (call.pinned || call.flow.is_some_and(|f| f.is_reliable()));
+            call.flow.filter(|_| bound)
+        });
+        let mut outgoing = Outgoing::new(
+            owner,
+            request,
+            flow.map_or(Destination::Uri, Destination::Flow),
+        );
+        outgoing.by_habit = flow.is_some();
+        self.send(now, outgoing);
+    }
+
+    /// Starts a transaction, or sends an ACK, on this flow.
+    pub(crate) fn transmit(&mut self, now: Instant, outgoing: Outgoing, flow: Flow) {
+        if let Owner::Ack { transaction, tag } = &outgoing.owner {
+            let transmit = self.layer.send_ack(outgoing.request, flow);
+            if let Some(exchange) = self.exchanges.get_mut(transaction)
+                && let Some(ack) = exchange.acks.iter_mut().find(|(of, _)| of == tag)
+            {
+                ack.1 = Some(transmit);
+            }
+            return;
+        }
+        let mut request = outgoing.request.clone();
+        self.config
+            .introduce(&mut request, &flow, outgoing.contact_user.as_deref());
+        let outbound = if outgoing.pinned {
+            Outbound::pinned(flow)
+        } else {
+            Outbound::from(flow)
+        };
+        let Ok(transaction) = self.layer.request(now, request, outbound) else {
+            self.event(Event::LimitReached {
+                what: "client transactions",
+            });
+            self.undelivered.push_back(Undelivered {
+                owner: outgoing.owner,
+                failure: Failure::LimitReached,
+            });
+            return;
+        };
+        let flow = self.layer.client_flow(transaction).unwrap_or(flow);
+        if let Owner::Call { call, purpose } = &outgoing.owner
+            && let Some(call) = self.calls.get_mut(call)
+        {
+            call.flow.get_or_insert(flow);
+            if *purpose == Purpose::Invite {
+                call.inviting = Some(transaction);
+            }
+        }
+        self.exchanges.insert(
+            transaction,
+            Exchange {
+                outgoing,
+                flow,
+                heard: false,
+                acks: Vec::new(),
+            },
+        );
+    }
+
+    /// No final response came (timers B and F).
+    pub(crate) fn timed_out(&mut self, now: Instant, transaction: ClientTransactionId) {
+        self.lost(now, transaction, Failure::TimedOut);
+    }
+
+    pub(crate) fn transport_failed(&mut self, now: Instant, transaction: ClientTransactionId) {
+        self.lost(now, transaction, Failure::TransportFailed);
+    }
+
+    /// Tries the next address of the target, or tells the owner (RFC 3263 §4.3).
+    fn lost(&mut self, now: Instant, transaction: ClientTransactionId, failure: Failure) {
+        let Some(exchange) = self.exchanges.get_mut(&transaction) else {
+            return;
+        };
+        if !exchange.acks.is_empty() {
+            return;
+        }
+        let owner = exchange.outgoing.owner.clone();
+        let given_up = self.given_up(&owner);
+        let Some(exchange) = self.exchanges.remove(&transaction) else {
+            return;
+        };
+        if !exchange.heard && !given_up {
+            if exchange.outgoing.hop.is_some() {
+                self.fail_over(now, exchange.outgoing, failure);
+                return;
+            }
+            if exchange.outgoing.by_habit && matches!(failure, Failure::TransportFailed) {
+                self.follow_target(now, exchange.outgoing);
+                return;
+            }
+        }
+        self.undelivered.push_back(Undelivered { owner, failure });
+    }
+
+    /// The connection that a call came on is gone: its peer's Contact is what remains.
+    fn follow_target(&mut self, now: Instant, mut outgoing: Outgoing) {
+        if let Owner::Call { call, .. } = &outgoing.owner
+            && let Some(call) = self.calls.get_mut(call)
+        {
+            call.flow = None;
+        }
+        outgoing.by_habit = false;
+        outgoing.destination = Destination::Uri;
+        self.send(now, outgoing);
+    }
+
+    /// The application has hung up, so that an INVITE is not tried again.
+    pub(crate) fn given_up(&self, owner: &Owner) -> bool {
+        match owner {
+            Owner::Call {
+                call,
+                purpose: Purpose::Invite | Purpose::Reinvite | Purpose::Update,
+            } => self.calls.get(call).is_none_or(|call| call.hung_up),
+            _ => false,
+        }
+    }
+
+    /// Tells the owner that nothing will come.
+    pub(crate) fn failed(&mut self, now: Instant, undelivered: Undelivered) {
+        let Undelivered { owner, failure } = undelivered;
+        match owner {
+            Owner::Call { call, purpose } => {
+                if let Purpose::Other(request) = purpose {
+                    self.event(Event::RequestFailed {
+                        request,
+                        failure: failure.clone(),
+                    });
+                }
+                self.with_session(now, call, |session, cx| {
+                    session.handle_failure(cx, purpose, failure);
+                });
+            }
+            Owner::Request(request) => self.event(Event::RequestFailed { request, failure }),
+            Owner::Registration(id) => self.registration_failed(now, id, failure),
+            Owner::Ack { .. } | Owner::Nobody => {}
+        }
+    }
+}
+
+/// Whether a request makes an INVITE transaction.
+pub(crate) fn is_invite(request: &Request) -> bool {
+    *request.method() == Method::Invite
+}

@@ -1,0 +1,450 @@
+//! Faults that other stacks have been seen with, each shown to be absent here.
+
+#![allow(clippy::expect_used, reason = "a test fails loudly")]
+
+mod support;
+
+use bytes::Bytes;
+use offhook_sip::{HeaderName, Message, Method, Request, StatusCode};
+use offhook_ua::{EndCause, Event};
+use support::{ANSWER, Stage, answer, config, header, uri, within};
+
+const RECORD_ROUTE: &str = "<sip:10.0.0.2:5061;lr>, <sip:10.0.0.2:5062;lr>";
+
+fn routed(request: &Request, status: u16, tag: &str) -> offhook_sip::Response {
+    let mut response = answer(request, status, tag, (status >= 180).then_some(ANSWER));
+    response
+        .headers_mut()
+        .append(HeaderName::RECORD_ROUTE, RECORD_ROUTE)
+        .expect("a Record-Route");
+    response
+}
+
+fn routes(request: &Request) -> Vec<String> {
+    request
+        .headers()
+        .get_all(HeaderName::ROUTE)
+        .flat_map(|line| line.split(','))
+        .map(|route| route.trim().to_owned())
+        .collect()
+}
+
+// checklist: R3261-69
+#[test]
+fn ack_and_bye_have_the_route_set_of_the_200_reversed() {
+    let mut stage = Stage::new();
+    let call = stage.call(|_| {});
+    let invite = stage.hear_request(&Method::Invite);
+    stage.say(routed(&invite, 180, "b"));
+    stage.say(routed(&invite, 200, "b"));
+    let ack = stage.hear_request(&Method::Ack);
+    let reversed = ["<sip:10.0.0.2:5062;lr>", "<sip:10.0.0.2:5061;lr>"];
+    assert_eq!(routes(&ack), reversed);
+    assert_eq!(ack.uri().as_str(), "sip:bob@10.0.0.2:5060");
+    stage.hang_up(call);
+    stage.fly();
+    let bye = stage.hear_request(&Method::Bye);
+    assert_eq!(routes(&bye), reversed);
+    stage.say(answer(&bye, 200, "b", None));
+    stage.nothing_left();
+}
+
+// checklist: R3261-29
+#[test]
+fn a_strict_router_gets_the_request_uri() {
+    let mut stage = Stage::new();
+    let _ = stage.call(|_| {});
+    let invite = stage.hear_request(&Method::Invite);
+    let mut ok = answer(&invite, 200, "b", Some(ANSWER));
+    ok.headers_mut()
+        .append(HeaderName::RECORD_ROUTE, "<sip:10.0.0.2:5063>")
+        .expect("a Record-Route");
+    stage.say(ok);
+    let ack = stage.hear_request(&Method::Ack);
+    assert_eq!(ack.uri().as_str(), "sip:10.0.0.2:5063");
+    assert_eq!(routes(&ack), ["<sip:bob@10.0.0.2:5060>"]);
+}
+
+// checklist: R3261-76
+#[test]
+fn each_answer_of_a_forked_invite_is_acknowledged_once_and_the_extra_one_ended() {
+    let mut stage = Stage::new();
+    let call = stage.call(|_| {});
+    let invite = stage.hear_request(&Method::Invite);
+    stage.say(answer(&invite, 200, "one", Some(ANSWER)));
+    let ack = stage.hear_request(&Method::Ack);
+    assert!(header(ack.headers(), HeaderName::TO).ends_with("tag=one"));
+    stage.say(answer(&invite, 200, "two", Some(ANSWER)));
+    let ack = stage.hear_request(&Method::Ack);
+    assert!(header(ack.headers(), HeaderName::TO).ends_with("tag=two"));
+    let bye = stage.hear_request(&Method::Bye);
+    assert!(header(bye.headers(), HeaderName::TO).ends_with("tag=two"));
+    stage.say(answer(&bye, 200, "two", None));
+    // A repeat of either is acknowledged again, and nothing more.
+    stage.say(answer(&invite, 200, "two", Some(ANSWER)));
+    let _ = stage.hear_request(&Method::Ack);
+    stage.say(answer(&invite, 200, "one", Some(ANSWER)));
+    let _ = stage.hear_request(&Method::Ack);
+    stage.silence();
+    assert!(matches!(stage.event(), Event::Answered { .. }));
+    stage.no_event();
+    stage.hang_up(call);
+    stage.fly();
+    let bye = stage.hear_request(&Method::Bye);
+    stage.say(answer(&bye, 200, "one", None));
+    stage.nothing_left();
+}
+
+#[test]
+fn a_200_that_crosses_the_cancel_is_acknowledged_and_ended() {
+    let mut stage = Stage::new();
+    let call = stage.call(|_| {});
+    let invite = stage.hear_request(&Method::Invite);
+    stage.say(answer(&invite, 180, "b", None));
+    stage.hang_up(call);
+    stage.fly();
+    let cancel = stage.hear_request(&Method::Cancel);
+    stage.say(answer(&invite, 200, "b", Some(ANSWER)));
+    stage.say(answer(&cancel, 200, "b", None));
+    let _ = stage.hear_request(&Method::Ack);
+    let bye = stage.hear_request(&Method::Bye);
+    stage.say(answer(&bye, 200, "b", None));
+    assert!(matches!(stage.event(), Event::Progress { .. }));
+    assert!(matches!(
+        stage.event(),
+        Event::Ended {
+            cause: EndCause::LocalHangUp,
+            ..
+        }
+    ));
+    stage.nothing_left();
+}
+
+// checklist: R3261-47
+#[test]
+fn an_invite_without_final_response_is_over_64_t1_after_its_cancel() {
+    let mut stage = Stage::new();
+    let call = stage.call(|_| {});
+    let invite = stage.hear_request(&Method::Invite);
+    stage.say(answer(&invite, 180, "b", None));
+    let _ = stage.event();
+    stage.hang_up(call);
+    stage.sleep(31_000);
+    stage.no_event();
+    stage.sleep(2_000);
+    assert!(matches!(
+        stage.event(),
+        Event::Ended {
+            cause: EndCause::LocalHangUp,
+            ..
+        }
+    ));
+    stage.nothing_left();
+}
+
+/// An answered call of Alice, as the peer sees it: her INVITE.
+fn answered(stage: &mut Stage) -> Request {
+    let _ = stage.call(|_| {});
+    let invite = stage.hear_request(&Method::Invite);
+    stage.say(answer(&invite, 200, "b", Some(ANSWER)));
+    let _ = stage.hear_request(&Method::Ack);
+    assert!(matches!(stage.event(), Event::Answered { .. }));
+    invite
+}
+
+// checklist: R3261-73
+#[test]
+fn a_request_is_of_a_dialog_by_call_id_and_both_tags() {
+    let mut stage = Stage::new();
+    let invite = answered(&mut stage);
+    let stranger = |change: &dyn Fn(&mut Request)| {
+        let mut bye = within(&invite, "b", &Method::Bye, 17);
+        change(&mut bye);
+        bye
+    };
+    let wrong_remote = stranger(&|bye| {
+        bye.headers_mut()
+            .set(HeaderName::FROM, "<sip:bob@10.0.0.2>;tag=c")
+            .expect("a From");
+    });
+    let wrong_local = stranger(&|bye| {
+        bye.headers_mut()
+            .set(HeaderName::TO, "<sip:alice@10.0.0.1>;tag=c")
+            .expect("a To");
+    });
+    let wrong_call = stranger(&|bye| {
+        bye.headers_mut()
+            .set(HeaderName::CALL_ID, "another")
+            .expect("a Call-ID");
+    });
+    for (number, mut bye) in [wrong_remote, wrong_local, wrong_call]
+        .into_iter()
+        .enumerate()
+    {
+        let via = format!("SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKstranger{number}");
+        bye.headers_mut().set(HeaderName::VIA, &via).expect("a Via");
+        stage.say(bye);
+        let _ = stage.hear_response(481);
+    }
+    stage.no_event();
+}
+
+#[test]
+fn a_request_from_another_port_is_still_of_its_own_call() {
+    let mut stage = Stage::new();
+    let one = answered(&mut stage);
+    let two = answered(&mut stage);
+    stage.say_from(40_000, within(&two, "b", &Method::Bye, 17));
+    let _ = stage.hear_response(200);
+    assert!(matches!(
+        stage.event(),
+        Event::Ended {
+            cause: EndCause::RemoteHangUp { .. },
+            ..
+        }
+    ));
+    stage.no_event();
+    stage.say_from(40_001, within(&one, "b", &Method::Bye, 17));
+    let _ = stage.hear_response(200);
+    assert!(matches!(stage.event(), Event::Ended { .. }));
+    stage.nothing_left();
+}
+
+// checklist: R3261-72
+#[test]
+fn an_old_cseq_gets_500_and_a_gap_is_fine() {
+    let mut stage = Stage::new();
+    let invite = answered(&mut stage);
+    stage.say(within(&invite, "b", &Method::Info, 1000));
+    let Event::InCallRequest { request, .. } = stage.event() else {
+        panic!("an INFO was expected")
+    };
+    let ok = request.response(StatusCode::OK);
+    stage
+        .net
+        .act(stage.alice, |alice, now| alice.ua.respond(now, request, ok));
+    stage.fly();
+    let _ = stage.hear_response(200);
+    stage.say(within(&invite, "b", &Method::Info, 999));
+    let _ = stage.hear_response(500);
+    stage.no_event();
+}
+
+#[test]
+fn there_is_one_bye_whatever_the_application_does() {
+    let mut stage = Stage::new();
+    let call = stage.call(|_| {});
+    let invite = stage.hear_request(&Method::Invite);
+    stage.say(answer(&invite, 200, "b", Some(ANSWER)));
+    let _ = stage.hear_request(&Method::Ack);
+    for _ in 0..3 {
+        stage.hang_up(call);
+    }
+    stage.fly();
+    let bye = stage.hear_request(&Method::Bye);
+    stage.silence();
+    stage.say(answer(&bye, 200, "b", None));
+    stage.nothing_left();
+}
+
+#[test]
+fn a_bye_that_is_refused_as_guarded_does_nothing() {
+    let mut guarding = config(support::ALICE);
+    guarding.guard = true;
+    let mut stage = Stage::with(guarding);
+    let invite = answered(&mut stage);
+    stage.say(within(&invite, "b", &Method::Bye, 17));
+    let Event::Guarded(guarded) = stage.event() else {
+        panic!("a guarded BYE was expected")
+    };
+    let mut challenge = guarded.response(StatusCode::UNAUTHORIZED);
+    challenge
+        .headers_mut()
+        .append(
+            HeaderName::WWW_AUTHENTICATE,
+            "Digest realm=\"r\", nonce=\"n\"",
+        )
+        .expect("a challenge");
+    stage.net.act(stage.alice, |alice, now| {
+        alice.ua.refuse(now, guarded, challenge);
+    });
+    stage.fly();
+    let _ = stage.hear_response(401);
+    stage.no_event();
+    // The same number again, or the next: neither was counted.
+    stage.say(within(&invite, "b", &Method::Bye, 18));
+    let Event::Guarded(guarded) = stage.event() else {
+        panic!("a guarded BYE was expected")
+    };
+    stage
+        .net
+        .act(stage.alice, |alice, now| alice.ua.admit(now, guarded));
+    stage.fly();
+    let _ = stage.hear_response(200);
+    assert!(matches!(
+        stage.event(),
+        Event::Ended {
+            cause: EndCause::RemoteHangUp { .. },
+            ..
+        }
+    ));
+    stage.nothing_left();
+}
+
+// checklist: R3261-71
+#[test]
+fn a_481_to_a_request_within_the_call_ends_it() {
+    let mut stage = Stage::new();
+    let call = stage.call(|_| {});
+    let invite = stage.hear_request(&Method::Invite);
+    stage.say(answer(&invite, 200, "b", Some(ANSWER)));
+    let _ = stage.hear_request(&Method::Ack);
+    let _ = stage.event();
+    stage.net.act(stage.alice, |alice, now| {
+        alice
+            .ua
+            .request_in_call(now, call, Method::Info, offhook_sip::Headers::new(), None)
+    });
+    stage.fly();
+    let info = stage.hear_request(&Method::Info);
+    stage.say(answer(&info, 481, "b", None));
+    assert!(matches!(stage.event(), Event::Response { .. }));
+    let bye = stage.hear_request(&Method::Bye);
+    stage.say(answer(&bye, 481, "b", None));
+    let Event::Ended {
+        cause: EndCause::DialogGone { status },
+        ..
+    } = stage.event()
+    else {
+        panic!("the end was expected")
+    };
+    assert_eq!(status.get(), 481);
+    stage.nothing_left();
+}
+
+#[test]
+fn a_response_with_a_compact_via_is_read() {
+    let mut stage = Stage::new();
+    let _ = stage.call(|_| {});
+    let invite = stage.hear_request(&Method::Invite);
+    let via = header(invite.headers(), HeaderName::VIA).to_owned();
+    let mut response = answer(&invite, 200, "b", Some(ANSWER));
+    response.headers_mut().remove(HeaderName::VIA);
+    response
+        .headers_mut()
+        .prepend("v", &via)
+        .expect("a compact Via");
+    stage.say(response);
+    assert!(matches!(stage.event(), Event::Answered { .. }));
+}
+
+#[test]
+fn garbage_and_keep_alives_do_nothing() {
+    let mut stage = Stage::new();
+    for text in [
+        "\r\n\r\n",
+        "\0\0\0\0",
+        "HELLO\r\n\r\n",
+        "INVITE sip:a@b SIP/2.0\r\n",
+    ] {
+        stage.say_raw(5060, Bytes::from_static(text.as_bytes()));
+    }
+    stage.no_event();
+    let _ = uri("sip:a@b");
+    stage.nothing_left();
+}
+
+#[test]
+fn a_stray_200_makes_nobody_send_anything() {
+    let mut stage = Stage::new();
+    let _ = stage.call(|_| {});
+    let invite = stage.hear_request(&Method::Invite);
+    stage.say(answer(&invite, 486, "b", None));
+    let _ = stage.hear_request(&Method::Ack);
+    stage.sleep(100_000);
+    stage.forget();
+    stage.say(answer(&invite, 200, "b", Some(ANSWER)));
+    stage.silence();
+    assert!(matches!(stage.event(), Event::Ended { .. }));
+    stage.nothing_left();
+}
+
+// checklist: R3261-37
+#[test]
+fn what_cannot_be_taken_is_turned_away_with_the_right_status() {
+    let mut stage = Stage::new();
+    let say = |stage: &mut Stage, number: u32, method: &str, extra: &[(&str, &str)], body: &str| {
+        let mut text = format!(
+            "{method} sip:alice@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKx{number}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:bob@10.0.0.2>;tag=x{number}\r\nTo: <sip:alice@10.0.0.1>\r\n\
+             Call-ID: x{number}\r\nCSeq: 1 {method}\r\nContact: <sip:bob@10.0.0.2:5060>\r\n"
+        );
+        for (name, value) in extra {
+            text = text + name + ": " + value + "\r\n";
+        }
+        let text = format!("{text}Content-Length: {}\r\n\r\n{body}", body.len());
+        stage.say_raw(5060, Bytes::from(text));
+    };
+    // checklist: R3261-38
+    say(&mut stage, 1, "INVITE", &[("Require", "foo, 100rel")], "");
+    let response = stage.hear_response(420);
+    assert_eq!(header(response.headers(), HeaderName::UNSUPPORTED), "foo");
+    assert!(header(response.headers(), HeaderName::TO).contains(";tag="));
+    say(&mut stage, 2, "REGISTER", &[], "");
+    let response = stage.hear_response(405);
+    assert!(header(response.headers(), HeaderName::ALLOW).contains("INVITE"));
+    say(&mut stage, 3, "FOO", &[], "");
+    let response = stage.hear_response(501);
+    assert!(header(response.headers(), HeaderName::ALLOW).contains("INVITE"));
+    say(
+        &mut stage,
+        4,
+        "INVITE",
+        &[("Content-Type", "text/plain")],
+        "hello",
+    );
+    let response = stage.hear_response(415);
+    assert_eq!(
+        header(response.headers(), HeaderName::ACCEPT),
+        "application/sdp"
+    );
+    say(&mut stage, 5, "BYE", &[], "");
+    let _ = stage.hear_response(481);
+    say(
+        &mut stage,
+        6,
+        "INVITE",
+        &[("Replaces", "x;to-tag=1;from-tag=2")],
+        "",
+    );
+    let _ = stage.hear_response(481);
+    stage.no_event();
+    stage.nothing_left();
+}
+
+#[test]
+fn a_flood_of_calls_meets_the_limit() {
+    let mut limited = config(support::ALICE);
+    limited.limits.calls = 2;
+    let mut stage = Stage::with(limited);
+    for number in 0..4 {
+        let text = format!(
+            "INVITE sip:alice@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKx{number}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:bob@10.0.0.2>;tag=x{number}\r\nTo: <sip:alice@10.0.0.1>\r\n\
+             Call-ID: x{number}\r\nCSeq: 1 INVITE\r\nContact: <sip:bob@10.0.0.2:5060>\r\nContent-Length: 0\r\n\r\n"
+        );
+        stage.say_raw(5060, Bytes::from(text));
+    }
+    assert!(matches!(stage.event(), Event::IncomingCall(_)));
+    assert!(matches!(stage.event(), Event::IncomingCall(_)));
+    assert!(matches!(stage.event(), Event::LimitReached { .. }));
+    let refused = loop {
+        if let Message::Response(response) = stage.hear()
+            && response.status().is_final()
+        {
+            break response;
+        }
+    };
+    assert_eq!(refused.status().get(), 503);
+    assert_eq!(header(refused.headers(), HeaderName::RETRY_AFTER), "5");
+}
