@@ -2,7 +2,10 @@
 //!
 //! Whose packets are passed, and how an attacker's are not: see [`Latch`].
 
+mod call;
 pub mod command;
+mod continuity;
+mod control;
 pub(crate) mod inbound;
 mod leg;
 mod machine;

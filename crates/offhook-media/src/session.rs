@@ -246,6 +246,6 @@ impl Session {
 
     /// Every stream received so far.
     pub fn received(&self) -> Vec<StreamReport> {
-        self.inbound.reports(Side::B).collect()
+        self.inbound.reports(Side::B, None).collect()
     }
 }

@@ -150,7 +150,8 @@ impl Rewrite for Relay {
         if ssrc == THEIRS { Ssrc::new(8) } else { ssrc }
     }
 
-    fn timestamp(&mut self, ssrc: Ssrc, timestamp: u32) -> u32 {
+    fn timestamp(&mut self, ssrc: Ssrc, ntp: NtpTime, timestamp: u32) -> u32 {
+        assert_eq!(ntp, info().ntp);
         assert_eq!(ssrc, OURS);
         timestamp + 1
     }

@@ -240,6 +240,11 @@ pub enum Command {
         /// What is known of it.
         remote: Remote,
     },
+    /// Tell how the call's streams do. Answered by [`Event::Report`].
+    Report {
+        /// The call.
+        id: RelayId,
+    },
     /// The call is over. [`Event::Closed`] follows at once, [`Event::Released`] after the linger time.
     Close {
         /// The call.
@@ -251,7 +256,10 @@ impl Command {
     /// The call that the command is about.
     pub const fn id(&self) -> RelayId {
         match self {
-            Self::Open { id, .. } | Self::SetRemote { id, .. } | Self::Close { id } => *id,
+            Self::Open { id, .. }
+            | Self::SetRemote { id, .. }
+            | Self::Report { id }
+            | Self::Close { id } => *id,
         }
     }
 }
@@ -279,6 +287,10 @@ pub enum Event {
         side: Side,
         /// From where it really comes.
         from: SocketAddr,
+        /// The source.
+        ssrc: Ssrc,
+        /// What it sends.
+        payload_type: PayloadType,
     },
     /// A leg that is to send has sent no voice for the media timeout; told once until it speaks again.
     TimedOut {
@@ -286,6 +298,13 @@ pub enum Event {
         id: RelayId,
         /// Which leg is silent.
         side: Side,
+    },
+    /// What [`Command::Report`] asked for.
+    Report {
+        /// The call.
+        id: RelayId,
+        /// As in [`Event::Closed`].
+        streams: Vec<StreamReport>,
     },
     /// The call is closed: nothing is forwarded any more. Its ports stay open, deaf and silent, for the linger time.
     Closed {
@@ -324,6 +343,10 @@ pub struct StreamReport {
     pub lost: i32,
     /// Interarrival jitter at the end (RFC 3550 §A.8).
     pub jitter: Duration,
+    /// From here to the phone and back, as far as RTCP told.
+    pub round_trip: Option<Duration>,
+    /// How it sounds: a mean opinion score of 1.0 to 4.5 by the E-model, of loss, jitter and round trip.
+    pub mos: f32,
     /// When the first packet came.
     pub first: Instant,
     /// When the last packet came.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use offhook_rtp::id::{PayloadType, Ssrc};
 use offhook_rtp::packet::RtpPacket;
+use offhook_rtp::quality::{Conditions, Rating};
 use offhook_rtp::reception::ReceptionStatistics;
 
 use super::command::{Side, StreamReport};
@@ -25,6 +26,26 @@ struct Stream {
     last: Instant,
 }
 
+impl Stream {
+    /// How the stream sounds to one who plays it out with a well set buffer: waiting for twice the jitter and one
+    /// packet more loses next to nothing.
+    fn rating(&self, round_trip: Option<Duration>) -> Rating {
+        let expected = self.statistics.expected().max(1);
+        let missing = u32::try_from(self.statistics.cumulative_lost()).unwrap_or(0);
+        let jitter = from_units(self.statistics.jitter(), self.clock_rate);
+        #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+        let loss = missing as f32 / expected as f32;
+        Rating::of_g711(Conditions {
+            one_way_delay: round_trip.unwrap_or_default() / 2
+                + 2 * jitter
+                + Duration::from_millis(40),
+            loss,
+            burst_ratio: 1.0,
+            concealment: true,
+        })
+    }
+}
+
 /// The streams of one leg, in the order of their beginning.
 #[derive(Debug, Default)]
 pub(crate) struct Inbound {
@@ -36,6 +57,11 @@ impl Inbound {
     /// When the last voice came.
     pub(crate) fn last(&self) -> Option<Instant> {
         self.streams.iter().map(|stream| stream.last).max()
+    }
+
+    /// Whether just one packet was counted.
+    pub(crate) fn is_first(&self) -> bool {
+        matches!(self.streams.as_slice(), [only] if only.packets == 1)
     }
 
     pub(crate) fn count(
@@ -92,7 +118,11 @@ impl Inbound {
         self.current = self.streams.len().saturating_sub(1);
     }
 
-    pub(crate) fn reports(&self, side: Side) -> impl Iterator<Item = StreamReport> + '_ {
+    pub(crate) fn reports(
+        &self,
+        side: Side,
+        round_trip: Option<Duration>,
+    ) -> impl Iterator<Item = StreamReport> + '_ {
         self.streams.iter().map(move |stream| StreamReport {
             side,
             from: stream.from,
@@ -102,6 +132,8 @@ impl Inbound {
             octets: stream.octets,
             lost: stream.statistics.cumulative_lost(),
             jitter: from_units(stream.statistics.jitter(), stream.clock_rate),
+            round_trip,
+            mos: stream.rating(round_trip).mos(),
             first: stream.first,
             last: stream.last,
         })

@@ -8,6 +8,8 @@ use offhook_rtp::packet::RtpPacket;
 use crate::latch::{Admission, Ear, Latch};
 
 use super::command::{Format, LegPorts, Remote};
+use super::continuity::Continuity;
+use super::control::Reports;
 use super::inbound::Inbound;
 use super::translation::Translation;
 
@@ -16,6 +18,9 @@ pub(super) struct Leg {
     pub(super) ports: LegPorts,
     pub(super) ear: Option<Ear>,
     pub(super) inbound: Inbound,
+    /// The numbers of this leg's voice as the other leg sees them.
+    pub(super) continuity: Continuity,
+    pub(super) reports: Reports,
     pub(super) formats: Vec<Format>,
     /// What becomes of this leg's packets for the other leg.
     pub(super) translation: Translation,
@@ -29,11 +34,13 @@ pub(super) struct Leg {
 }
 
 impl Leg {
-    pub(super) fn new(now: Instant, ports: LegPorts) -> Self {
+    pub(super) fn new(now: Instant, ports: LegPorts, name: u64) -> Self {
         Self {
             ports,
             ear: None,
             inbound: Inbound::default(),
+            continuity: Continuity::default(),
+            reports: Reports::new(name),
             formats: Vec::new(),
             translation: Translation::default(),
             sends: false,
@@ -53,6 +60,9 @@ impl Leg {
             self.ear = Some(Ear::new(remote.rtp, remote.latch));
             true
         };
+        if changed && self.inbound.last().is_some() {
+            self.continuity.replace();
+        }
         if changed || self.signalled_rtcp != Some(remote.rtcp) {
             self.learned_rtcp = None;
         }

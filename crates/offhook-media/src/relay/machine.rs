@@ -5,16 +5,14 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use offhook_rtp::g711::convert;
-use offhook_rtp::packet::{RtpPacket, RtpPacketMut};
+use offhook_rtp::rtcp::is_rtcp;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
-use crate::latch::Admission;
-
+use super::call::Call;
 use super::command::{
     Command, Event, Forward, LegPorts, Output, PortKey, PortKeys, RelayId, Remote, Side,
 };
-use super::leg::Leg;
-use super::translation::{Action, Translation};
 
 /// Times and limits of a [`Relay`].
 #[derive(Debug, Clone)]
@@ -33,33 +31,6 @@ impl Default for Config {
             linger: Duration::from_secs(2),
             media_timeout: Duration::from_secs(30),
             max_calls: 16_384,
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Call {
-    id: RelayId,
-    a: Leg,
-    b: Leg,
-    /// Set by `Close`: only the ports are kept.
-    closed: bool,
-    /// The one silence timer that counts; others of this call in the heap are stale.
-    silence_due: Option<Instant>,
-}
-
-impl Call {
-    const fn leg(&self, side: Side) -> &Leg {
-        match side {
-            Side::A => &self.a,
-            Side::B => &self.b,
-        }
-    }
-
-    const fn legs_mut(&mut self, side: Side) -> (&mut Leg, &mut Leg) {
-        match side {
-            Side::A => (&mut self.a, &mut self.b),
-            Side::B => (&mut self.b, &mut self.a),
         }
     }
 }
@@ -105,19 +76,20 @@ pub struct Relay {
     free_slots: Vec<u32>,
     by_id: BTreeMap<RelayId, u32>,
     deadlines: BinaryHeap<Reverse<(Instant, u32, RelayId, Timer)>>,
+    random: StdRng,
     output: VecDeque<Output>,
 }
 
 impl Relay {
     /// A relay without calls. `seed` must be unguessable: the names in RTCP are replaced by ones derived from it.
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
-        let _ = seed;
         Self {
             config,
             calls: Vec::new(),
             free_slots: Vec::new(),
             by_id: BTreeMap::new(),
             deadlines: BinaryHeap::new(),
+            random: StdRng::from_seed(seed),
             output: VecDeque::new(),
         }
     }
@@ -127,6 +99,7 @@ impl Relay {
         match command {
             Command::Open { id, a, b } => self.open(now, id, a, b),
             Command::SetRemote { id, side, remote } => self.set_remote(now, id, side, remote),
+            Command::Report { id } => self.report(id),
             Command::Close { id } => self.close(now, id),
         }
     }
@@ -137,13 +110,8 @@ impl Relay {
                 .push_back(Output::Event(Event::OpenFailed { id, port: a.rtp }));
             return;
         }
-        let call = Call {
-            id,
-            a: Leg::new(now, a),
-            b: Leg::new(now, b),
-            closed: false,
-            silence_due: None,
-        };
+        let names = [self.random.random(), self.random.random()];
+        let call = Call::new(now, id, [a, b], names);
         let slot = self.free_slots.pop().unwrap_or_else(|| {
             self.calls.push(None);
             u32::try_from(self.calls.len() - 1).unwrap_or(u32::MAX)
@@ -154,20 +122,11 @@ impl Relay {
     }
 
     fn set_remote(&mut self, now: Instant, id: RelayId, side: Side, remote: Remote) {
-        let Some(slot) = self.by_id.get(&id).copied() else {
+        let Some((slot, call)) = Self::open_call(&self.by_id, &mut self.calls, id) else {
             return;
         };
-        let Some(call) = self.calls.get_mut(slot as usize).and_then(Option::as_mut) else {
-            return;
-        };
-        if call.closed {
-            return;
-        }
-        let (leg, other) = call.legs_mut(side);
-        let had_peer = leg.ear.as_ref().is_some_and(|ear| ear.source().is_some());
-        let changed = leg.set_remote(now, remote);
-        leg.translation = Translation::new(&leg.formats, &other.formats);
-        other.translation = Translation::new(&other.formats, &leg.formats);
+        let gave_up = call.set_remote(now, side, remote);
+        let leg = call.leg(side);
         let due = leg
             .sends
             .then(|| leg.quiet_since + self.config.media_timeout);
@@ -178,34 +137,41 @@ impl Relay {
             self.deadlines
                 .push(Reverse((due, slot, id, Timer::Silence)));
         }
-        if changed && had_peer {
-            self.output.push_back(Output::Peer {
-                port: PortKey::new(slot, side, false),
-                peer: None,
-            });
+        if gave_up {
+            let port = PortKey::new(slot, side, false);
+            self.output.push_back(Output::Peer { port, peer: None });
+        }
+    }
+
+    fn report(&mut self, id: RelayId) {
+        if let Some((_, call)) = Self::open_call(&self.by_id, &mut self.calls, id) {
+            let streams = call.reports();
+            self.output
+                .push_back(Output::Event(Event::Report { id, streams }));
         }
     }
 
     fn close(&mut self, now: Instant, id: RelayId) {
-        let Some(slot) = self.by_id.get(&id).copied() else {
+        let Some((slot, call)) = Self::open_call(&self.by_id, &mut self.calls, id) else {
             return;
         };
-        let Some(call) = self.calls.get_mut(slot as usize).and_then(Option::as_mut) else {
-            return;
-        };
-        if std::mem::replace(&mut call.closed, true) {
-            return;
-        }
-        let streams = call
-            .a
-            .inbound
-            .reports(Side::A)
-            .chain(call.b.inbound.reports(Side::B))
-            .collect();
+        call.closed = true;
+        let streams = call.reports();
         self.output
             .push_back(Output::Event(Event::Closed { id, streams }));
         self.deadlines
             .push(Reverse((now + self.config.linger, slot, id, Timer::Linger)));
+    }
+
+    /// A call that is not closed, and its slot.
+    fn open_call<'a>(
+        by_id: &BTreeMap<RelayId, u32>,
+        calls: &'a mut [Option<Call>],
+        id: RelayId,
+    ) -> Option<(u32, &'a mut Call)> {
+        let slot = *by_id.get(&id)?;
+        let call = calls.get_mut(slot as usize)?.as_mut()?;
+        (!call.closed).then_some((slot, call))
     }
 
     /// The keys of a call's ports; `None` before [`Event::Opened`] and from [`Event::Released`] on.
@@ -229,63 +195,32 @@ impl Relay {
         from: SocketAddr,
         payload: &mut [u8],
     ) -> Option<Forward> {
-        let side = port.side();
         let call = self.calls.get_mut(port.slot())?.as_mut()?;
         if call.closed {
             return None;
         }
+        let side = port.side();
         if port.is_rtcp() || is_rtcp(payload) {
-            return Self::relay_rtcp(call, port, from);
+            let to = call.pass_rtcp(now, side, from, payload)?;
+            let muxed = call.leg(side.other()).ports.is_muxed();
+            return Some(Forward {
+                from: port.across(!muxed),
+                to,
+            });
         }
-        let packet = RtpPacket::parse(payload).ok()?;
-        let payload_type = packet.payload_type();
-        let id = call.id;
-        let (leg, other) = call.legs_mut(side);
-        let first = leg.inbound.last().is_none();
-        match leg.hear(now, from, &packet) {
-            Admission::Known => {}
-            Admission::Refused => return None,
-            Admission::New => {
+        let passed = call.pass_voice(now, side, from, payload);
+        if let Some(news) = passed.news {
+            if news.moved {
                 self.output.push_back(Output::Peer {
                     port,
                     peer: Some(from),
                 });
-                if first {
-                    self.output
-                        .push_back(Output::Event(Event::FirstPacket { id, side, from }));
-                }
             }
-        }
-        let to = other.destination()?;
-        match leg.translation.of(payload_type) {
-            Action::Pass(same) if same == payload_type => {}
-            Action::Pass(number) => RtpPacketMut::parse(payload).ok()?.set_payload_type(number),
-            Action::ToAlaw(number) => {
-                let mut packet = RtpPacketMut::parse(payload).ok()?;
-                packet.set_payload_type(number);
-                convert::ulaw_to_alaw(packet.payload_mut());
-            }
-            Action::ToUlaw(number) => {
-                let mut packet = RtpPacketMut::parse(payload).ok()?;
-                packet.set_payload_type(number);
-                convert::alaw_to_ulaw(packet.payload_mut());
-            }
-            Action::Drop => return None,
+            self.output.extend(news.event.map(Output::Event));
         }
         Some(Forward {
             from: port.across(false),
-            to,
-        })
-    }
-
-    fn relay_rtcp(call: &mut Call, port: PortKey, from: SocketAddr) -> Option<Forward> {
-        let (leg, other) = call.legs_mut(port.side());
-        if !leg.hear_rtcp(from) {
-            return None;
-        }
-        Some(Forward {
-            from: port.across(!other.ports.is_muxed()),
-            to: other.rtcp_destination()?,
+            to: passed.to?,
         })
     }
 
@@ -365,12 +300,4 @@ impl Relay {
     pub fn calls(&self) -> usize {
         self.by_id.len()
     }
-}
-
-/// RTP and RTCP on one port: packet types 192 to 223 are RTCP (RFC 5761 §4).
-#[inline]
-fn is_rtcp(payload: &[u8]) -> bool {
-    payload
-        .get(1)
-        .is_some_and(|second| (192..=223).contains(second))
 }

@@ -6,7 +6,8 @@ use crate::rtcp::compound::{Compound, Form};
 use crate::rtcp::header::{
     BYE, FEEDBACK, RECEIVER_REPORT, RtcpHeader, SENDER_REPORT, SOURCE_DESCRIPTION,
 };
-use crate::rtcp::report::{BLOCK_LEN, ReportBlock, SENDER_INFO_LEN};
+use crate::rtcp::ntp::NtpTime;
+use crate::rtcp::report::{BLOCK_LEN, ReportBlock, SENDER_INFO_LEN, SenderInfo};
 use crate::rtcp::sdes::SdesKind;
 
 /// What becomes of the fields of an RTCP datagram. Lengths stay as they are.
@@ -21,9 +22,9 @@ pub trait Rewrite {
         ssrc
     }
 
-    /// The timestamp in the sender report of `ssrc` (as it was before the change).
-    fn timestamp(&mut self, ssrc: Ssrc, timestamp: u32) -> u32 {
-        let _ = ssrc;
+    /// The timestamp in the sender report that `ssrc` (as it was before the change) made at `ntp`.
+    fn timestamp(&mut self, ssrc: Ssrc, ntp: NtpTime, timestamp: u32) -> u32 {
+        let _ = (ssrc, ntp);
         timestamp
     }
 
@@ -99,13 +100,9 @@ fn report(body: &mut [u8], count: usize, is_sender: bool, by: &mut impl Rewrite)
         let Some((info, after)) = rest.split_first_chunk_mut::<SENDER_INFO_LEN>() else {
             return;
         };
-        // The timestamp is the third word, after the two of the NTP time.
-        if let Some(word) = info
-            .get_mut(8..)
-            .and_then(|tail| tail.first_chunk_mut::<4>())
-        {
-            *word = by.timestamp(ssrc, u32::from_be_bytes(*word)).to_be_bytes();
-        }
+        let mut changed = SenderInfo::from_bytes(info);
+        changed.rtp_timestamp = by.timestamp(ssrc, changed.ntp, changed.rtp_timestamp);
+        *info = changed.to_bytes();
         rest = after;
     }
     let (blocks, _) = rest.as_chunks_mut::<BLOCK_LEN>();
