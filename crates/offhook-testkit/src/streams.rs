@@ -20,6 +20,10 @@ pub(crate) struct End {
     /// What a partition holds up, and since when.
     pub(crate) stuck: VecDeque<Bytes>,
     pub(crate) stuck_since: Option<Instant>,
+    /// Set while the connection is not open yet: the flow that asked for it.
+    pub(crate) opening: Option<Flow>,
+    /// The node that listens, and where.
+    other: (usize, SocketAddr),
 }
 
 /// All connections.
@@ -55,41 +59,63 @@ impl Streams {
         }
     }
 
-    /// Opens a connection between two nodes; returns the opener's end.
-    pub(crate) fn open(
+    /// Begins to open a connection to a node; returns the opener's end, which alone exists yet.
+    pub(crate) fn begin(
         &mut self,
         now: Instant,
-        transport: Transport,
+        asked: Flow,
         opener: (usize, SocketAddr),
         listener: (usize, SocketAddr),
     ) -> ConnectionId {
-        let ours = ConnectionId(self.last + 1);
-        let theirs = ConnectionId(self.last + 2);
+        let id = ConnectionId(self.last + 1);
+        let peer = ConnectionId(self.last + 2);
         self.last += 2;
-        for (id, peer, (node, local), (_, remote)) in [
-            (ours, theirs, opener, listener),
-            (theirs, ours, listener, opener),
-        ] {
-            let flow = Flow {
-                transport,
-                local,
-                remote,
-                connection: Some(id),
-            };
-            self.newest.insert((node, transport, remote), id);
-            self.ends.insert(
-                id,
-                End {
-                    node,
-                    flow,
-                    peer,
-                    arrives_at: now,
-                    stuck: VecDeque::new(),
-                    stuck_since: None,
-                },
-            );
+        self.add((id, peer), now, asked.transport, opener, listener);
+        if let Some(end) = self.ends.get_mut(&id) {
+            end.opening = Some(asked);
         }
-        ours
+        id
+    }
+
+    /// The connection is open at `ready`; its other end is there from now on.
+    pub(crate) fn establish(&mut self, id: ConnectionId, ready: Instant) {
+        let Some(end) = self.ends.get_mut(&id) else {
+            return;
+        };
+        end.opening = None;
+        end.arrives_at = ready;
+        let (peer, transport, listener) = (end.peer, end.flow.transport, end.other);
+        let opener = (end.node, end.flow.local);
+        self.add((peer, id), ready, transport, listener, opener);
+    }
+
+    fn add(
+        &mut self,
+        (id, peer): (ConnectionId, ConnectionId),
+        now: Instant,
+        transport: Transport,
+        (node, local): (usize, SocketAddr),
+        other: (usize, SocketAddr),
+    ) {
+        let remote = other.1;
+        let flow = Flow {
+            transport,
+            local,
+            remote,
+            connection: Some(id),
+        };
+        self.newest.insert((node, transport, remote), id);
+        let end = End {
+            node,
+            flow,
+            peer,
+            arrives_at: now,
+            stuck: VecDeque::new(),
+            stuck_since: None,
+            opening: None,
+            other,
+        };
+        self.ends.insert(id, end);
     }
 
     /// Breaks a connection; returns both ends that were left.

@@ -161,41 +161,44 @@ impl Network {
             if silent != Some(end.node) {
                 let link = self.link(end.flow.local.ip(), end.flow.remote.ip());
                 let delay = self.latency(&link);
-                self.fail(end.node, end.flow, delay);
+                self.fail(end.node, end.opening.unwrap_or(end.flow), delay);
             }
         }
     }
 
     fn connect(&mut self, index: usize, flow: Flow, payload: Bytes) {
-        let link = self.link(flow.local.ip(), flow.remote.ip());
-        if self.is_cut(flow.local.ip(), flow.remote.ip()) {
-            self.note(
-                Some(flow.transport),
-                flow.local,
-                flow.remote,
-                &payload,
-                Fate::CutOff,
-            );
-            self.fail(index, flow, PATIENCE);
-            return;
-        }
+        let listener = self.owner(flow.remote);
         let refused = self.refusals.contains(&(flow.remote.ip(), flow.transport));
-        let Some(listener) = self.owner(flow.remote).filter(|_| !refused) else {
+        let cut = self.is_cut(flow.local.ip(), flow.remote.ip());
+        let Some(listener) = listener.filter(|_| !refused || cut) else {
             self.note_undeliverable(flow, &payload);
-            let delay = self.latency(&link) * 2;
+            let delay = self.round_trip(&flow);
             self.fail(index, flow, delay);
             return;
         };
         let slot = &mut self.nodes[index];
         let local = SocketAddr::new(flow.local.ip(), slot.next_port);
         slot.next_port = slot.next_port.checked_add(1).unwrap_or(49_152);
-        // The handshake takes one way there and one back before the first octet leaves.
-        let ready = self.now + self.latency(&link) * 2;
         let opener = (index, local);
-        let id = self
-            .streams
-            .open(ready, flow.transport, opener, (listener, flow.remote));
+        let listener = (listener, flow.remote);
+        let id = self.streams.begin(self.now, flow, opener, listener);
+        if !cut {
+            self.establish(id);
+        }
         self.send_stream(id, payload);
+    }
+
+    /// The handshake takes one way there and one back before the first octet leaves.
+    fn establish(&mut self, id: ConnectionId) {
+        if let Some(flow) = self.streams.get(id).map(|end| end.flow) {
+            let ready = self.now + self.round_trip(&flow);
+            self.streams.establish(id, ready);
+        }
+    }
+
+    fn round_trip(&mut self, flow: &Flow) -> Duration {
+        let link = self.link(flow.local.ip(), flow.remote.ip());
+        self.latency(&link) * 2
     }
 
     fn send_stream(&mut self, id: ConnectionId, payload: Bytes) {
@@ -249,13 +252,25 @@ impl Network {
         let Some(end) = self.streams.get(id) else {
             return;
         };
-        let (flow, since) = (end.flow, end.stuck_since);
-        if self.is_cut(flow.local.ip(), flow.remote.ip()) {
-            if since.is_some_and(|since| self.now - since >= PATIENCE) {
-                self.break_connection(id, None);
-            } else {
-                self.schedule(self.now + RETRY, Delivery::Retry { end: id });
+        let (node, flow, since, opening) = (end.node, end.flow, end.stuck_since, end.opening);
+        let refused = self.refusals.contains(&(flow.remote.ip(), flow.transport));
+        let cut = self.is_cut(flow.local.ip(), flow.remote.ip());
+        let patience_ends = since.is_some_and(|since| self.now - since >= PATIENCE);
+        match opening {
+            Some(asked) if (cut && patience_ends) || (!cut && refused) => {
+                self.streams.close(id);
+                self.fail(node, asked, Duration::ZERO);
+                return;
             }
+            Some(_) if !cut => self.establish(id),
+            None if cut && patience_ends => {
+                self.break_connection(id, None);
+                return;
+            }
+            _ => {}
+        }
+        if cut {
+            self.schedule(self.now + RETRY, Delivery::Retry { end: id });
             return;
         }
         let stuck = self.streams.get_mut(id).map(|end| {
