@@ -8,7 +8,8 @@ use crate::header::via::Via;
 use crate::message::{Request, Response};
 use crate::method::Method;
 use crate::status::StatusCode;
-use crate::uri::{Uri, decode};
+use crate::uri::escape::decode;
+use crate::uri::owned::Uri;
 
 /// What a URI must not set (RFC 3261 §19.1.5).
 const DANGEROUS: [HeaderName<'static>; 22] = [

@@ -21,7 +21,6 @@ mod status;
 pub mod stream;
 mod transport;
 mod uri;
-mod uri_compare;
 mod validate;
 
 pub use error::{BuildError, ErrorKind, HeaderError, ParseError, ValueError};
@@ -38,4 +37,6 @@ pub use param::{Param, ParamIter, Params};
 pub use parse::{datagram as parse_datagram, datagram_with as parse_datagram_with};
 pub use status::{InvalidStatusCode, StatusClass, StatusCode};
 pub use transport::{Transport, UnknownTransport};
-pub use uri::{Scheme, Uri, UriHeaders, UriParams, UriRef};
+pub use uri::owned::Uri;
+pub use uri::parts::Scheme;
+pub use uri::view::{UriHeaders, UriParams, UriRef};

@@ -11,7 +11,7 @@ use crate::header::map::Headers;
 use crate::header::name::HeaderName;
 use crate::method::Method;
 use crate::status::StatusCode;
-use crate::uri::Uri;
+use crate::uri::owned::Uri;
 
 /// A request or a response.
 #[derive(Clone, Debug, PartialEq, Eq)]

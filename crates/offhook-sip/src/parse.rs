@@ -19,7 +19,8 @@ use crate::limits::ParserConfig;
 use crate::message::{Message, Request, Response};
 use crate::method::Method;
 use crate::status::StatusCode;
-use crate::uri::{Uri, parse_parts};
+use crate::uri::owned::Uri;
+use crate::uri::parts::parse_parts;
 
 /// Reads the message in a datagram, strictly.
 ///

@@ -9,7 +9,8 @@ use core::str::FromStr;
 use crate::error::{BuildError, ErrorKind, ValueError};
 use crate::grammar::{Parsed, class, fail, is, quoted_string, skip_lws, take, trim, whole};
 use crate::param::{ParamList, Params, params, quote, unescape};
-use crate::uri::{Uri, UriRef};
+use crate::uri::owned::Uri;
+use crate::uri::view::UriRef;
 
 /// A view of an address in a message.
 ///

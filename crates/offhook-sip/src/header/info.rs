@@ -9,7 +9,7 @@ use crate::header::address::{NameAddr, NameAddrRef, name_addr};
 use crate::header::name::HeaderName;
 use crate::header::typed::TypedHeader;
 use crate::param::Params;
-use crate::uri::UriRef;
+use crate::uri::view::UriRef;
 
 macro_rules! info_headers {
     ($($(#[$doc:meta])+ $type:ident $name:ident;)+) => {$(

@@ -5,7 +5,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
 
-use crate::uri::{Scheme, Unescaped, Uri, UriRef, same_escaped};
+use crate::uri::escape::{Unescaped, same_escaped};
+use crate::uri::owned::Uri;
+use crate::uri::parts::Scheme;
+use crate::uri::view::UriRef;
 
 /// Parameters that make a difference even when only one of two URIs has them.
 const DECISIVE: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];
@@ -227,7 +230,7 @@ fn same_headers(one: &UriRef<'_>, two: &UriRef<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::uri::UriRef;
+    use crate::uri::view::UriRef;
 
     fn same(one: &str, two: &str) -> bool {
         let (one, two) = (UriRef::parse(one).unwrap(), UriRef::parse(two).unwrap());

@@ -1,0 +1,285 @@
+//! Where the parts of a URI stand in its text: the grammar of sip, sips and tel URIs (RFC 3261
+//! §25.1, RFC 3966 §3).
+
+use crate::error::{ErrorKind, ValueError};
+use crate::grammar::{Parsed, at, class, fail, host, mark, port, take, take_escaped, take1};
+
+/// The scheme of a URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scheme {
+    /// `sip:`
+    Sip,
+    /// `sips:`
+    Sips,
+    /// `tel:` (RFC 3966)
+    Tel,
+    /// Any other; the URI is kept as it is.
+    Other,
+}
+
+/// Where the parts of a URI stand in its text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parts {
+    pub(super) scheme: Scheme,
+    /// After the colon of the scheme.
+    pub(super) start: u16,
+    pub(super) user_end: u16,
+    /// Over `user_end` when there is a password (which may be empty).
+    pub(super) password_end: u16,
+    /// `start` when there is no user part.
+    pub(super) host_start: u16,
+    pub(super) host_end: u16,
+    pub(super) port: Option<u16>,
+    pub(super) params_start: u16,
+    pub(super) params_end: u16,
+}
+
+const LONGEST: usize = u16::MAX as usize;
+
+/// `Parts` of a text that must be a URI throughout.
+pub(crate) fn parse_parts(text: &str) -> Result<Parts, ValueError> {
+    if text.len() > LONGEST {
+        return Err(ValueError::new(LONGEST, ErrorKind::UriTooLong));
+    }
+    match uri(text) {
+        Ok(("", parts)) => Ok(parts),
+        Ok((rest, _)) => Err(at(text, rest, ErrorKind::Uri)),
+        Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => Err(fault.in_text(text)),
+        Err(nom::Err::Incomplete(_)) => Err(ValueError::new(text.len(), ErrorKind::Uri)),
+    }
+}
+
+fn uri(text: &str) -> Parsed<'_, Parts> {
+    let (rest, scheme) = scheme(text)?;
+    let start = offset(text, rest);
+    let mut parts = Parts {
+        scheme,
+        start,
+        user_end: start,
+        password_end: start,
+        host_start: start,
+        host_end: start,
+        port: None,
+        params_start: start,
+        params_end: start,
+    };
+    match scheme {
+        Scheme::Sip | Scheme::Sips => sip(text, rest, &mut parts),
+        Scheme::Tel => tel(text, rest, &mut parts),
+        Scheme::Other => {
+            let (rest, opaque) = take_escaped(rest, class::URIC)?;
+            if opaque.is_empty() {
+                return fail(rest, ErrorKind::Uri);
+            }
+            parts.params_start = offset(text, rest);
+            parts.params_end = parts.params_start;
+            Ok((rest, parts))
+        }
+    }
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "a URI is at most LONGEST octets"
+)]
+const fn offset(text: &str, rest: &str) -> u16 {
+    (text.len() - rest.len()) as u16
+}
+
+fn scheme(text: &str) -> Parsed<'_, Scheme> {
+    let (rest, name) = take1(text, class::SCHEME, ErrorKind::Scheme)?;
+    if !name.as_bytes()[0].is_ascii_alphabetic() {
+        return fail(text, ErrorKind::Scheme);
+    }
+    let (rest, ()) = mark(rest, b':', ErrorKind::Scheme)?;
+    let scheme = if name.eq_ignore_ascii_case("sip") {
+        Scheme::Sip
+    } else if name.eq_ignore_ascii_case("sips") {
+        Scheme::Sips
+    } else if name.eq_ignore_ascii_case("tel") {
+        Scheme::Tel
+    } else {
+        Scheme::Other
+    };
+    Ok((rest, scheme))
+}
+
+/// `[ userinfo ] hostport uri-parameters [ headers ]`
+fn sip<'a>(text: &'a str, rest: &'a str, parts: &mut Parts) -> Parsed<'a, Parts> {
+    let mut rest = rest;
+    // No part but the user part may have an @ in it unescaped, so it decides.
+    if memchr::memchr(b'@', rest.as_bytes()).is_some() {
+        let (after, user) = take_escaped(rest, class::USER)?;
+        if user.is_empty() {
+            return fail(rest, ErrorKind::User);
+        }
+        parts.user_end = offset(text, after);
+        parts.password_end = parts.user_end;
+        rest = after;
+        if let Ok((after, ())) = mark(rest, b':', ErrorKind::User) {
+            rest = take_escaped(after, class::PASSWORD)?.0;
+            parts.password_end = offset(text, rest);
+        }
+        rest = mark(rest, b'@', ErrorKind::User)?.0;
+        parts.host_start = offset(text, rest);
+    }
+    let (after, _) = host(rest)?;
+    parts.host_end = offset(text, after);
+    let (after, number) = port(after)?;
+    parts.port = number;
+    parts.params_start = offset(text, after);
+    let rest = uri_params(after)?.0;
+    parts.params_end = offset(text, rest);
+    let rest = uri_headers(rest)?.0;
+    Ok((rest, *parts))
+}
+
+/// `*( ";" pname [ "=" pvalue ] )`
+fn uri_params(text: &str) -> Parsed<'_, ()> {
+    let mut rest = text;
+    while let Ok((after, ())) = mark(rest, b';', ErrorKind::Parameter) {
+        let (next, name) = take_escaped(after, class::URI_PARAM)?;
+        if name.is_empty() {
+            return fail(after, ErrorKind::Parameter);
+        }
+        rest = next;
+        if let Ok((after, ())) = mark(rest, b'=', ErrorKind::Parameter) {
+            let (next, value) = take_escaped(after, class::URI_PARAM)?;
+            if value.is_empty() {
+                return fail(after, ErrorKind::Parameter);
+            }
+            rest = next;
+        }
+    }
+    Ok((rest, ()))
+}
+
+/// `"?" hname "=" hvalue *( "&" hname "=" hvalue )`
+fn uri_headers(text: &str) -> Parsed<'_, ()> {
+    let Ok((mut rest, ())) = mark(text, b'?', ErrorKind::UriHeader) else {
+        return Ok((text, ()));
+    };
+    loop {
+        let (after, name) = take_escaped(rest, class::URI_HEADER)?;
+        if name.is_empty() {
+            return fail(rest, ErrorKind::UriHeader);
+        }
+        let (after, ()) = mark(after, b'=', ErrorKind::UriHeader)?;
+        rest = take_escaped(after, class::URI_HEADER)?.0;
+        match mark(rest, b'&', ErrorKind::UriHeader) {
+            Ok((after, ())) => rest = after,
+            Err(_) => return Ok((rest, ())),
+        }
+    }
+}
+
+/// `telephone-subscriber` (RFC 3966 §3)
+fn tel<'a>(text: &'a str, rest: &'a str, parts: &mut Parts) -> Parsed<'a, Parts> {
+    let (after, number) = match rest.strip_prefix('+') {
+        Some(number) => take(number, class::PHONE),
+        None => take(rest, class::PHONE_LOCAL),
+    };
+    if !number
+        .bytes()
+        .any(|octet| octet.is_ascii_hexdigit() || matches!(octet, b'*' | b'#'))
+    {
+        return fail(rest, ErrorKind::User);
+    }
+    parts.user_end = offset(text, after);
+    parts.password_end = parts.user_end;
+    parts.host_start = parts.user_end;
+    parts.host_end = parts.user_end;
+    parts.params_start = parts.user_end;
+    let rest = uri_params(after)?.0;
+    parts.params_end = offset(text, rest);
+    Ok((rest, *parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // One broken rule each; the offset is that of the first octet that cannot be.
+    #[test]
+    fn each_broken_part_is_refused() {
+        for (bad, kind, offset) in [
+            ("", ErrorKind::Scheme, 0),
+            ("sip", ErrorKind::Scheme, 3),
+            ("1sip:a", ErrorKind::Scheme, 0),
+            (":a", ErrorKind::Scheme, 0),
+            ("s ip:a", ErrorKind::Scheme, 1),
+            ("sip:", ErrorKind::Host, 4),
+            ("sip:@b", ErrorKind::User, 4),
+            ("sip:a b@c", ErrorKind::User, 5),
+            ("sip:a@b@c", ErrorKind::Uri, 7),
+            ("sip:a\"b@c", ErrorKind::User, 5),
+            ("sip:a#b@c", ErrorKind::User, 5),
+            ("sip:a%4@c", ErrorKind::Escape, 5),
+            ("sip:a%zz@c", ErrorKind::Escape, 5),
+            ("sip:a:b<@c", ErrorKind::User, 7),
+            ("sip:a@", ErrorKind::Host, 6),
+            ("sip:a@.b", ErrorKind::Host, 6),
+            ("sip:a@b..c", ErrorKind::Host, 6),
+            ("sip:a@-b", ErrorKind::Host, 6),
+            ("sip:a@[::1", ErrorKind::Host, 6),
+            ("sip:a@[1.2.3.4]", ErrorKind::Host, 6),
+            ("sip:a@::1", ErrorKind::Host, 6),
+            ("sip:a@b:", ErrorKind::Port, 8),
+            ("sip:a@b:x", ErrorKind::Port, 8),
+            ("sip:a@b:65536", ErrorKind::Port, 8),
+            ("sip:a@b;", ErrorKind::Parameter, 8),
+            ("sip:a@b;;c", ErrorKind::Parameter, 8),
+            ("sip:a@b;c=", ErrorKind::Parameter, 10),
+            ("sip:a@b;c=d=e", ErrorKind::Uri, 11),
+            ("sip:a@b; lr", ErrorKind::Parameter, 8),
+            ("sip:a@b;c,d", ErrorKind::Uri, 9),
+            ("sip:a@b?", ErrorKind::UriHeader, 8),
+            ("sip:a@b?c", ErrorKind::UriHeader, 9),
+            ("sip:a@b?=c", ErrorKind::UriHeader, 8),
+            ("sip:a@b?c=d&", ErrorKind::UriHeader, 12),
+            ("sip:a@b?c=d;e", ErrorKind::Uri, 11),
+            ("sip:a@b\r\nVia: x", ErrorKind::Uri, 7),
+            ("sip:a@b\u{e9}", ErrorKind::Uri, 7),
+            ("tel:", ErrorKind::User, 4),
+            ("tel:+", ErrorKind::User, 4),
+            ("tel:-", ErrorKind::User, 4),
+            ("tel:+12a", ErrorKind::Uri, 7),
+            ("tel:1 2", ErrorKind::Uri, 5),
+            ("tel:12;", ErrorKind::Parameter, 7),
+            ("http:", ErrorKind::Uri, 5),
+            ("http://a b", ErrorKind::Uri, 8),
+            ("http://a<b", ErrorKind::Uri, 8),
+        ] {
+            let error = parse_parts(bad).map(|_| ());
+            assert_eq!(error, Err(ValueError::new(offset, kind)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_is_taken() {
+        for good in [
+            "sip:b",
+            "SIP:a@b",
+            "sips:a:@b:0",
+            "sip:a:b&c@d",
+            "sip:+1-212-555-1212:1234@gateway.com;user=phone",
+            "sip:a;b=c?d/e@f",
+            "sip:%00@b",
+            "sip:a@b.;lr;x=[1]:/&+$",
+            "sip:[2001:db8::10]:5070;maddr=[2001:db8::1]",
+            "sip:b?c=&d=[/?:+$]",
+            "tel:+1-201-555-0123;ext=4",
+            "tel:*67#;phone-context=example.com",
+            "urn:service:sos",
+            "mailto:a@b?c=d",
+            "nobodyKnowsThisScheme:totallyopaquecontent",
+        ] {
+            assert!(parse_parts(good).is_ok(), "{good}");
+        }
+        let long = alloc::format!("sip:{}", "a".repeat(LONGEST));
+        assert_eq!(
+            parse_parts(&long).map_err(|error| error.kind()).map(|_| ()),
+            Err(ErrorKind::UriTooLong)
+        );
+    }
+}
