@@ -50,7 +50,10 @@ fn salvage(datagram: &Bytes) -> Option<Headers> {
         if line.is_empty() {
             break;
         }
-        let Some((name, value)) = core::str::from_utf8(line).ok()?.split_once(':') else {
+        let Some((name, value)) = core::str::from_utf8(line)
+            .ok()
+            .and_then(|line| line.split_once(':'))
+        else {
             continue;
         };
         let name = name.trim_end();

@@ -40,6 +40,22 @@ fn each<'a, H: TypedHeader<'a>>(headers: &'a Headers) -> Result<bool, ParseError
     Ok(found)
 }
 
+/// `STAR / ( contact-param *( COMMA contact-param ) )`: the star stands alone.
+fn contacts(headers: &Headers) -> Result<(), ParseError> {
+    let (mut stars, mut count) = (0, 0);
+    for contact in headers.typed_all::<Contact<'_>>() {
+        stars += usize::from(contact? == Contact::Star);
+        count += 1;
+    }
+    if stars > 0 && count > 1 {
+        let mut lines = headers.get_all(HeaderName::CONTACT);
+        let at = lines.next_placed().map_or(0, |(_, at)| at);
+        let fault = ValueError::new(0, ErrorKind::RepeatedHeader);
+        return Err(HeaderError::new(HeaderName::CONTACT, fault, at).into());
+    }
+    Ok(())
+}
+
 /// What requests and responses have in common.
 fn common(headers: &Headers) -> Result<CSeq, ParseError> {
     if !each::<Via<'_>>(headers)? {
@@ -50,7 +66,7 @@ fn common(headers: &Headers) -> Result<CSeq, ParseError> {
     once::<CallId<'_>>(headers)?;
     let cseq = once::<CSeq>(headers)?;
     each::<RecordRoute<'_>>(headers)?;
-    each::<Contact<'_>>(headers)?;
+    contacts(headers)?;
     at_most_once(headers, HeaderName::CONTENT_TYPE)?;
     headers.typed::<ContentType<'_>>()?;
     Ok(cseq)
