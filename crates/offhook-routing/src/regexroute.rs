@@ -10,6 +10,7 @@ mod evaluate;
 mod expression;
 mod function;
 mod handler;
+mod pattern;
 mod posix;
 mod rule;
 mod run;

@@ -3,7 +3,7 @@
 use crate::conf::{ConfError, Entry, Section};
 use crate::parameters::USERNAME;
 use crate::regexroute::expression::{Allowed, Template, end_of_function, split_outside_all};
-use crate::regexroute::posix::{Flavour, Pattern};
+use crate::regexroute::pattern::{Flavour, Pattern};
 use crate::regexroute::rule::{
     Action, Assignment, Block, Body, Branch, Condition, Item, Join, Subject, Test, Word,
 };

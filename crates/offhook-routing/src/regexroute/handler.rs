@@ -2,7 +2,7 @@
 
 use crate::conf::{ConfError, Entry, Section};
 use crate::parameters::Parameters;
-use crate::regexroute::posix::{Flavour, Pattern};
+use crate::regexroute::pattern::{Flavour, Pattern};
 use crate::regexroute::rule::Program;
 
 /// The handlers of all messages.

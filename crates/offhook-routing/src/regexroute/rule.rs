@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::conf::Place;
 use crate::regexroute::expression::Template;
-use crate::regexroute::posix::Pattern;
+use crate::regexroute::pattern::Pattern;
 
 /// All sections that hold rules.
 #[derive(Debug)]

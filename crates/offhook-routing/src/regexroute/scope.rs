@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::parameters::Parameters;
-use crate::regexroute::posix::Spans;
+use crate::regexroute::pattern::Spans;
 use crate::regexroute::state::State;
 
 /// The text that was matched last and what was captured of it.

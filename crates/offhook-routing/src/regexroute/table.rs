@@ -9,7 +9,7 @@ use crate::regexroute::check;
 use crate::regexroute::compile;
 use crate::regexroute::decision::Decision;
 use crate::regexroute::handler::{Handler, Handlers};
-use crate::regexroute::posix::{Flavour, Pattern};
+use crate::regexroute::pattern::{Flavour, Pattern};
 use crate::regexroute::rule::Program;
 use crate::regexroute::run::Run;
 use crate::regexroute::scope::Message;
