@@ -102,7 +102,8 @@ pub struct ForkGroup {
 pub struct ForkMember {
     /// Where this leg goes.
     pub target: Target,
-    /// Parameters for this leg alone: `callto.N.name=value`, N counted from 1.
+    /// Parameters for this leg alone: `callto.N.name=value`, N counted from 1
+    /// with the separators.
     pub parameters: Vec<(String, String)>,
 }
 

@@ -167,10 +167,7 @@ impl Translator {
                     continue;
                 }
                 Token::Or => {
-                    self.special("|");
-                    if self.depth == 0 {
-                        self.prefix.forget();
-                    }
+                    self.or();
                     atom = None;
                     continue;
                 }
@@ -184,7 +181,12 @@ impl Translator {
                 Token::Char(literal) => self.char(literal),
                 Token::Dot => self.special("."),
                 Token::Bracket => self.bracket()?,
-                Token::Assertion(text) | Token::Set(text) => self.special(text),
+                Token::Assertion(text) => {
+                    self.special(text);
+                    atom = None;
+                    continue;
+                }
+                Token::Set(text) => self.special(text),
             }
             atom = Some(from);
         }
@@ -202,6 +204,13 @@ impl Translator {
             self.out.push('\\');
         }
         self.out.push(literal);
+    }
+
+    fn or(&mut self) {
+        self.special("|");
+        if self.depth == 0 {
+            self.prefix.forget();
+        }
     }
 
     fn caret(&mut self) {
