@@ -13,6 +13,8 @@ use super::picture::Title;
 /// A call: all that went under one Call-ID.
 #[derive(Debug)]
 pub(super) struct Call {
+    /// The Call-ID as it is.
+    pub(super) id: String,
     pub(super) title: Title,
     /// Whether it holds more than a registration or a question about abilities.
     pub(super) is_of_people: bool,
@@ -67,8 +69,9 @@ pub(super) struct Counts {
 }
 
 impl Call {
-    pub(super) fn new(title: Title) -> Self {
+    pub(super) fn new(id: String, title: Title) -> Self {
         Self {
+            id,
             title,
             is_of_people: false,
             messages: Vec::new(),

@@ -193,24 +193,15 @@ impl Recorder {
     /// The Call-IDs of the calls, in the order they began. Registrations, questions about abilities
     /// and the like are no calls: [`Self::call_ids`] has them too.
     pub fn calls(&self) -> impl Iterator<Item = &str> {
-        self.call_ids_where(|call| call.is_of_people)
+        self.calls
+            .values()
+            .filter(|call| call.is_of_people)
+            .map(|call| call.id.as_str())
     }
 
     /// All Call-IDs seen, in the order they began.
     pub fn call_ids(&self) -> impl Iterator<Item = &str> {
-        self.call_ids_where(|_| true)
-    }
-
-    fn call_ids_where(&self, is_wanted: impl Fn(&Call) -> bool) -> impl Iterator<Item = &str> {
-        let wanted = move |number: &&u64| self.calls.get(number).is_some_and(&is_wanted);
-        let mut ids: Vec<(&u64, &str)> = self
-            .by_call_id
-            .iter()
-            .map(|(id, number)| (number, id.as_str()))
-            .collect();
-        ids.retain(|(number, _)| wanted(number));
-        ids.sort_unstable();
-        ids.into_iter().map(|(_, id)| id)
+        self.calls.values().map(|call| call.id.as_str())
     }
 
     /// Draws the calls with these Call-IDs on one time axis: one call, or the legs of a bridged one.
@@ -226,8 +217,8 @@ impl Recorder {
 
     /// Forgets a call, when it is over and drawn.
     pub fn forget(&mut self, call_id: &str) {
-        if let Some(number) = self.by_call_id.remove(call_id) {
-            self.drop_call(number);
+        if let Some(number) = self.by_call_id.get(call_id) {
+            self.drop_call(*number);
         }
     }
 
@@ -235,6 +226,7 @@ impl Recorder {
         let Some(call) = self.calls.remove(&number) else {
             return;
         };
+        self.by_call_id.remove(&call.id);
         for address in call.endpoints {
             if self
                 .endpoints
@@ -254,12 +246,13 @@ impl Recorder {
             && let Some((&oldest, _)) = self.calls.first_key_value()
         {
             self.drop_call(oldest);
-            self.by_call_id.retain(|_, number| *number != oldest);
         }
         let number = self.next;
         self.next += 1;
-        self.calls
-            .insert(number, Call::new(title(call_id, message)));
+        self.calls.insert(
+            number,
+            Call::new(call_id.to_owned(), title(call_id, message)),
+        );
         self.by_call_id.insert(call_id.to_owned(), number);
         number
     }
