@@ -1,10 +1,5 @@
 //! The calls: what the application wants of them.
 
-#![allow(
-    clippy::needless_pass_by_value,
-    reason = "what must be answered, and what is sent, is moved in"
-)]
-
 use std::time::Instant;
 
 use offhook_auth::ClientAuth;

@@ -1,0 +1,168 @@
+//! Challenges to calls and requests: answered once, in their order, with what they ask for.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
+
+mod support;
+
+use offhook_auth::Credentials;
+use offhook_sip::{HeaderName, Method, Request, Response};
+use offhook_ua::{EndCause, Event, OutgoingRequest};
+use support::{ANSWER, Stage, address, answer, header, uri};
+
+fn challenge(request: &Request, status: u16) -> Response {
+    let mut response = answer(request, status, "c", None);
+    let name = if status == 401 {
+        HeaderName::WWW_AUTHENTICATE
+    } else {
+        HeaderName::PROXY_AUTHENTICATE
+    };
+    response
+        .headers_mut()
+        .append(
+            name,
+            "Digest realm=\"pbx\", nonce=\"abc\", algorithm=MD5, qop=\"auth\"",
+        )
+        .expect("a challenge");
+    response
+}
+
+fn number(request: &Request) -> u32 {
+    header(request.headers(), HeaderName::CSEQ)
+        .split(' ')
+        .next()
+        .and_then(|number| number.parse().ok())
+        .expect("a number")
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "as a call wants it")]
+fn credentials() -> Option<Credentials> {
+    Some(Credentials::new("alice", "secret"))
+}
+
+// checklist: B2BUA-08
+#[test]
+fn an_invite_and_a_bye_are_sent_again_with_credentials() {
+    let mut stage = Stage::new();
+    let call = stage.call(|outgoing| outgoing.credentials = credentials());
+    let first = stage.hear_request(&Method::Invite);
+    stage.say(challenge(&first, 401));
+    let _ = stage.hear_request(&Method::Ack);
+    let second = stage.hear_request(&Method::Invite);
+    let same = |name| header(first.headers(), name) == header(second.headers(), name);
+    assert!(same(HeaderName::CALL_ID) && same(HeaderName::FROM) && same(HeaderName::TO));
+    assert!(!same(HeaderName::VIA));
+    assert_eq!(number(&second), number(&first) + 1);
+    assert!(second.headers().contains(HeaderName::AUTHORIZATION));
+    stage.say(answer(&second, 200, "b", Some(ANSWER)));
+    let ack = stage.hear_request(&Method::Ack);
+    assert_eq!(number(&ack), number(&second));
+    // §13.2.2.4: the ACK carries the INVITE's credentials.
+    assert_eq!(
+        header(ack.headers(), HeaderName::AUTHORIZATION),
+        header(second.headers(), HeaderName::AUTHORIZATION)
+    );
+    assert!(matches!(stage.event(), Event::Answered { .. }));
+    stage.hang_up(call);
+    let bye = stage.hear_request(&Method::Bye);
+    assert_eq!(number(&bye), number(&second) + 1);
+    assert!(!bye.headers().contains(HeaderName::AUTHORIZATION));
+    stage.say(challenge(&bye, 401));
+    let bye = stage.hear_request(&Method::Bye);
+    assert_eq!(number(&bye), number(&second) + 2);
+    assert!(bye.headers().contains(HeaderName::AUTHORIZATION));
+    stage.say(answer(&bye, 200, "b", None));
+    assert!(matches!(
+        stage.event(),
+        Event::Ended {
+            cause: EndCause::LocalHangUp,
+            ..
+        }
+    ));
+    stage.nothing_left();
+}
+
+#[test]
+fn a_wrong_password_is_not_tried_twice() {
+    let mut stage = Stage::new();
+    let _ = stage.call(|outgoing| outgoing.credentials = credentials());
+    let first = stage.hear_request(&Method::Invite);
+    stage.say(challenge(&first, 407));
+    let _ = stage.hear_request(&Method::Ack);
+    let second = stage.hear_request(&Method::Invite);
+    assert!(second.headers().contains(HeaderName::PROXY_AUTHORIZATION));
+    stage.say(challenge(&second, 407));
+    let _ = stage.hear_request(&Method::Ack);
+    stage.silence();
+    let Event::Ended {
+        cause: EndCause::Rejected { response },
+        ..
+    } = stage.event()
+    else {
+        panic!("the end was expected")
+    };
+    assert_eq!(response.status().get(), 407);
+    stage.nothing_left();
+}
+
+#[test]
+fn without_credentials_a_challenge_is_a_refusal() {
+    let mut stage = Stage::new();
+    let _ = stage.call(|_| {});
+    let first = stage.hear_request(&Method::Invite);
+    stage.say(challenge(&first, 401));
+    let _ = stage.hear_request(&Method::Ack);
+    stage.silence();
+    assert!(matches!(
+        stage.event(),
+        Event::Ended {
+            cause: EndCause::Rejected { .. },
+            ..
+        }
+    ));
+}
+
+#[test]
+fn a_call_hung_up_meanwhile_is_not_tried_again() {
+    let mut stage = Stage::new();
+    let call = stage.call(|outgoing| outgoing.credentials = credentials());
+    let first = stage.hear_request(&Method::Invite);
+    stage.hang_up(call);
+    stage.say(challenge(&first, 401));
+    let _ = stage.hear_request(&Method::Ack);
+    stage.silence();
+    assert!(matches!(
+        stage.event(),
+        Event::Ended {
+            cause: EndCause::LocalHangUp,
+            ..
+        }
+    ));
+    stage.nothing_left();
+}
+
+#[test]
+fn a_request_outside_a_call_answers_its_challenge_too() {
+    let mut stage = Stage::new();
+    let mut message = OutgoingRequest::new(
+        Method::Message,
+        uri("sip:bob@10.0.0.2"),
+        address("sip:alice@10.0.0.2"),
+        address("sip:bob@10.0.0.2"),
+    );
+    message.credentials = credentials();
+    message.body = Some(offhook_ua::Body::new("text/plain", "hello"));
+    stage
+        .net
+        .act(stage.alice, |alice, now| alice.ua.request(now, message));
+    stage.fly();
+    let first = stage.hear_request(&Method::Message);
+    stage.say(challenge(&first, 401));
+    let second = stage.hear_request(&Method::Message);
+    assert_eq!(second.body().as_ref(), b"hello");
+    stage.say(answer(&second, 200, "b", None));
+    let Event::Response { response, .. } = stage.event() else {
+        panic!("a response was expected")
+    };
+    assert_eq!(response.status().get(), 200);
+    stage.nothing_left();
+}

@@ -1,0 +1,204 @@
+//! Session timers: refreshes in time, and the end of calls whose other side has vanished (RFC 4028).
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
+
+mod support;
+
+use std::time::Duration;
+
+use offhook_sip::{HeaderName, Message, Method, Request};
+use offhook_ua::{Config, EndCause, Event, SessionTimerConfig};
+use support::{ALICE, ANSWER, BOB, Stage, World, answer, config, header, requests, within};
+
+fn timed(at: &str, seconds: u64) -> Config {
+    let mut config = config(at);
+    config.session_timer = Some(SessionTimerConfig {
+        expires: Duration::from_secs(seconds),
+        min_se: Duration::from_secs(90),
+    });
+    config
+}
+
+// checklist: R4028-01
+#[test]
+fn an_invite_proposes_an_interval_and_says_that_it_knows_timers() {
+    let mut world = World::with(timed(ALICE, 20), config(BOB));
+    let _ = world.call();
+    let invite = requests(&world.messages(), &Method::Invite).remove(0);
+    let headers = invite.headers();
+    assert_eq!(
+        header(headers, HeaderName::SESSION_EXPIRES),
+        "90",
+        "never under 90"
+    );
+    assert_eq!(header(headers, HeaderName::MIN_SE), "90");
+    assert!(header(headers, HeaderName::SUPPORTED).contains("timer"));
+}
+
+// checklist: R4028-03, R4028-04
+#[test]
+fn the_caller_refreshes_by_update_and_the_call_goes_on() {
+    let mut world = World::with(timed(ALICE, 120), timed(BOB, 1800));
+    let (out, _) = world.established();
+    let accepted = world
+        .messages()
+        .into_iter()
+        .find_map(|message| match message {
+            Message::Response(response) if response.status().get() == 200 => Some(response),
+            _ => None,
+        })
+        .expect("a 200");
+    assert_eq!(
+        header(accepted.headers(), HeaderName::SESSION_EXPIRES),
+        "120;refresher=uac"
+    );
+    assert_eq!(header(accepted.headers(), HeaderName::REQUIRE), "timer");
+    world.sleep(59);
+    assert!(requests(&world.messages(), &Method::Update).is_empty());
+    world.sleep(2);
+    assert_eq!(requests(&world.messages(), &Method::Update).len(), 1);
+    world.sleep(300);
+    assert!(requests(&world.messages(), &Method::Update).len() >= 5);
+    world.no_event(world.alice);
+    world.no_event(world.bob);
+    world.hang_up(world.alice, out);
+    world.nothing_left();
+}
+
+#[test]
+fn both_sides_end_a_call_that_lost_its_network() {
+    let mut world = World::with(timed(ALICE, 120), timed(BOB, 1800));
+    let (out, into) = world.established();
+    world.net.partition(
+        ALICE.parse().expect("an address"),
+        BOB.parse().expect("an address"),
+    );
+    world.sleep(400);
+    assert!(matches!(
+        world.ended(world.alice, out),
+        EndCause::DialogGone { .. } | EndCause::SessionExpired
+    ));
+    assert!(matches!(
+        world.ended(world.bob, into),
+        EndCause::SessionExpired
+    ));
+    world.nothing_left();
+}
+
+/// An answered call of Alice whose peer runs a timer as `terms` says.
+fn answered(stage: &mut Stage, terms: &str, allow: &str) -> Request {
+    let _ = stage.call(|_| {});
+    let invite = stage.hear_request(&Method::Invite);
+    let mut ok = answer(&invite, 200, "b", Some(ANSWER));
+    let headers = ok.headers_mut();
+    headers
+        .append(HeaderName::SESSION_EXPIRES, terms)
+        .expect("a Session-Expires");
+    headers.append(HeaderName::ALLOW, allow).expect("an Allow");
+    stage.say(ok);
+    let _ = stage.hear_request(&Method::Ack);
+    let _ = stage.event();
+    invite
+}
+
+#[test]
+fn a_peer_without_update_is_refreshed_by_the_same_description_again() {
+    let mut stage = Stage::with(timed(ALICE, 120));
+    let _ = answered(&mut stage, "120;refresher=uac", "INVITE, ACK, BYE");
+    stage.sleep(60_100);
+    let again = stage.hear_request(&Method::Invite);
+    assert_eq!(again.body().as_ref(), support::OFFER.as_bytes());
+    assert_eq!(
+        header(again.headers(), HeaderName::SESSION_EXPIRES),
+        "120;refresher=uac"
+    );
+    let mut ok = answer(&again, 200, "b", Some(ANSWER));
+    ok.headers_mut()
+        .append(HeaderName::SESSION_EXPIRES, "120;refresher=uac")
+        .expect("a Session-Expires");
+    stage.say(ok);
+    let _ = stage.hear_request(&Method::Ack);
+    stage.no_event();
+    stage.sleep(40_000);
+    stage.no_event();
+}
+
+#[test]
+fn a_peer_that_should_refresh_and_does_not_is_hung_up_on_in_time() {
+    let mut stage = Stage::with(timed(ALICE, 120));
+    let _ = answered(&mut stage, "120;refresher=uas", "INVITE, UPDATE");
+    // min(32 s, a third) before the end.
+    stage.sleep(87_000);
+    stage.silence();
+    stage.sleep(1_200);
+    let bye = stage.hear_request(&Method::Bye);
+    stage.say(answer(&bye, 200, "b", None));
+    assert!(matches!(
+        stage.event(),
+        Event::Ended {
+            cause: EndCause::SessionExpired,
+            ..
+        }
+    ));
+    stage.nothing_left();
+}
+
+#[test]
+fn a_refresh_by_the_peer_is_answered_without_asking_anybody() {
+    let mut stage = Stage::with(timed(ALICE, 120));
+    let invite = answered(&mut stage, "120;refresher=uas", "INVITE, UPDATE");
+    for number in 1..=4 {
+        stage.sleep(60_000);
+        let mut update = within(&invite, "b", &Method::Update, number);
+        let headers = update.headers_mut();
+        headers
+            .append(HeaderName::SESSION_EXPIRES, "120;refresher=uac")
+            .expect("a Session-Expires");
+        headers
+            .append(HeaderName::SUPPORTED, "timer")
+            .expect("a Supported");
+        stage.say(update);
+        let response = stage.hear_response(200);
+        assert_eq!(
+            header(response.headers(), HeaderName::SESSION_EXPIRES),
+            "120;refresher=uac"
+        );
+    }
+    stage.no_event();
+}
+
+// checklist: R4028-02
+#[test]
+fn a_422_is_tried_again_with_the_interval_that_it_names() {
+    let mut stage = Stage::with(timed(ALICE, 120));
+    let _ = stage.call(|_| {});
+    let first = stage.hear_request(&Method::Invite);
+    let mut short = answer(&first, 422, "b", None);
+    short
+        .headers_mut()
+        .append(HeaderName::MIN_SE, "600")
+        .expect("a Min-SE");
+    stage.say(short);
+    let _ = stage.hear_request(&Method::Ack);
+    let second = stage.hear_request(&Method::Invite);
+    assert_eq!(header(second.headers(), HeaderName::SESSION_EXPIRES), "600");
+    assert_eq!(header(second.headers(), HeaderName::MIN_SE), "600");
+    assert_eq!(
+        header(first.headers(), HeaderName::CALL_ID),
+        header(second.headers(), HeaderName::CALL_ID)
+    );
+    stage.no_event();
+}
+
+#[test]
+fn a_caller_that_asks_for_too_short_an_interval_gets_422() {
+    let mut stage = Stage::with(timed(ALICE, 1800));
+    let text = "INVITE sip:alice@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKx\r\n\
+        Max-Forwards: 70\r\nFrom: <sip:bob@10.0.0.2>;tag=x\r\nTo: <sip:alice@10.0.0.1>\r\n\
+        Call-ID: x\r\nCSeq: 1 INVITE\r\nContact: <sip:bob@10.0.0.2:5060>\r\nSupported: timer\r\n\
+        Session-Expires: 30\r\nContent-Length: 0\r\n\r\n";
+    stage.say_raw(5060, bytes::Bytes::from_static(text.as_bytes()));
+    let response = stage.hear_response(422);
+    assert_eq!(header(response.headers(), HeaderName::MIN_SE), "90");
+    stage.no_event();
+}
