@@ -14,7 +14,7 @@ use crate::direction::Direction;
 use crate::grammar::{fields, number};
 use crate::lines::Lines;
 use crate::media::{MediaDescription, MediaKind, Protocol};
-use crate::negotiation::NegotiationError;
+use crate::negotiation::error::NegotiationError;
 use crate::session::{Origin, SessionDescription};
 use crate::text::Text;
 

@@ -3,9 +3,10 @@
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use super::error::NegotiationError;
+use super::local::{Capabilities, Local, LocalStream};
 use super::offer::describe;
 use super::stream::{Halves, NegotiatedCodec, Stream};
-use super::{Capabilities, Local, LocalStream, NegotiationError};
 use crate::address::Connection;
 use crate::codec::Codec;
 use crate::media::MediaDescription;

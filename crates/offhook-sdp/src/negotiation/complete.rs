@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::NegotiationError;
+use super::error::NegotiationError;
 use super::stream::{Halves, NegotiatedCodec, Stream};
 use crate::codec::Codec;
 use crate::media::MediaDescription;

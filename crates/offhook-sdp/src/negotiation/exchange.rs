@@ -5,9 +5,10 @@ use core::net::IpAddr;
 
 use super::answer::{Agreement, answer_streams};
 use super::complete::complete;
+use super::error::NegotiationError;
+use super::local::LocalStream;
 use super::offer::describe_offer;
 use super::stream::Stream;
-use super::{LocalStream, NegotiationError};
 use crate::address::Connection;
 use crate::media::MediaDescription;
 use crate::session::{Origin, SessionDescription};

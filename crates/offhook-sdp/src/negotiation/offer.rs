@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt::Write as _;
 use core::net::IpAddr;
 
-use super::{Capabilities, Local, LocalStream};
+use super::local::{Capabilities, Local, LocalStream};
 use crate::address::Connection;
 use crate::codec::Codec;
 use crate::direction::Direction;

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use super::DEFAULT_PTIME;
+use super::local::DEFAULT_PTIME;
 use crate::address::{Address, Connection};
 use crate::codec::Codec;
 use crate::direction::Direction;
