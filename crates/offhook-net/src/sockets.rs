@@ -79,7 +79,7 @@ impl Sockets {
             numbers: Arc::default(),
             census,
             resolver: Resolver::new(around.notes.clone(), around.limits.dns_questions),
-            rtp: RtpPorts::new(Arc::clone(&around.tally)),
+            rtp: RtpPorts::new(around.notes.clone(), Arc::clone(&around.tally)),
             relays,
             around,
             notes,
@@ -138,7 +138,6 @@ impl Sockets {
                 // Never `None`: `self.around` holds a sender.
                 Some(note) = self.notes.recv() => self.take(note),
                 event = self.relays.next() => return Arrival::Media(event),
-                (port, from, payload) = self.rtp.next() => return Arrival::Rtp { port, from, payload },
             }
         }
     }
@@ -163,6 +162,7 @@ impl Sockets {
 
     fn take(&mut self, note: Note) {
         match note {
+            Note::Arrival(Arrival::Rtp { port, .. }) if !self.rtp.is_open(port) => {}
             Note::Arrival(arrival) => self.backlog.push_back(arrival),
             Note::Accepted { flow, queue } => {
                 if let Some(connection) = flow.connection {

@@ -11,21 +11,18 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::arrival::{Arrival, Note};
 use crate::counters::Tally;
 
-/// Packets that wait for the machine: five seconds of one call. Older voice is of no use.
-const WAITING: usize = 256;
 /// The largest datagram taken; longer ones are cut, and are no voice.
 const PACKET: usize = 2_048;
-
-type Received = (u16, SocketAddr, Bytes);
 
 /// The open plain ports.
 #[derive(Debug)]
 pub(crate) struct RtpPorts {
     ports: HashMap<u16, Port>,
-    sender: mpsc::Sender<Received>,
-    received: mpsc::Receiver<Received>,
+    /// The same queue as for messages, so that what came first is told first.
+    notes: mpsc::Sender<Note>,
     tasks: JoinSet<()>,
     tally: Arc<Tally>,
 }
@@ -37,12 +34,10 @@ struct Port {
 }
 
 impl RtpPorts {
-    pub(crate) fn new(tally: Arc<Tally>) -> Self {
-        let (sender, received) = mpsc::channel(WAITING);
+    pub(crate) fn new(notes: mpsc::Sender<Note>, tally: Arc<Tally>) -> Self {
         Self {
             ports: HashMap::new(),
-            sender,
-            received,
+            notes,
             tasks: JoinSet::new(),
             tally,
         }
@@ -60,7 +55,7 @@ impl RtpPorts {
         let receiving = receive_loop(
             Arc::clone(&socket),
             bound.port(),
-            self.sender.clone(),
+            self.notes.clone(),
             Arc::clone(&self.tally),
         );
         let task = self.tasks.spawn(receiving);
@@ -82,23 +77,17 @@ impl RtpPorts {
         while self.tasks.try_join_next().is_some() {}
     }
 
-    /// The next packet. Waits for ever while no port is open.
-    pub(crate) async fn next(&mut self) -> Received {
-        loop {
-            match self.received.recv().await {
-                // A packet that came just before its port was closed is nobody's.
-                Some(packet) if self.ports.contains_key(&packet.0) => return packet,
-                Some(_) => {}
-                None => std::future::pending().await,
-            }
-        }
+    /// Whether a packet that came to this port is anybody's: it may have come just before the port
+    /// was closed.
+    pub(crate) fn is_open(&self, port: u16) -> bool {
+        self.ports.contains_key(&port)
     }
 }
 
 async fn receive_loop(
     socket: Arc<UdpSocket>,
     port: u16,
-    received: mpsc::Sender<Received>,
+    notes: mpsc::Sender<Note>,
     tally: Arc<Tally>,
 ) {
     let mut buffer = vec![0; PACKET];
@@ -109,7 +98,13 @@ async fn receive_loop(
             continue;
         };
         let payload = Bytes::copy_from_slice(&buffer[..size]);
-        if received.try_send((port, from, payload)).is_err() {
+        let arrival = Arrival::Rtp {
+            port,
+            from,
+            payload,
+        };
+        // Voice that has to wait is worth nothing.
+        if notes.try_send(Note::Arrival(arrival)).is_err() {
             tally.voice_dropped.add_one();
         }
     }
