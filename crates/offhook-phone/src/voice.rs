@@ -1,0 +1,288 @@
+//! The voice of one call: its ports, its offers and answers, its stream.
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Instant;
+
+use bytes::Bytes;
+use offhook_media::relay::StreamReport;
+use offhook_media::session::{self, Codec as VoiceCodec, Session};
+use offhook_rtp::id::PayloadType;
+use offhook_sdp::negotiation::{Capabilities, Exchange, LocalStream, NegotiationError, Stream};
+use offhook_sdp::{Codec, Origin, SessionDescription};
+use offhook_sip::StatusCode;
+use offhook_ua::Body;
+
+use crate::audio::{Frame, SILENCE};
+
+/// One call's voice.
+#[derive(Debug)]
+pub(crate) struct Voice {
+    address: IpAddr,
+    /// The RTP port; RTCP is the one after it.
+    port: u16,
+    /// Ports that are not open yet.
+    missing: u8,
+    capabilities: Capabilities,
+    exchange: Exchange,
+    seed: [u8; 32],
+    session: Option<Session>,
+    sends: bool,
+    receives: bool,
+    held: bool,
+}
+
+/// Why a description led to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Disagreement {
+    /// The status that says it.
+    pub(crate) status: StatusCode,
+}
+
+impl From<NegotiationError> for Disagreement {
+    fn from(error: NegotiationError) -> Self {
+        let status = StatusCode::new(error.status());
+        Self {
+            status: status.unwrap_or(StatusCode::NOT_ACCEPTABLE_HERE),
+        }
+    }
+}
+
+/// A packet to send.
+#[derive(Debug)]
+pub(crate) struct Packet {
+    pub(crate) port: u16,
+    pub(crate) to: SocketAddr,
+    pub(crate) payload: Bytes,
+}
+
+impl Voice {
+    /// Voice at this place, whose two ports are still to be opened.
+    pub(crate) fn new(address: IpAddr, port: u16, codecs: &[Codec], seed: [u8; 32]) -> Self {
+        let [a, b, c, d, ..] = seed;
+        let session_id = u64::from(u32::from_be_bytes([a, b, c, d]));
+        Self {
+            address,
+            port,
+            missing: 2,
+            capabilities: Capabilities::audio(codecs),
+            exchange: Exchange::new(Origin::new(session_id, session_id, address)),
+            seed,
+            session: None,
+            sends: false,
+            receives: false,
+            held: false,
+        }
+    }
+
+    pub(crate) const fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Both ports, as addresses.
+    pub(crate) fn ports(&self) -> [SocketAddr; 2] {
+        [self.port, self.port + 1].map(|port| SocketAddr::new(self.address, port))
+    }
+
+    pub(crate) const fn owns(&self, port: u16) -> bool {
+        port & !1 == self.port
+    }
+
+    /// One port is open; whether now both are.
+    pub(crate) const fn opened(&mut self) -> bool {
+        self.missing = self.missing.saturating_sub(1);
+        self.missing == 0
+    }
+
+    /// Takes other ports: these were taken.
+    pub(crate) const fn move_to(&mut self, port: u16) {
+        self.port = port;
+        self.missing = 2;
+    }
+
+    /// Makes an offer.
+    pub(crate) fn offer(&mut self) -> Result<Bytes, Disagreement> {
+        let local = local_stream(self.port, &self.capabilities);
+        Ok(self.exchange.offer(self.address, &[local])?.to_bytes())
+    }
+
+    /// Answers an offer and goes by it.
+    pub(crate) fn answer(&mut self, now: Instant, offer: &[u8]) -> Result<Bytes, Disagreement> {
+        self.exchange.handle_offer(parse(offer)?)?;
+        let local = local_stream(self.port, &self.capabilities);
+        let agreement = self.exchange.answer(self.address, &[local])?;
+        self.adopt(now, &agreement.streams)?;
+        Ok(agreement.answer.to_bytes())
+    }
+
+    /// Goes by the answer to our offer.
+    pub(crate) fn handle_answer(
+        &mut self,
+        now: Instant,
+        answer: &[u8],
+    ) -> Result<(), Disagreement> {
+        let streams = self.exchange.handle_answer(parse(answer)?)?;
+        self.adopt(now, &streams)
+    }
+
+    /// Goes by an answer that came before the final response: it may come again, or be another
+    /// one's, so that the offer stays open (RFC 3261 §13.2.1).
+    pub(crate) fn handle_early_answer(
+        &mut self,
+        now: Instant,
+        answer: &[u8],
+    ) -> Result<(), Disagreement> {
+        let streams = self.exchange.clone().handle_answer(parse(answer)?)?;
+        self.adopt(now, &streams)
+    }
+
+    /// Our offer was refused.
+    pub(crate) fn handle_refusal(&mut self) {
+        self.exchange.handle_refusal();
+    }
+
+    pub(crate) const fn has_stream(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Whether the other side does not want to hear us.
+    pub(crate) const fn is_held(&self) -> bool {
+        self.held
+    }
+
+    fn adopt(&mut self, now: Instant, streams: &[Option<Stream>]) -> Result<(), Disagreement> {
+        let stream = streams.iter().flatten().next();
+        let Some((stream, config)) = stream.and_then(|stream| Some((stream, config_of(stream)?)))
+        else {
+            return Err(NegotiationError::NotAcceptable.into());
+        };
+        self.sends = stream.direction.sends() && stream.remote.is_some();
+        self.receives = stream.direction.receives();
+        self.held = stream.is_held;
+        match &mut self.session {
+            Some(session) => session.set_config(config),
+            none => *none = Some(Session::new(now, config, self.seed)),
+        }
+        Ok(())
+    }
+
+    /// 20 ms pass: `frame` is sent, if `may_send`, and what is heard is given back.
+    pub(crate) fn exchange(&mut self, now: Instant, frame: &Frame, may_send: bool) -> Frame {
+        let Some(session) = &mut self.session else {
+            return SILENCE;
+        };
+        if may_send && self.sends {
+            session.send_frame(now, frame);
+        } else {
+            session.skip_frame();
+        }
+        let heard = session.play(now);
+        if self.receives { heard } else { SILENCE }
+    }
+
+    pub(crate) fn handle_packet(&mut self, now: Instant, from: SocketAddr, payload: &[u8]) {
+        if let Some(session) = &mut self.session {
+            session.handle_packet(now, from, payload);
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if let Some(session) = &mut self.session {
+            session.handle_timeout(now);
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.session.as_ref()?.poll_timeout()
+    }
+
+    /// The next packet to send, or the news that voice has begun to arrive.
+    pub(crate) fn poll(&mut self) -> Option<Result<Packet, SocketAddr>> {
+        match self.session.as_mut()?.poll_output()? {
+            session::Output::Transmit { rtcp, to, payload } => Some(Ok(Packet {
+                port: self.port + u16::from(rtcp),
+                to,
+                payload,
+            })),
+            session::Output::Event(session::Event::FirstPacket { from }) => Some(Err(from)),
+        }
+    }
+
+    pub(crate) fn heard(&self) -> Vec<StreamReport> {
+        self.session
+            .as_ref()
+            .map(Session::received)
+            .unwrap_or_default()
+    }
+}
+
+/// Whether a body is a description of voice and the like.
+pub(crate) fn is_description(body: &Body) -> bool {
+    let kind = body.content_type.split(';').next().unwrap_or_default();
+    kind.trim().eq_ignore_ascii_case("application/sdp")
+}
+
+/// Whether we could answer this offer at all.
+pub(crate) fn check(offer: &[u8], codecs: &[Codec]) -> Result<(), Disagreement> {
+    let address = Ipv4Addr::LOCALHOST.into();
+    let probe = Voice::new(address, 2, codecs, [0; 32]);
+    let mut exchange = probe.exchange;
+    exchange.handle_offer(parse(offer)?)?;
+    let local = local_stream(probe.port, &probe.capabilities);
+    let agreement = exchange.answer(address, &[local])?;
+    let usable = agreement
+        .streams
+        .iter()
+        .flatten()
+        .any(|stream| config_of(stream).is_some());
+    if usable {
+        Ok(())
+    } else {
+        Err(NegotiationError::NotAcceptable.into())
+    }
+}
+
+fn parse(description: &[u8]) -> Result<SessionDescription, Disagreement> {
+    SessionDescription::parse(description).map_err(|error| Disagreement {
+        status: StatusCode::new(error.status()).unwrap_or(StatusCode::BAD_REQUEST),
+    })
+}
+
+const fn local_stream(port: u16, capabilities: &Capabilities) -> LocalStream<'_> {
+    LocalStream {
+        rtp_port: port,
+        rtcp_port: None,
+        capabilities,
+    }
+}
+
+/// The stream as the session takes it; `None` when it has no codec of ours.
+fn config_of(stream: &Stream) -> Option<session::Config> {
+    // Nothing is sent to where there is no address, so that any will do.
+    let nowhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+    let known: Vec<_> = stream
+        .codecs
+        .iter()
+        .filter_map(|codec| Some((voice_codec(&codec.codec)?, codec)))
+        .collect();
+    let (codec, first) = known.first()?;
+    Some(session::Config {
+        remote: stream.remote.unwrap_or(nowhere),
+        remote_rtcp: stream.remote_rtcp.unwrap_or(nowhere),
+        codec: *codec,
+        send: PayloadType::new(first.send_payload_type)?,
+        receive: known
+            .iter()
+            .filter_map(|(codec, negotiated)| {
+                Some((PayloadType::new(negotiated.receive_payload_type)?, *codec))
+            })
+            .collect(),
+    })
+}
+
+fn voice_codec(codec: &Codec) -> Option<VoiceCodec> {
+    match codec.name().to_ascii_uppercase().as_str() {
+        "PCMU" => Some(VoiceCodec::Pcmu),
+        "PCMA" => Some(VoiceCodec::Pcma),
+        _ => None,
+    }
+}
