@@ -1,0 +1,69 @@
+//! What a person types while the phone runs.
+
+use std::io::BufRead;
+
+use tokio::sync::mpsc;
+
+/// What a key asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    Answer,
+    HangUp,
+    Reject,
+    Quit,
+    /// Ctrl-C, or the system wants us to end.
+    Interrupt,
+}
+
+impl Key {
+    const fn of(letter: char) -> Option<Self> {
+        match letter {
+            'a' => Some(Self::Answer),
+            'h' | 'b' => Some(Self::HangUp),
+            'r' => Some(Self::Reject),
+            'q' => Some(Self::Quit),
+            _ => None,
+        }
+    }
+}
+
+/// The keys, each followed by Enter. On a thread of its own: a read of the terminal cannot be
+/// broken off, and must not keep the program from ending.
+pub(crate) fn keys() -> mpsc::Receiver<Key> {
+    let (sender, keys) = mpsc::channel(16);
+    tokio::spawn(interrupts(sender.clone()));
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            for key in line.chars().filter_map(Key::of) {
+                if sender.blocking_send(key).is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    keys
+}
+
+/// Tells of each interrupt.
+async fn interrupts(sender: mpsc::Sender<Key>) {
+    loop {
+        if interrupted().await.is_err() || sender.send(Key::Interrupt).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn interrupted() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        done = tokio::signal::ctrl_c() => done,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn interrupted() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
+}

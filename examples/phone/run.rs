@@ -1,0 +1,358 @@
+//! The loop: what arrives, what is typed, and 20 ms of sound at a time.
+
+use std::time::{Duration, Instant};
+
+use offhook_net::{Arrival, Sockets};
+use offhook_phone::{
+    AccountId, CallId, Event, FRAME_TIME, Frame, MediaCommand, Output, Phone, PhoneError, SILENCE,
+};
+use offhook_sip::StatusCode;
+use tokio::time::interval;
+
+use crate::console::{Key, keys};
+use crate::exit::Exit;
+use crate::setup::{Plan, Ready};
+use crate::sound::{Recording, Voice};
+
+/// How long hanging up and logging out may take.
+const LEAVING_TIME: Duration = Duration::from_secs(4);
+
+/// Runs until all is done, and says how it went.
+pub(crate) async fn run(ready: Ready) -> Exit {
+    let mut run = Run::new(ready);
+    run.start();
+    let mut keys = keys();
+    // Bursts after a hold-up, so that on average a frame takes 20 ms whatever else goes on.
+    let mut frames = interval(FRAME_TIME);
+    let mut had_sound = false;
+    while !run.is_over() {
+        let has_sound = run.phone.has_sound();
+        if has_sound && !had_sound {
+            frames.reset_immediately();
+        }
+        had_sound = has_sound;
+        let deadline = run.deadline();
+        tokio::select! {
+            arrival = run.sockets.next_before(deadline) => run.feed(arrival),
+            _ = frames.tick(), if has_sound => run.pass_sound(),
+            Some(key) = keys.recv() => run.obey(key),
+        }
+        run.drain();
+    }
+    run.end().await
+}
+
+/// Whether we are logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Login {
+    Out,
+    Asked,
+    In,
+}
+
+struct Run {
+    sockets: Sockets,
+    phone: Phone,
+    plan: Plan,
+    account: Option<AccountId>,
+    login: Login,
+    /// What to say, from its beginning, and what is being said.
+    voice: Voice,
+    speaking: Voice,
+    recording: Option<Recording>,
+    duration: Option<Duration>,
+    /// The call that is up, and whether it is answered.
+    call: Option<CallId>,
+    answered: bool,
+    hang_up_at: Option<Instant>,
+    /// Calls that are not cleared yet, and calls that have ended.
+    open: u64,
+    ended: u64,
+    exit: Exit,
+    leave_by: Option<Instant>,
+}
+
+impl Run {
+    fn new(ready: Ready) -> Self {
+        Self {
+            sockets: ready.sockets,
+            phone: ready.phone,
+            plan: ready.plan,
+            account: ready.account,
+            login: Login::Out,
+            speaking: ready.voice.rewound(),
+            voice: ready.voice,
+            recording: ready.recording,
+            duration: ready.duration,
+            call: None,
+            answered: false,
+            hang_up_at: None,
+            open: 0,
+            ended: 0,
+            exit: Exit::Good,
+            leave_by: None,
+        }
+    }
+
+    fn start(&mut self) {
+        for (transport, address) in self.sockets.bound() {
+            println!("listening on {transport} {address}");
+        }
+        let log_in = !matches!(
+            self.plan,
+            Plan::Call {
+                register: false,
+                ..
+            }
+        );
+        if let (true, Some(account)) = (log_in, self.account) {
+            self.login = Login::Asked;
+            let asked = self.phone.register(Instant::now(), account);
+            self.check(asked);
+        } else {
+            self.go();
+        }
+        self.drain();
+    }
+
+    /// Does what the program was started for.
+    fn go(&mut self) {
+        let Plan::Call { target, .. } = &self.plan else {
+            println!("waiting for calls (a answer, h hang up, r reject, q quit)");
+            return;
+        };
+        println!("calling {}", target.uri());
+        match self.phone.call(Instant::now(), target, self.account) {
+            Ok(call) => {
+                self.call = Some(call);
+                self.open += 1;
+            }
+            Err(error) => self.check(Err(error)),
+        }
+    }
+
+    /// A verb that was refused ends the program.
+    fn check(&mut self, done: Result<(), PhoneError>) {
+        if let Err(error) = done {
+            eprintln!("phone: {error}");
+            self.leave(Exit::Failed);
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let own = [self.hang_up_at, self.leave_by];
+        own.into_iter()
+            .flatten()
+            .chain(self.phone.poll_timeout())
+            .min()
+    }
+
+    fn feed(&mut self, arrival: Option<Arrival>) {
+        let now = Instant::now();
+        match arrival {
+            Some(Arrival::Packet { flow, payload }) => self.phone.handle_packet(now, flow, payload),
+            Some(Arrival::TransportError { flow }) => self.phone.handle_transport_error(now, flow),
+            Some(Arrival::Dns(answer)) => self.phone.handle_dns_answer(now, answer),
+            Some(Arrival::Rtp {
+                port,
+                from,
+                payload,
+            }) => {
+                self.phone.handle_rtp(now, port, from, &payload);
+            }
+            Some(Arrival::Media(_)) => {}
+            None => self.phone.handle_timeout(now),
+        }
+        if self.hang_up_at.is_some_and(|at| at <= now) {
+            self.hang_up_at = None;
+            self.hang_up();
+        }
+    }
+
+    fn pass_sound(&mut self) {
+        let frame = if self.answered {
+            self.speaking.next_frame()
+        } else {
+            SILENCE
+        };
+        self.phone.handle_audio_frame(Instant::now(), &frame);
+    }
+
+    fn obey(&mut self, key: Key) {
+        let now = Instant::now();
+        match (key, self.call) {
+            (Key::Answer, Some(call)) => said(self.phone.answer(now, call)),
+            (Key::Reject, Some(call)) => said(self.phone.reject(now, call, StatusCode::DECLINE)),
+            (Key::HangUp, Some(_)) => self.hang_up(),
+            (Key::Answer | Key::Reject | Key::HangUp, None) => println!("there is no call"),
+            (Key::Quit, _) => self.leave(self.exit),
+            (Key::Interrupt, _) if self.exit == Exit::Interrupted => self.leave_by = Some(now),
+            (Key::Interrupt, _) => {
+                self.exit = Exit::Interrupted;
+                self.leave(Exit::Interrupted);
+            }
+        }
+    }
+
+    fn hang_up(&mut self) {
+        if let Some(call) = self.call {
+            said(self.phone.hang_up(Instant::now(), call));
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.phone.poll_output() {
+            match output {
+                Output::Transmit(transmit) => self.sockets.transmit(transmit),
+                Output::Resolve(question) => self.sockets.resolve(question),
+                Output::Media(MediaCommand::Open { local }) => {
+                    let opened = self.sockets.rtp_open(local).is_ok();
+                    self.phone
+                        .handle_media_opened(Instant::now(), local, opened);
+                }
+                Output::Media(MediaCommand::Send { port, to, payload }) => {
+                    self.sockets.rtp_send(port, to, &payload);
+                }
+                Output::Media(MediaCommand::Close { port }) => self.sockets.rtp_close(port),
+                Output::Audio { call, frame } if self.answered && self.call == Some(call) => {
+                    self.record(&frame);
+                }
+                Output::Audio { .. } => {}
+                Output::Event(event) => self.hear(event),
+            }
+        }
+    }
+
+    fn record(&mut self, frame: &Frame) {
+        let written = self
+            .recording
+            .as_mut()
+            .map(|recording| recording.add(frame));
+        if let Some(Err(error)) = written {
+            eprintln!("phone: cannot record: {error}");
+            self.recording = None;
+        }
+    }
+
+    fn hear(&mut self, event: Event) {
+        match event {
+            Event::Registered { expires, .. } => self.logged_in(expires),
+            Event::RegistrationFailed {
+                status, retry_in, ..
+            } => self.not_logged_in(status, retry_in),
+            Event::Unregistered { .. } => self.login = Login::Out,
+            Event::Incoming { call, from, to } => self.called(call, &from, &to),
+            Event::Progress { response, .. } => {
+                println!("{} {}", response.status(), response.reason());
+            }
+            Event::Answered { .. } => {
+                println!("answered");
+                self.answered = true;
+                self.speaking = self.voice.rewound();
+                self.hang_up_at = self.duration.map(|duration| Instant::now() + duration);
+            }
+            Event::Hearing { from, .. } => println!("hearing {from}"),
+            Event::Held { held: true, .. } => println!("held by the other side"),
+            Event::Held { held: false, .. } => println!("taken up again by the other side"),
+            Event::Ended { outcome, .. } => {
+                self.call = None;
+                self.answered = false;
+                self.hang_up_at = None;
+                self.ended += 1;
+                println!("ended: {outcome}");
+                self.judge(Exit::of_call(&outcome));
+            }
+            Event::Cleared { ladder, .. } => {
+                self.open = self.open.saturating_sub(1);
+                if let Some(ladder) = ladder {
+                    println!("{ladder}");
+                }
+            }
+        }
+    }
+
+    fn logged_in(&mut self, expires: Duration) {
+        let first = self.login == Login::Asked;
+        self.login = Login::In;
+        if first && self.leave_by.is_none() {
+            println!("registered for {} s", expires.as_secs());
+            self.go();
+        }
+    }
+
+    fn not_logged_in(&mut self, status: StatusCode, retry_in: Option<Duration>) {
+        println!("cannot log in: {status} {}", status.reason());
+        if self.login == Login::In && retry_in.is_some() && self.leave_by.is_none() {
+            return;
+        }
+        self.login = Login::Out;
+        self.leave(match Exit::of_status(status) {
+            Exit::Failed if status == StatusCode::SERVICE_UNAVAILABLE => Exit::Unreachable,
+            exit => exit,
+        });
+    }
+
+    fn called(&mut self, call: CallId, from: &str, to: &str) {
+        println!("incoming call from {from} to {to}");
+        self.open += 1;
+        self.call = Some(call);
+        let Plan::Wait { reject, .. } = self.plan else {
+            return;
+        };
+        if let Some(status) = reject {
+            said(self.phone.reject(Instant::now(), call, status));
+        }
+    }
+
+    /// A call has ended like this: is there anything left to do?
+    fn judge(&mut self, exit: Exit) {
+        if self.exit == Exit::Good {
+            self.exit = exit;
+        }
+        let enough = match self.plan {
+            Plan::Call { .. } => true,
+            Plan::Wait { calls, .. } => calls.is_some_and(|calls| self.ended >= calls),
+        };
+        if enough {
+            self.leave(self.exit);
+        }
+    }
+
+    /// Hangs up, logs out.
+    fn leave(&mut self, exit: Exit) {
+        if self.leave_by.is_some() {
+            return;
+        }
+        let now = Instant::now();
+        self.leave_by = Some(now + LEAVING_TIME);
+        self.exit = exit;
+        self.hang_up();
+        if let (Some(account), Login::Asked | Login::In) = (self.account, self.login) {
+            said(self.phone.unregister(now, account));
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let Some(leave_by) = self.leave_by else {
+            return false;
+        };
+        (self.open == 0 && self.login == Login::Out) || leave_by <= Instant::now()
+    }
+
+    async fn end(self) -> Exit {
+        let mut exit = self.exit;
+        if let Some(Err(error)) = self.recording.map(Recording::finish) {
+            eprintln!("phone: cannot record: {error}");
+            exit = Exit::Failed;
+        }
+        self.sockets.shut_down().await;
+        exit
+    }
+}
+
+/// What a person asked for and cannot be done is said, and nothing else.
+fn said(done: Result<(), PhoneError>) {
+    if let Err(error) = done {
+        println!("{error}");
+    }
+}

@@ -1,0 +1,390 @@
+//! Two phones call each other with no server: the real programs, on loopback addresses.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::io::{BufRead, BufReader};
+use std::net::UdpSocket;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A phone that runs.
+struct Phone {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Phone {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_phone"))
+            .args(arguments)
+            .env_remove("OFFHOOK_PASSWORD")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = child.stdout.take().unwrap();
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            child,
+            lines,
+            seen: Vec::new(),
+        }
+    }
+
+    /// Waits for a line that has this in it.
+    fn says(&mut self, wanted: &str) -> &mut Self {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(line) = self.lines.recv_timeout(left) else {
+                panic!("`{wanted}` was not said, but {:#?}", self.seen);
+            };
+            self.seen.push(line);
+            if self.seen.last().is_some_and(|line| line.contains(wanted)) {
+                return self;
+            }
+        }
+    }
+
+    fn types(&mut self, keys: &str) {
+        use std::io::Write;
+        let mut input = self.child.stdin.as_ref().unwrap();
+        writeln!(input, "{keys}").unwrap();
+    }
+
+    /// Waits for the end: the exit code and all that was said.
+    fn ends(mut self) -> (i32, String) {
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "still running: {:#?}", self.seen);
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        self.seen.extend(self.lines.iter());
+        (
+            status.code().expect("ended by a signal"),
+            self.seen.join("\n"),
+        )
+    }
+}
+
+impl Drop for Phone {
+    fn drop(&mut self) {
+        // Only if the test has failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn run(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_phone"));
+    let command = command.args(arguments).env_remove("OFFHOOK_PASSWORD");
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+/// How much of a recording's second half is a tone of this frequency, 0 to 1 (Goertzel).
+fn share_of_tone(path: &Path, hertz: f64) -> f64 {
+    let mut reader = hound::WavReader::open(path).unwrap();
+    assert_eq!(
+        (reader.spec().sample_rate, reader.spec().channels),
+        (8_000, 1)
+    );
+    let samples: Vec<f64> = reader
+        .samples::<i16>()
+        .map(|s| f64::from(s.unwrap()))
+        .collect();
+    let samples = &samples[samples.len() / 2..];
+    assert!(samples.len() > 4_000, "too short: {}", samples.len());
+    let turn = 2.0 * (std::f64::consts::TAU * hertz / 8_000.0).cos();
+    let (mut last, mut before, mut energy) = (0.0, 0.0, 0.0);
+    for sample in samples {
+        (last, before) = (turn * last - before + sample, last);
+        energy += sample * sample;
+    }
+    let power = last * last + before * before - turn * last * before;
+    let count = f64::from(u32::try_from(samples.len()).unwrap());
+    2.0 * power / (count * energy)
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn two_phones_hear_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (at_caller, at_callee) = (
+        folder.path().join("caller.wav"),
+        folder.path().join("callee.wav"),
+    );
+    let mut callee = Phone::start(&[
+        "wait",
+        "--listen",
+        "127.0.0.31:5060",
+        "--answer",
+        "0.2",
+        "--calls",
+        "1",
+        "--tone",
+        "700",
+        "--record",
+        text(&at_callee),
+        "--ladder",
+    ]);
+    callee.says("waiting");
+    let mut caller = Phone::start(&[
+        "call",
+        "127.0.0.31",
+        "--listen",
+        "127.0.0.32:5060",
+        "--duration",
+        "2",
+        "--tone",
+        "1200",
+        "--record",
+        text(&at_caller),
+        "--ladder",
+    ]);
+    caller
+        .says("180 Ringing")
+        .says("answered")
+        .says("hearing 127.0.0.31");
+    let (code, said) = caller.ends();
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("ended: we hung up"), "{said}");
+    ladder_is_whole(&said);
+    let (code, said) = callee.ends();
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("sip:anonymous@127.0.0.31"), "{said}");
+    assert!(said.contains("ended: the other side hung up"), "{said}");
+    ladder_is_whole(&said);
+
+    assert!(
+        share_of_tone(&at_caller, 700.0) > 0.9,
+        "the caller did not hear the callee"
+    );
+    assert!(
+        share_of_tone(&at_caller, 1200.0) < 0.01,
+        "the caller heard itself"
+    );
+    assert!(
+        share_of_tone(&at_callee, 1200.0) > 0.9,
+        "the callee did not hear the caller"
+    );
+}
+
+fn ladder_is_whole(said: &str) {
+    for row in [
+        "INVITE",
+        "180 Ringing",
+        "200 OK",
+        "ACK",
+        "BYE",
+        "127.0.0.31",
+        "127.0.0.32",
+    ] {
+        assert!(said.contains(row), "{row} is not in the picture:\n{said}");
+    }
+    assert!(said.contains("packets"), "no voice in the picture:\n{said}");
+}
+
+#[test]
+fn a_file_of_another_rate_is_played() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, heard) = (
+        folder.path().join("stereo.wav"),
+        folder.path().join("heard.wav"),
+    );
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: 44_100,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(&file, spec).unwrap();
+    for n in 0..(3 * 44_100) {
+        let sample = (std::f64::consts::TAU * 1_000.0 * f64::from(n) / 44_100.0).sin() * 12_000.0;
+        #[expect(clippy::cast_possible_truncation, reason = "it is small")]
+        for channel in [sample as i16, 0] {
+            writer.write_sample(channel).unwrap();
+        }
+    }
+    writer.finalize().unwrap();
+
+    let mut callee = Phone::start(&[
+        "wait",
+        "--listen",
+        "127.0.0.33:5060",
+        "--answer",
+        "--calls",
+        "1",
+        "--record",
+        text(&heard),
+    ]);
+    callee.says("waiting");
+    let caller = Phone::start(&[
+        "call",
+        "0",
+        "--server",
+        "127.0.0.33",
+        "--listen",
+        "127.0.0.34:5060",
+        "--duration",
+        "2",
+        "--play",
+        text(&file),
+    ]);
+    assert_eq!(caller.ends().0, 0);
+    assert_eq!(callee.ends().0, 0);
+    assert!(share_of_tone(&heard, 1_000.0) > 0.9);
+}
+
+#[test]
+fn over_tcp_and_answered_and_ended_by_hand() {
+    let mut callee = Phone::start(&["wait", "--listen", "127.0.0.35:5060", "--calls", "1"]);
+    callee.says("waiting");
+    let mut caller = Phone::start(&[
+        "call",
+        "sip:0@127.0.0.35;transport=tcp",
+        "--listen",
+        "127.0.0.36:5060",
+    ]);
+    callee.says("incoming call").types("a");
+    caller.says("hearing");
+    callee.says("hearing").types("h");
+    assert_eq!(caller.ends().0, 0);
+    assert_eq!(callee.ends().0, 0);
+}
+
+#[test]
+fn a_taken_port_leads_to_another() {
+    let mut callee = Phone::start(&[
+        "wait",
+        "--listen",
+        "127.0.0.37:5060",
+        "--answer",
+        "--calls",
+        "1",
+    ]);
+    callee.says("waiting");
+    // Asked for by name it must be had; as a wish it may be another.
+    let refused = run(&["wait", "--listen", "127.0.0.37:5060"]);
+    assert_eq!(refused.status.code(), Some(2));
+    // Somebody else may hold it already, which is as well.
+    let _holder = UdpSocket::bind("127.0.0.1:5060");
+    let (code, said) = Phone::start(&["call", "sip:127.0.0.37", "--duration", "0.2"]).ends();
+    assert_eq!(code, 0, "{said}");
+    assert!(!said.contains("127.0.0.1:5060"), "{said}");
+    assert_eq!(callee.ends().0, 0);
+}
+
+#[test]
+fn exit_codes_say_what_went_wrong() {
+    // Declined by status and by hand, busy, unreachable.
+    let mut callee = Phone::start(&[
+        "wait",
+        "--listen",
+        "127.0.0.38:5060",
+        "--reject",
+        "603",
+        "--calls",
+        "1",
+    ]);
+    callee.says("waiting");
+    let (code, said) = Phone::start(&["call", "127.0.0.38", "--listen", "127.0.0.39:5060"]).ends();
+    assert_eq!(code, 5, "{said}");
+    assert!(said.contains("603 Decline"), "{said}");
+    assert_eq!(callee.ends().0, 5);
+
+    let mut callee = Phone::start(&["wait", "--listen", "127.0.0.38:5060"]);
+    callee.says("waiting");
+    let mut first = Phone::start(&["call", "127.0.0.38", "--listen", "127.0.0.39:5060"]);
+    first.says("180 Ringing");
+    let (code, said) = Phone::start(&["call", "127.0.0.38", "--listen", "127.0.0.40:5060"]).ends();
+    assert_eq!(code, 5, "{said}");
+    assert!(said.contains("486 Busy Here"), "{said}");
+    // The caller gives up while it rings; the callee stops ringing.
+    first.types("h");
+    let (code, said) = first.ends();
+    assert_eq!(code, 1, "{said}");
+    callee.says("ended: the caller gave up").types("q");
+    assert_eq!(callee.ends().0, 1);
+
+    let (code, said) = Phone::start(&["call", "127.0.0.41", "--listen", "127.0.0.39:5060"]).ends();
+    assert_eq!(code, 3, "{said}");
+}
+
+#[test]
+fn wrong_usage_is_said_and_nothing_is_begun() {
+    for (arguments, complaint) in [
+        (&["call", "2"][..], "needs a server"),
+        (&["call", "a b@c"], "nothing that can be called"),
+        (&["call"], "TARGET"),
+        (
+            &["call", "127.0.0.2", "--play", "/no/such.wav"],
+            "/no/such.wav",
+        ),
+        (&["call", "127.0.0.2", "--user", "u1"], "--server"),
+        (&["call", "127.0.0.2", "--transport", "pigeon"], "pigeon"),
+        (
+            &["wait", "--listen", "192.0.2.1:5060"],
+            "cannot listen on UDP 192.0.2.1:5060",
+        ),
+        (&["sing"], "sing"),
+    ] {
+        let output = run(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(complaint), "{arguments:?}: {said}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+    let help = run(&["call", "--help"]);
+    assert_eq!(help.status.code(), Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_hangs_up() {
+    let mut callee = Phone::start(&[
+        "wait",
+        "--listen",
+        "127.0.0.42:5060",
+        "--answer",
+        "--calls",
+        "1",
+    ]);
+    callee.says("waiting");
+    let mut caller = Phone::start(&["call", "127.0.0.42", "--listen", "127.0.0.43:5060"]);
+    caller.says("hearing");
+    let id = caller.child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(caller.ends().0, 130);
+    let (code, said) = callee.ends();
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("ended: the other side hung up"), "{said}");
+}
