@@ -1,2 +1,25 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+
+mod admission;
+mod bridge;
+mod bridges;
+mod call_settings;
+mod cdr;
+mod config;
+mod desk;
+mod dial_plan;
+mod event;
+mod in_call;
+mod media_anchor;
+mod moment;
+mod passing;
+mod picture;
+mod server;
+
+pub use call_settings::CallSettings;
+pub use cdr::{BridgeId, CallRecord, End, Outcome};
+pub use config::{Config, Office};
+pub use event::{Event, Output};
+pub use media_anchor::MediaConfig;
+pub use server::{Counts, Server};

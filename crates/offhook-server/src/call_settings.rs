@@ -1,0 +1,47 @@
+//! What holds for every call through the exchange.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use offhook_sip::Host;
+
+/// What holds for every call.
+#[derive(Clone, Debug)]
+pub struct CallSettings {
+    /// From the INVITE until the caller is told 480 and the callee's phones stop ringing.
+    pub no_answer: Duration,
+    /// How often one call follows a 3xx; after that it counts as a refusal.
+    pub most_redirects: u8,
+    /// Places that one call may ring.
+    pub most_branches: usize,
+    /// How often a relay is asked for other ports when the ones proposed are taken.
+    pub port_attempts: u8,
+    /// The host name under which callees see callers. Without one it is the server's own address
+    /// on the callee's leg, or `public_address`.
+    pub domain: Option<String>,
+    /// The server's address as the world sees it, when it is behind NAT.
+    pub public_address: Option<IpAddr>,
+}
+
+impl Default for CallSettings {
+    fn default() -> Self {
+        Self {
+            no_answer: Duration::from_secs(180),
+            most_redirects: 5,
+            most_branches: 64,
+            port_attempts: 5,
+            domain: None,
+            public_address: None,
+        }
+    }
+}
+
+impl CallSettings {
+    /// Our name on a leg whose own address here is `local`.
+    pub(crate) fn host(&self, local: IpAddr) -> Host<'_> {
+        match &self.domain {
+            Some(domain) => Host::Domain(domain),
+            None => Host::Ip(self.public_address.unwrap_or(local)),
+        }
+    }
+}

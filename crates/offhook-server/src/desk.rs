@@ -1,0 +1,25 @@
+//! What lies at hand while one event of a call is handled.
+
+use std::time::Instant;
+
+use offhook_transaction::TokenSource;
+use offhook_ua::UserAgent;
+
+use crate::call_settings::CallSettings;
+use crate::media_anchor::MediaAnchor;
+
+/// What a bridge works with while it handles one event.
+pub(crate) struct Desk<'a> {
+    pub(crate) now: Instant,
+    pub(crate) ua: &'a mut UserAgent,
+    pub(crate) anchors: &'a mut MediaAnchor,
+    pub(crate) tokens: &'a mut TokenSource,
+    pub(crate) settings: &'a CallSettings,
+}
+
+/// The proven caller as the callee's leg shows him.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) user: String,
+    pub(crate) max_forwards: u8,
+}

@@ -1,0 +1,249 @@
+//! From a proven caller and a dialled number to the phones that are to ring.
+//!
+//! First `regexroute.conf` speaks, then `regfile.conf` with whatever number the rules left: the
+//! order that Yate's defaults mean (both at priority 100) and that is fixed here.
+
+use std::cmp::Reverse;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::time::Duration;
+
+use offhook_registrar::{Directory, Registrar};
+use offhook_routing::hunt::{self, BranchId};
+use offhook_routing::location::{AddressOfRecord, Binding, Received};
+use offhook_routing::target::{ForkGroup, ForkMember, Then};
+use offhook_routing::{Decision, Parameters, State, Table, Target};
+use offhook_sip::{BuildError, Host, NameAddr, StatusCode, Uri, UriRef};
+use offhook_transaction::{ConnectionId, Flow};
+use offhook_ua::{Destination, OutgoingCall};
+
+use crate::moment::Moment;
+
+/// What is to become of a call.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    /// Ring these; none of them is the caller's business.
+    Ring(Ringing),
+    /// Tell the caller this.
+    Refuse {
+        status: StatusCode,
+        reason: Option<String>,
+    },
+}
+
+/// Who rings, and in which order.
+#[derive(Debug)]
+pub(crate) struct Ringing {
+    pub(crate) candidates: Vec<Candidate>,
+    /// The order; a branch's number is its candidate's place.
+    pub(crate) order: hunt::Plan,
+    /// A rule's own patience, and what the caller is told when it ends.
+    pub(crate) give_up: Option<(Duration, StatusCode)>,
+}
+
+/// One place to ring.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    /// The user, when it is one of ours: his proof is asked for in the call.
+    pub(crate) user: Option<String>,
+    /// The contact as registered, or the target of a rule.
+    request_uri: Uri,
+    path: Vec<Uri>,
+    flow: Option<Flow>,
+    /// The phone is not where its contact says: answer it where it speaks from.
+    behind_nat: bool,
+}
+
+impl Candidate {
+    /// The phone of a user, as he registered it.
+    fn registered(binding: Binding) -> Self {
+        let flow = binding.received.map(flow_of);
+        let behind_nat = flow.is_some_and(|flow| !names(binding.contact.as_ref(), flow.remote));
+        Self {
+            user: Some(binding.aor.as_str().to_owned()),
+            request_uri: binding.contact,
+            path: binding.path,
+            flow,
+            behind_nat,
+        }
+    }
+
+    /// A target that a rule names.
+    pub(crate) fn outside(request_uri: Uri) -> Self {
+        Self {
+            user: None,
+            request_uri,
+            path: Vec::new(),
+            flow: None,
+            behind_nat: false,
+        }
+    }
+
+    /// Our own address on the way to this candidate, when the way is known.
+    pub(crate) fn local_address(&self) -> Option<IpAddr> {
+        self.flow.map(|flow| flow.local.ip())
+    }
+
+    /// Where the phone's signalling really comes from, if that is not what its contact says.
+    pub(crate) fn nat_source(&self) -> Option<IpAddr> {
+        self.flow
+            .filter(|_| self.behind_nat)
+            .map(|flow| flow.remote.ip())
+    }
+
+    /// The outgoing leg: the caller under his proven name, at our address.
+    pub(crate) fn leg(&self, caller: &str, domain: Host<'_>) -> Result<OutgoingCall, BuildError> {
+        let from = NameAddr::new(Uri::sip(Some(caller), domain, None)?);
+        let to = match &self.user {
+            Some(user) => Uri::sip(Some(user), domain, None)?,
+            None => self.request_uri.clone(),
+        };
+        let mut leg = OutgoingCall::new(self.request_uri.clone(), from, NameAddr::new(to));
+        leg.destination = self.flow.map_or(Destination::Uri, Destination::Flow);
+        leg.route.clone_from(&self.path);
+        leg.contact_user = Some(caller.to_owned());
+        leg.pin_flow = self.behind_nat;
+        Ok(leg)
+    }
+}
+
+fn flow_of(received: Received) -> Flow {
+    Flow {
+        transport: received.transport,
+        local: received.local,
+        remote: received.remote,
+        connection: received.connection.map(ConnectionId),
+    }
+}
+
+/// Whether a URI's host and port are this very address.
+pub(crate) fn names(uri: UriRef<'_>, address: SocketAddr) -> bool {
+    let port = uri.port().unwrap_or(5060);
+    matches!(uri.host(), Some(Host::Ip(ip)) if SocketAddr::new(ip, port) == address)
+}
+
+/// What a plan is made from.
+pub(crate) struct Book<'a> {
+    pub(crate) routes: &'a Table,
+    pub(crate) directory: &'a Directory,
+    pub(crate) registrar: &'a Registrar,
+}
+
+impl Book<'_> {
+    /// Decides where a proven caller's call goes.
+    pub(crate) fn plan(&self, state: &mut State, at: Moment, parameters: Parameters) -> Plan {
+        let time = Duration::from_secs(at.wall.as_secs());
+        match self.routes.route(state, time, parameters) {
+            Decision::Reject { status, reason, .. } => Plan::Refuse { status, reason },
+            Decision::Target { target, parameters } => targets(target, &parameters),
+            Decision::NotRouted { parameters } => self.users(at, &parameters),
+        }
+    }
+
+    /// Everyone who has this number, wherever he is logged in; who prefers a place is rung there
+    /// first (RFC 3261 §16.6 step 2: by q).
+    fn users(&self, at: Moment, parameters: &Parameters) -> Plan {
+        let mut known = false;
+        let mut bindings = Vec::new();
+        for user in self
+            .directory
+            .users_of_number(parameters.get("called").unwrap_or_default())
+        {
+            known = true;
+            bindings.extend(self.registrar.lookup(
+                at.now,
+                at.wall,
+                &AddressOfRecord::new(user.name()),
+            ));
+        }
+        match (known, bindings.is_empty()) {
+            (false, _) => return Plan::refuse(StatusCode::NOT_FOUND),
+            (true, true) => return Plan::refuse(StatusCode::TEMPORARILY_UNAVAILABLE),
+            (true, false) => bindings.sort_by_key(|binding| Reverse(binding.q)),
+        }
+        let mut order = hunt::Plan::new();
+        let mut place = 0;
+        for equal in bindings.chunk_by(|a, b| a.q == b.q) {
+            order = order.group(numbers(place..place + equal.len()), Then::Failed);
+            place += equal.len();
+        }
+        let candidates = bindings.into_iter().map(Candidate::registered).collect();
+        Plan::Ring(Ringing {
+            candidates,
+            order,
+            give_up: give_up(parameters),
+        })
+    }
+}
+
+/// The places that a rule names.
+fn targets(target: Target, parameters: &Parameters) -> Plan {
+    let groups = match target {
+        Target::Fork(fork) => fork.groups,
+        target => {
+            let members = vec![ForkMember {
+                target,
+                parameters: Vec::new(),
+            }];
+            vec![ForkGroup {
+                members,
+                then: Then::Failed,
+            }]
+        }
+    };
+    let mut candidates = Vec::new();
+    let mut order = hunt::Plan::new();
+    for group in groups {
+        let first = candidates.len();
+        candidates.extend(
+            group
+                .members
+                .into_iter()
+                .filter_map(|member| match member.target {
+                    Target::Sip(uri) => Some(Candidate::outside(uri)),
+                    // Every other kind of target is refused when the table is loaded.
+                    _ => None,
+                }),
+        );
+        order = order.group(numbers(first..candidates.len()), group.then);
+    }
+    if candidates.is_empty() {
+        return Plan::refuse(StatusCode::NOT_IMPLEMENTED);
+    }
+    Plan::Ring(Ringing {
+        candidates,
+        order,
+        give_up: give_up(parameters),
+    })
+}
+
+fn numbers(places: Range<usize>) -> impl Iterator<Item = BranchId> {
+    places.map(|place| BranchId(u32::try_from(place).unwrap_or(u32::MAX)))
+}
+
+/// A rule's `timeout` and `maxcall`, in milliseconds, as Yate names and answers them.
+fn give_up(parameters: &Parameters) -> Option<(Duration, StatusCode)> {
+    let limit = |name, status| {
+        let milliseconds = parameters
+            .get(name)?
+            .parse()
+            .ok()
+            .filter(|limit| *limit > 0)?;
+        Some((Duration::from_millis(milliseconds), status))
+    };
+    let timeout = limit("timeout", StatusCode::REQUEST_TIMEOUT);
+    let maxcall = limit("maxcall", StatusCode::TEMPORARILY_UNAVAILABLE);
+    timeout
+        .into_iter()
+        .chain(maxcall)
+        .min_by_key(|(limit, _)| *limit)
+}
+
+impl Plan {
+    const fn refuse(status: StatusCode) -> Self {
+        Self::Refuse {
+            status,
+            reason: None,
+        }
+    }
+}

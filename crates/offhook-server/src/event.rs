@@ -1,0 +1,91 @@
+//! What the exchange tells its owner, and what it asks of it.
+
+use core::fmt;
+
+use offhook_media::relay;
+use offhook_routing::location::{AddressOfRecord, Change};
+use offhook_routing::next_hop::DnsQuestion;
+use offhook_transaction::{Flow, Transmit};
+
+use crate::cdr::{BridgeId, CallRecord};
+
+/// One thing that [`Server::poll_output`](crate::server::Server::poll_output) wants done.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Output {
+    /// Send a SIP message.
+    Transmit(Transmit),
+    /// Ask the DNS; the answer returns by `handle_dns_answer`.
+    Resolve(DnsQuestion),
+    /// Bindings changed: what a store has to keep. May be dropped when nothing is stored.
+    Store(Vec<Change>),
+    /// A command to the voice relays; what they say returns by `handle_media_event`.
+    Media(relay::Command),
+    /// Something worth a log line.
+    Event(Event),
+}
+
+/// What happened, for logs, call records and pictures.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A phone logged in, refreshed or logged out: its bindings now.
+    Registered {
+        /// The user.
+        user: AddressOfRecord,
+        /// How many contacts the user has now.
+        contacts: usize,
+    },
+    /// A request was turned away for want of a proof.
+    Unauthorized {
+        /// The method, as it stood in the request.
+        method: String,
+        /// Where the request came from.
+        flow: Flow,
+    },
+    /// A call was offered to the callee's phones.
+    CallStarted {
+        /// The number of the call in this process.
+        call: BridgeId,
+        /// The verified caller.
+        caller: String,
+        /// What was dialled.
+        called: String,
+    },
+    /// A call ended, answered or not.
+    CallEnded(Box<CallRecord>),
+    /// The picture of a call that ended, when ladders are switched on.
+    Ladder {
+        /// The call.
+        call: BridgeId,
+        /// The picture, ready to print.
+        picture: String,
+    },
+    /// A table is full: what it holds was refused with 503.
+    LimitReached {
+        /// Which table.
+        what: &'static str,
+    },
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registered { user, contacts: 0 } => write!(f, "{user} has logged out"),
+            Self::Registered { user, contacts } => {
+                write!(f, "{user} is logged in at {contacts} place(s)")
+            }
+            Self::Unauthorized { method, flow } => {
+                write!(f, "{method} from {} failed to log in", flow.remote)
+            }
+            Self::CallStarted {
+                call,
+                caller,
+                called,
+            } => write!(f, "{call}: {caller} calls {called}"),
+            Self::CallEnded(record) => write!(f, "{record}"),
+            Self::Ladder { call, picture } => write!(f, "{call}\n{picture}"),
+            Self::LimitReached { what } => write!(f, "no room for more {what}"),
+        }
+    }
+}

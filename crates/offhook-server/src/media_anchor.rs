@@ -1,0 +1,284 @@
+//! The voice of a call stays at the exchange: two legs, a pair of ports each, descriptions rewritten.
+//!
+//! An anchor is asked for with [`MediaAnchor::open`]; whether the system gave the ports is told by
+//! the relay's [`relay::Event::Opened`]. Every description then passes through
+//! [`MediaAnchor::pass`], which tells the relay where its sender wants voice and writes for the
+//! other leg a description that names the exchange only.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
+
+use offhook_media::port_pool::PortPool;
+use offhook_media::relay::{self, Command, Latch, LegPorts, RelayId, Remote};
+use offhook_sdp::{Anchor as Rewriting, MediaDescription, MediaKind, SessionDescription};
+use offhook_sip::StatusCode;
+use offhook_ua::Body;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+/// Which leg a message goes to, or came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The leg that called.
+    Caller,
+    /// The leg that was called.
+    Callee,
+}
+
+impl Side {
+    const fn other(self) -> Self {
+        match self {
+            Self::Caller => Self::Callee,
+            Self::Callee => Self::Caller,
+        }
+    }
+
+    const fn of_relay(self) -> relay::Side {
+        match self {
+            Self::Caller => relay::Side::A,
+            Self::Callee => relay::Side::B,
+        }
+    }
+}
+
+/// Where voice is relayed.
+#[derive(Clone, Debug)]
+pub struct MediaConfig {
+    /// UDP ports for voice; an even one and the odd one after it make a leg.
+    pub ports: RangeInclusive<u16>,
+    /// How long a port stays deaf and silent after its call, before it may be used again.
+    pub linger: Duration,
+    /// The address that descriptions name instead of the local one, for a server behind NAT.
+    pub public_address: Option<IpAddr>,
+}
+
+impl Default for MediaConfig {
+    /// Yate's range; a linger of ten seconds.
+    fn default() -> Self {
+        Self {
+            ports: 16_384..=32_767,
+            linger: Duration::from_secs(10),
+            public_address: None,
+        }
+    }
+}
+
+/// The relay of one call.
+#[derive(Debug)]
+pub(crate) struct Anchor {
+    relay: RelayId,
+    legs: [Leg; 2],
+    /// Which `m=` line is relayed: the first audio one.
+    line: Option<usize>,
+}
+
+#[derive(Debug)]
+struct Leg {
+    ports: LegPorts,
+    address: IpAddr,
+    session_id: u64,
+    /// What this leg was last told, for the version of the next description.
+    told: Option<SessionDescription>,
+    /// Where the signalling of this leg comes from, when voice may come from there instead of the
+    /// signalled address.
+    behind_nat: Option<IpAddr>,
+}
+
+impl Anchor {
+    pub(crate) const fn relay(&self) -> RelayId {
+        self.relay
+    }
+
+    /// Where voice is taken, from the caller and from the callee.
+    pub(crate) fn voice_ports(&self) -> [SocketAddr; 2] {
+        let [caller, callee] = &self.legs;
+        [caller, callee].map(|leg| SocketAddr::new(leg.ports.ip, leg.ports.rtp))
+    }
+
+    /// The phone of this leg is behind NAT; its signalling comes from `source`.
+    pub(crate) fn set_behind_nat(&mut self, side: Side, source: IpAddr) {
+        self.leg_mut(side).behind_nat = Some(source);
+    }
+
+    fn leg_mut(&mut self, side: Side) -> &mut Leg {
+        &mut self.legs[side as usize]
+    }
+}
+
+/// The ports of the exchange, and what the relays are told.
+#[derive(Debug)]
+pub(crate) struct MediaAnchor {
+    config: MediaConfig,
+    pool: PortPool,
+    next: u64,
+    random: StdRng,
+    commands: VecDeque<Command>,
+}
+
+impl MediaAnchor {
+    pub(crate) fn new(config: MediaConfig, seed: [u8; 32]) -> Self {
+        let mut random = StdRng::from_seed(seed);
+        let pool = PortPool::new(config.ports.clone(), config.linger, random.random());
+        Self {
+            config,
+            pool,
+            next: 0,
+            random,
+            commands: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn poll_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// Asks the relay for a pair of ports on each leg; `None` when no port is left.
+    pub(crate) fn open(&mut self, now: Instant, caller: IpAddr, callee: IpAddr) -> Option<Anchor> {
+        let a = self.pool.take(now)?;
+        let Some(b) = self.pool.take(now) else {
+            self.pool.give_back(now, a);
+            return None;
+        };
+        let relay = RelayId::new(self.next);
+        self.next += 1;
+        let legs = [(a, caller), (b, callee)].map(|(port, address)| Leg {
+            ports: LegPorts::pair(address, port),
+            address: self.config.public_address.unwrap_or(address),
+            // RFC 8866 §5.2 wants a number that is unique; it need not tell when or where.
+            session_id: u64::from(self.random.random::<u32>()),
+            told: None,
+            behind_nat: None,
+        });
+        self.commands.push_back(Command::Open {
+            id: relay,
+            a: legs[0].ports,
+            b: legs[1].ports,
+        });
+        Some(Anchor {
+            relay,
+            legs,
+            line: None,
+        })
+    }
+
+    /// The relay could not have these ports: others will be asked for.
+    pub(crate) fn forget(&mut self, now: Instant, anchor: &Anchor) {
+        for leg in &anchor.legs {
+            self.pool.give_back(now, leg.ports.rtp);
+        }
+    }
+
+    /// The call is over. Its ports come back with [`Self::released`].
+    pub(crate) fn close(&mut self, anchor: &Anchor) {
+        self.commands.push_back(Command::Close { id: anchor.relay });
+    }
+
+    /// The relay has closed the ports of a call.
+    pub(crate) fn released(&mut self, now: Instant, ports: [LegPorts; 2]) {
+        for leg in ports {
+            self.pool.give_back(now, leg.rtp);
+        }
+    }
+
+    /// Ports in calls.
+    pub(crate) fn ports_in_use(&self) -> usize {
+        self.pool.in_use()
+    }
+
+    /// Rewrites a body for the leg on `towards`. A body that is no session description passes no
+    /// leg.
+    ///
+    /// # Errors
+    /// The status for its sender: 400 for what is no description, 415 for another kind of body,
+    /// 488 for one that cannot be relayed.
+    pub(crate) fn pass(
+        &mut self,
+        anchor: &mut Anchor,
+        towards: Side,
+        body: &Body,
+    ) -> Result<Body, StatusCode> {
+        if !is_session_description(&body.content_type) {
+            return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        }
+        let heard = SessionDescription::parse(&body.bytes).map_err(|_| StatusCode::BAD_REQUEST)?;
+        let line = anchor
+            .line
+            .or_else(|| heard.media().iter().position(is_relayed));
+        anchor.line = line;
+        self.learn(anchor, towards.other(), &heard);
+
+        let leg = anchor.leg_mut(towards);
+        let mut ports = vec![0; heard.media().len()];
+        if let Some(port) = line.and_then(|line| ports.get_mut(line)) {
+            *port = leg.ports.rtp;
+        }
+        let rewriting = Rewriting::new(leg.address, ports, leg.session_id, 1);
+        let mut told = rewriting
+            .apply(&heard)
+            .map_err(|_| StatusCode::NOT_ACCEPTABLE_HERE)?;
+        if let Some(before) = &leg.told {
+            told = told.succeeding(before);
+        }
+        let bytes = told.to_bytes();
+        leg.told = Some(told);
+        Ok(Body::sdp(bytes))
+    }
+
+    /// Tells the relay where the leg on `side` wants voice. What the formats are is the legs' own
+    /// business: both have the numbers of the same offer, so the relay passes all of them.
+    fn learn(&mut self, anchor: &mut Anchor, side: Side, heard: &SessionDescription) {
+        let Some(stream) = anchor.line.and_then(|line| heard.media().get(line)) else {
+            return;
+        };
+        let Some((rtp, rtcp)) = addresses(heard, stream) else {
+            return;
+        };
+        let remote = Remote {
+            rtp,
+            rtcp,
+            latch: anchor
+                .leg_mut(side)
+                .behind_nat
+                .map_or(Latch::Never, Latch::From),
+            formats: Vec::new(),
+            sends: heard.direction_of(stream).sends(),
+        };
+        self.commands.push_back(Command::SetRemote {
+            id: anchor.relay,
+            side: side.of_relay(),
+            remote,
+        });
+    }
+}
+
+/// Where a stream's RTP and RTCP are wanted. `None` where none is: a stream that is off, or a name
+/// instead of an address, which nobody here may look up on a stranger's word.
+fn addresses(
+    session: &SessionDescription,
+    stream: &MediaDescription,
+) -> Option<(SocketAddr, SocketAddr)> {
+    if stream.is_disabled() {
+        return None;
+    }
+    let ip = session.connection_of(stream)?.address().ip()?;
+    let rtp = SocketAddr::new(ip, stream.port());
+    let rtcp = match stream.rtcp() {
+        Some(rtcp) => SocketAddr::new(
+            rtcp.address.and_then(|address| address.ip()).unwrap_or(ip),
+            rtcp.port,
+        ),
+        None => SocketAddr::new(ip, stream.port().checked_add(1)?),
+    };
+    Some((rtp, rtcp))
+}
+
+fn is_relayed(stream: &MediaDescription) -> bool {
+    *stream.kind() == MediaKind::Audio && !stream.is_disabled()
+}
+
+fn is_session_description(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default();
+    media_type.trim().eq_ignore_ascii_case("application/sdp")
+}

@@ -1,0 +1,83 @@
+//! What of one leg's messages the other leg may see: a short list; all else stays where it is.
+//!
+//! | what | where it passes |
+//! |---|---|
+//! | status code | from the callee's final and provisional responses to the caller |
+//! | `Reason` (RFC 3326) | of a BYE or CANCEL, to the BYE or CANCEL of the other leg |
+//! | `Retry-After` | of a refusal, to the caller |
+//! | body of INFO and MESSAGE with its `Content-Type` | both ways |
+//! | session description | both ways, rewritten by [`crate::media_anchor`] |
+
+use offhook_routing::hunt::Why;
+use offhook_sip::{HeaderName, Headers, Request, Response, header};
+use offhook_ua::EndCause;
+
+/// The reason that the losers of a forked call are given (RFC 3326 §2).
+const COMPLETED_ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+
+pub(crate) fn no_headers() -> Headers {
+    Headers::default()
+}
+
+pub(crate) fn completed_elsewhere() -> Headers {
+    let mut headers = Headers::default();
+    // The text is a constant without line breaks, so it cannot be refused.
+    let _always = headers.append(HeaderName::REASON, COMPLETED_ELSEWHERE);
+    headers
+}
+
+/// What the phone of a branch is told when the hunt ends its ringing.
+pub(crate) fn reason_why(why: Why) -> Headers {
+    match why {
+        Why::CompletedElsewhere => completed_elsewhere(),
+        Why::Refused(status) => {
+            let mut headers = Headers::default();
+            headers.append_typed(&header::Reason::sip(status.get()));
+            headers
+        }
+        Why::TimedOut | Why::CallerGone => no_headers(),
+    }
+}
+
+/// The Reason headers of the request that ended a leg, for the request that ends the other.
+pub(crate) fn reason_of(cause: &EndCause) -> Headers {
+    let mut headers = Headers::default();
+    if let EndCause::RemoteHangUp { request } | EndCause::Cancelled { request } = cause {
+        copy(request.headers(), &HeaderName::REASON, &mut headers);
+    }
+    headers
+}
+
+/// The words of that reason, for the call record.
+pub(crate) fn reason_text(cause: &EndCause) -> Option<String> {
+    let (EndCause::RemoteHangUp { request } | EndCause::Cancelled { request }) = cause else {
+        return None;
+    };
+    let reason = request
+        .headers()
+        .typed::<header::Reason<'_>>()
+        .ok()
+        .flatten()?;
+    reason.text().map(|text| text.to_string())
+}
+
+/// What a callee's refusal may tell the caller beside its status.
+pub(crate) fn refusal_headers(callee: &Response, towards_caller: &mut Response) {
+    copy(
+        callee.headers(),
+        &HeaderName::RETRY_AFTER,
+        towards_caller.headers_mut(),
+    );
+}
+
+/// What of a request within a call passes to the other leg.
+pub(crate) fn in_call_headers(_request: &Request) -> Headers {
+    Headers::default()
+}
+
+fn copy(from: &Headers, name: &HeaderName, to: &mut Headers) {
+    for value in from.get_all(name) {
+        // A value that was parsed has no bare line break; a folded one is unfolded by the copy.
+        let _kept_out_if_unfit = to.append(*name, value);
+    }
+}

@@ -1,0 +1,407 @@
+//! The exchange as one machine: what the network says goes in, what is to be done comes out.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use bytes::Bytes;
+use offhook_auth::{Authenticator, UnixTime};
+use offhook_media::relay;
+use offhook_registrar::{Directory, LoginGuard, Registrar};
+use offhook_routing::location::{Binding, Change};
+use offhook_routing::next_hop::DnsAnswer;
+use offhook_routing::{State, Table};
+use offhook_sip::StatusCode;
+use offhook_transaction::{Flow, TokenSource};
+use offhook_ua::{CallId, UserAgent};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::admission::Admission;
+use crate::bridge::Bridge;
+use crate::bridges::Bridges;
+use crate::call_settings::CallSettings;
+use crate::cdr::{BridgeId, CallRecord};
+use crate::config::Config;
+use crate::desk::Desk;
+use crate::event::{Event, Output};
+use crate::in_call::InCall;
+use crate::media_anchor::{Anchor, MediaAnchor};
+use crate::moment::Moment;
+use crate::picture::Picture;
+
+mod incoming;
+
+/// A telephone exchange: users log in, call each other by number, and talk through its relay.
+///
+/// The contract of every machine: *feed one thing, drain [`Self::poll_output`] until `None`, sleep
+/// until [`Self::poll_timeout`].*
+#[derive(Debug)]
+pub struct Server {
+    ua: UserAgent,
+    admission: Admission,
+    directory: Directory,
+    routes: Table,
+    routing: State,
+    registrar: Registrar,
+    anchors: MediaAnchor,
+    tokens: TokenSource,
+    bridges: Bridges,
+    call_settings: CallSettings,
+    max_calls: usize,
+    challenge_in_call: bool,
+    clock: Clock,
+    picture: Option<Picture>,
+    outputs: VecDeque<Output>,
+}
+
+/// The world's clock, told once and carried on by the machine's.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    at: Instant,
+    wall: UnixTime,
+}
+
+impl Clock {
+    fn moment(&self, now: Instant) -> Moment {
+        let passed = now.saturating_duration_since(self.at).as_secs();
+        let wall = UnixTime::from_secs(self.wall.as_secs().saturating_add(passed));
+        Moment { now, wall }
+    }
+}
+
+/// What a server holds at this moment; all zero when nothing goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Calls through the exchange.
+    pub bridges: usize,
+    /// Voice ports in use.
+    pub ports: usize,
+    /// What the user agent below holds.
+    pub ua: offhook_ua::Counts,
+}
+
+impl Server {
+    /// An exchange that begins at `now`, when the world's clock says `wall`. `seed` decides every
+    /// token, nonce and port: it must come from the system's random source.
+    #[must_use]
+    pub fn new(config: Config, seed: [u8; 32], now: Instant, wall: UnixTime) -> Self {
+        let mut random = StdRng::from_seed(seed);
+        let authenticator = Authenticator::new(config.authentication(random.random()));
+        let routing = config.office.routes.start(random.random(), config.facts());
+        let picture = config.ladder.then(|| Picture::new(now));
+        Self {
+            ua: UserAgent::new(config.user_agent(), random.random()),
+            admission: Admission::new(authenticator, LoginGuard::new(config.logins.clone())),
+            registrar: Registrar::new(config.registrar.clone(), config.max_bindings),
+            anchors: MediaAnchor::new(config.media, random.random()),
+            tokens: TokenSource::new(random.random(), None),
+            directory: config.office.directory,
+            routes: config.office.routes,
+            routing,
+            bridges: Bridges::default(),
+            call_settings: config.calls,
+            max_calls: config.max_calls,
+            challenge_in_call: config.challenge_in_call,
+            clock: Clock { at: now, wall },
+            picture,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// A SIP message came in on `flow`.
+    pub fn handle_packet(&mut self, now: Instant, flow: Flow, payload: Bytes) {
+        if let Some(picture) = &mut self.picture {
+            picture.message(now, flow.remote, flow.local, &payload);
+        }
+        self.ua.handle_packet(now, flow, payload);
+        self.drain(now);
+    }
+
+    /// The network could not deliver on `flow`, or its connection is gone.
+    pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
+        self.ua.handle_transport_error(now, flow);
+        self.drain(now);
+    }
+
+    /// The answer to an [`Output::Resolve`].
+    pub fn handle_dns_answer(&mut self, now: Instant, answer: DnsAnswer) {
+        self.ua.handle_dns_answer(now, answer);
+        self.drain(now);
+    }
+
+    /// What the voice relays say.
+    pub fn handle_media_event(&mut self, now: Instant, event: relay::Event) {
+        match event {
+            relay::Event::Opened { id } | relay::Event::OpenFailed { id, .. } => {
+                if let Some(bridge) = self.bridges.of_relay(id) {
+                    self.with_bridge(now, bridge, |bridge, desk| {
+                        bridge.handle_media_event(desk, &event);
+                    });
+                }
+            }
+            relay::Event::Closed { id, streams } => {
+                if let Some(record) = self.bridges.parted(now, id, streams) {
+                    self.record(record);
+                }
+            }
+            relay::Event::Released { a, b, .. } => self.anchors.released(now, [a, b]),
+            relay::Event::FirstPacket { .. }
+            | relay::Event::TimedOut { .. }
+            | relay::Event::Report { .. } => {}
+        }
+        self.drain(now);
+    }
+
+    /// Time has passed; early or repeated calls are harmless.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.ua.handle_timeout(now);
+        let changes = self.registrar.handle_timeout(now);
+        self.store(changes);
+        while let Some(id) = self.bridges.due(now) {
+            self.with_bridge(now, id, Bridge::handle_timeout);
+        }
+        self.drain(now);
+    }
+
+    /// When [`Self::handle_timeout`] next has something to do.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [
+            self.ua.poll_timeout(),
+            self.bridges.next_deadline(),
+            self.registrar.poll_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// The next thing to do; `None` when all is done for now.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Ends every call, for a server that is being stopped. What remains is to drain the outputs
+    /// until [`Self::counts`] shows no call, or patience ends.
+    pub fn shut_down(&mut self, now: Instant) {
+        for id in self.bridges.ids() {
+            self.with_bridge(now, id, Bridge::hang_up);
+        }
+        self.drain(now);
+    }
+
+    /// Puts back the bindings that a store has kept; those that have expired are left out. To be
+    /// called before the first packet.
+    pub fn restore(&mut self, now: Instant, kept: impl IntoIterator<Item = Binding>) {
+        let Moment { wall, .. } = self.clock.moment(now);
+        let changes = self.registrar.restore(now, wall, kept);
+        self.store(changes);
+    }
+
+    /// What is held at this moment.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            bridges: self.bridges.len(),
+            ports: self.anchors.ports_in_use(),
+            ua: self.ua.counts(),
+        }
+    }
+
+    /// Acts on all that the machines inside have to say.
+    fn drain(&mut self, now: Instant) {
+        while let Some(output) = self.ua.poll_output() {
+            match output {
+                offhook_ua::Output::Transmit(transmit) => {
+                    if let Some(picture) = &mut self.picture {
+                        picture.message(
+                            now,
+                            transmit.flow.local,
+                            transmit.flow.remote,
+                            &transmit.payload,
+                        );
+                    }
+                    self.outputs.push_back(Output::Transmit(transmit));
+                }
+                offhook_ua::Output::Resolve(question) => {
+                    self.outputs.push_back(Output::Resolve(question));
+                }
+                offhook_ua::Output::Event(event) => self.handle_event(now, event),
+            }
+        }
+        while let Some(command) = self.anchors.poll_command() {
+            self.outputs.push_back(Output::Media(command));
+        }
+    }
+
+    fn handle_event(&mut self, now: Instant, event: offhook_ua::Event) {
+        use offhook_ua::Event as Ua;
+        match event {
+            Ua::IncomingCall(incoming) => self.incoming_call(now, incoming),
+            Ua::IncomingRequest(request) => self.incoming_request(now, request),
+            Ua::Guarded(guarded) => self.guarded(now, guarded),
+            Ua::Progress { call, response, .. } => {
+                self.on_call(now, call, |bridge, desk| {
+                    bridge.progress(desk, call, &response);
+                });
+            }
+            Ua::Answered { call, response, .. } => {
+                self.on_call(now, call, |bridge, desk| {
+                    bridge.answered(desk, call, response);
+                });
+            }
+            Ua::Ended { call, cause } => {
+                self.on_call(now, call, |bridge, desk| bridge.ended(desk, call, cause));
+            }
+            Ua::LimitReached { what } => self
+                .outputs
+                .push_back(Output::Event(Event::LimitReached { what })),
+            event => self.in_call(now, event),
+        }
+    }
+
+    /// What happens within a conversation.
+    fn in_call(&mut self, now: Instant, event: offhook_ua::Event) {
+        use offhook_ua::Event as Ua;
+        match event {
+            Ua::Confirmed { call, ack } | Ua::ReofferConfirmed { call, ack } => {
+                self.on_conversation(now, call, |talk, anchor, desk| {
+                    talk.confirmed(desk, anchor, call, &ack);
+                });
+            }
+            Ua::Reoffer(reoffer) => {
+                let call = reoffer.call();
+                self.on_conversation(now, call, |talk, anchor, desk| {
+                    talk.reoffer(desk, anchor, reoffer);
+                });
+            }
+            Ua::ReofferAnswered {
+                call,
+                response,
+                awaits_answer,
+            } => {
+                self.on_conversation(now, call, |talk, anchor, desk| {
+                    talk.reoffer_answered(desk, anchor, call, &response, awaits_answer);
+                });
+            }
+            Ua::ReofferFailed { call, failure } => {
+                self.on_conversation(now, call, |talk, _, desk| {
+                    talk.reoffer_failed(desk, &failure);
+                });
+            }
+            Ua::InCallRequest { call, request } => {
+                let passed = self
+                    .on_conversation(now, call, |talk, _, desk| talk.request(desk, call, request));
+                if let (Some(Some(passed)), Some(bridge)) = (passed, self.bridges.of_call(call)) {
+                    self.bridges.expect_answer(passed, bridge);
+                }
+            }
+            Ua::Response { request, response } => {
+                self.request_answered(now, request, response.status());
+            }
+            Ua::RequestFailed { request, failure } => {
+                self.request_answered(now, request, failure.status());
+            }
+            _ => {}
+        }
+    }
+
+    fn request_answered(
+        &mut self,
+        now: Instant,
+        request: offhook_ua::RequestId,
+        status: StatusCode,
+    ) {
+        if let Some(id) = self.bridges.take_of_request(request) {
+            self.with_bridge(now, id, |bridge, desk| {
+                if let Some((talk, _)) = bridge.talking() {
+                    talk.request_answered(desk, request, status);
+                }
+            });
+        }
+    }
+
+    fn store(&mut self, changes: Vec<Change>) {
+        if !changes.is_empty() {
+            self.outputs.push_back(Output::Store(changes));
+        }
+    }
+
+    fn on_call(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        act: impl FnOnce(&mut Bridge, &mut Desk<'_>),
+    ) {
+        if let Some(id) = self.bridges.of_call(call) {
+            self.with_bridge(now, id, act);
+        }
+    }
+
+    fn on_conversation<T>(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        act: impl FnOnce(&mut InCall, &mut Anchor, &mut Desk<'_>) -> T,
+    ) -> Option<T> {
+        let id = self.bridges.of_call(call)?;
+        let mut result = None;
+        self.with_bridge(now, id, |bridge, desk| {
+            result = bridge
+                .talking()
+                .map(|(talk, anchor)| act(talk, anchor, desk));
+        });
+        result
+    }
+
+    /// Lets a bridge act, and follows up on what became of it.
+    fn with_bridge(
+        &mut self,
+        now: Instant,
+        id: BridgeId,
+        act: impl FnOnce(&mut Bridge, &mut Desk<'_>),
+    ) {
+        let Some(bridge) = self.bridges.get_mut(id) else {
+            return;
+        };
+        let settings = &self.call_settings;
+        act(
+            bridge,
+            &mut Desk {
+                now,
+                ua: &mut self.ua,
+                anchors: &mut self.anchors,
+                tokens: &mut self.tokens,
+                settings,
+            },
+        );
+        self.settle(now, id);
+    }
+
+    fn settle(&mut self, now: Instant, id: BridgeId) {
+        let Some(over) = self.bridges.settle(id) else {
+            return;
+        };
+        match over.anchor() {
+            Some(anchor) => {
+                self.anchors.close(anchor);
+                self.bridges.part(anchor.relay(), over);
+            }
+            None => self.record(over.into_record(now, Vec::new())),
+        }
+    }
+
+    fn record(&mut self, record: CallRecord) {
+        let picture = self
+            .picture
+            .as_mut()
+            .and_then(|picture| picture.draw(&record));
+        if let Some(picture) = picture {
+            let call = record.call;
+            self.outputs
+                .push_back(Output::Event(Event::Ladder { call, picture }));
+        }
+        self.outputs
+            .push_back(Output::Event(Event::CallEnded(Box::new(record))));
+    }
+}

@@ -1,0 +1,225 @@
+//! Requests that begin something: a registration, a call, a change to a call. Each is judged first.
+
+use std::time::Instant;
+
+use offhook_auth::Verified;
+use offhook_registrar::Registrant;
+use offhook_routing::Parameters;
+use offhook_routing::location::{AddressOfRecord, Received};
+use offhook_sip::header::MaxForwards;
+use offhook_sip::{HeaderName, Method, Request, StatusCode};
+use offhook_transaction::Flow;
+use offhook_ua::{Guarded, IncomingCall, IncomingRequest};
+
+use super::Server;
+use crate::admission::Refusal;
+use crate::bridge::Bridge;
+use crate::cdr::Draft;
+use crate::desk::{Caller, Desk};
+use crate::dial_plan::{Book, Plan, Ringing};
+use crate::event::{Event, Output};
+use crate::moment::Moment;
+
+/// RFC 3261 §16.3: what a request without Max-Forwards is taken to have.
+const USUAL_MAX_FORWARDS: u8 = 70;
+
+impl Server {
+    /// A call comes in: who is it, where does it go, who rings.
+    pub(super) fn incoming_call(&mut self, now: Instant, incoming: IncomingCall) {
+        let at = self.clock.moment(now);
+        let flow = incoming.flow();
+        let verified =
+            match self
+                .admission
+                .prove(at, flow.remote.ip(), incoming.request(), &self.directory)
+            {
+                Ok(verified) => verified,
+                Err(refusal) => return self.turn_away(now, incoming, &refusal),
+            };
+        let hops = match incoming.request().headers().typed::<MaxForwards>() {
+            Ok(hops) => hops.map_or(USUAL_MAX_FORWARDS, MaxForwards::get),
+            Err(error) => return self.reject(now, incoming, error.status(), None),
+        };
+        let Some(max_forwards) = hops.checked_sub(1) else {
+            return self.reject(now, incoming, StatusCode::TOO_MANY_HOPS, None);
+        };
+        if self.bridges.len() >= self.max_calls {
+            self.outputs
+                .push_back(Output::Event(Event::LimitReached { what: "calls" }));
+            return self.reject(now, incoming, StatusCode::SERVICE_UNAVAILABLE, None);
+        }
+        let called = incoming
+            .request()
+            .uri()
+            .user_decoded()
+            .unwrap_or_default()
+            .into_owned();
+        let ringing = match self.plan(at, &verified, &called, incoming.request()) {
+            Plan::Ring(ringing) => ringing,
+            Plan::Refuse { status, reason } => {
+                return self.reject(now, incoming, status, reason.as_deref());
+            }
+        };
+        let caller = Caller {
+            user: verified.username().to_owned(),
+            max_forwards,
+        };
+        self.begin(at, incoming, caller, called, ringing);
+    }
+
+    fn plan(&mut self, at: Moment, caller: &Verified, called: &str, request: &Request) -> Plan {
+        let mut parameters = Parameters::new(Some(caller.username()));
+        parameters.set("caller", caller.username());
+        parameters.set("called", called);
+        parameters.set("sip_uri", request.uri().as_str());
+        if let Some(user) = self.directory.user(caller.username()) {
+            for (name, value) in user.parameters() {
+                parameters.set(name.clone(), value.as_str());
+            }
+        }
+        let book = Book {
+            routes: &self.routes,
+            directory: &self.directory,
+            registrar: &self.registrar,
+        };
+        book.plan(&mut self.routing, at, parameters)
+    }
+
+    fn begin(
+        &mut self,
+        at: Moment,
+        incoming: IncomingCall,
+        caller: Caller,
+        called: String,
+        ringing: Ringing,
+    ) {
+        let id = self.bridges.next_id();
+        let started = Event::CallStarted {
+            call: id,
+            caller: caller.user.clone(),
+            called: called.clone(),
+        };
+        self.outputs.push_back(Output::Event(started));
+        let mut draft = Draft::new(id, caller.user.clone(), called, at);
+        let call_id = incoming.request().headers().get(HeaderName::CALL_ID);
+        draft.leg(call_id.unwrap_or_default());
+        let mut desk = Desk {
+            now: at.now,
+            ua: &mut self.ua,
+            anchors: &mut self.anchors,
+            tokens: &mut self.tokens,
+            settings: &self.call_settings,
+        };
+        let bridge = Bridge::begin(&mut desk, incoming, caller, ringing, draft);
+        self.bridges.insert(id, bridge);
+        self.settle(at.now, id);
+    }
+
+    fn reject(
+        &mut self,
+        now: Instant,
+        incoming: IncomingCall,
+        status: StatusCode,
+        reason: Option<&str>,
+    ) {
+        let response = incoming.response(status);
+        // A phrase that cannot stand in a status line is left out; the status says enough.
+        let response = match reason.map(|phrase| response.clone().with_reason(phrase)) {
+            Some(Ok(phrased)) => phrased,
+            Some(Err(_)) | None => response,
+        };
+        self.ua.reject(now, incoming, response);
+    }
+
+    fn turn_away(&mut self, now: Instant, incoming: IncomingCall, refusal: &Refusal) {
+        self.unauthorized(incoming.request(), incoming.flow());
+        let mut response = incoming.response(refusal.status());
+        refusal.apply_to(&mut response);
+        self.ua.reject(now, incoming, response);
+    }
+
+    fn unauthorized(&mut self, request: &Request, flow: Flow) {
+        // A first request without credentials is the ordinary way to get a challenge.
+        if request.headers().contains(HeaderName::AUTHORIZATION) {
+            let method = request.method().as_str().to_owned();
+            self.outputs
+                .push_back(Output::Event(Event::Unauthorized { method, flow }));
+        }
+    }
+
+    /// A request outside of any call.
+    pub(super) fn incoming_request(&mut self, now: Instant, incoming: IncomingRequest) {
+        match incoming.request().method() {
+            Method::Register => self.register(now, incoming),
+            Method::Options => {
+                let response = incoming.response(StatusCode::OK);
+                self.ua.respond(now, incoming, response);
+            }
+            _ => {
+                let response = incoming.response(StatusCode::METHOD_NOT_ALLOWED);
+                self.ua.respond(now, incoming, response);
+            }
+        }
+    }
+
+    fn register(&mut self, now: Instant, incoming: IncomingRequest) {
+        let at = self.clock.moment(now);
+        let flow = incoming.flow();
+        let verified =
+            match self
+                .admission
+                .prove(at, flow.remote.ip(), incoming.request(), &self.directory)
+            {
+                Ok(verified) => verified,
+                Err(refusal) => {
+                    self.unauthorized(incoming.request(), flow);
+                    let mut response = incoming.response(refusal.status());
+                    refusal.apply_to(&mut response);
+                    return self.ua.respond(now, incoming, response);
+                }
+            };
+        let received = Received {
+            transport: flow.transport,
+            local: flow.local,
+            remote: flow.remote,
+            connection: flow.connection.map(|connection| connection.0),
+        };
+        let registrant = Registrant::Verified(&verified);
+        let registration =
+            self.registrar
+                .register(now, at.wall, incoming.request(), registrant, received);
+        self.ua.respond(now, incoming, registration.response);
+        if !registration.changes.is_empty() {
+            let user = AddressOfRecord::new(verified.username());
+            let contacts = self.registrar.lookup(now, at.wall, &user).len();
+            self.outputs
+                .push_back(Output::Event(Event::Registered { user, contacts }));
+        }
+        self.store(registration.changes);
+    }
+
+    /// A request that would change a call: whoever owns the side that it claims must prove it.
+    pub(super) fn guarded(&mut self, now: Instant, guarded: Guarded) {
+        let account = self
+            .bridges
+            .of_call(guarded.call())
+            .and_then(|id| self.bridges.get_mut(id))
+            .and_then(|bridge| bridge.account(guarded.call()).map(str::to_owned));
+        let (Some(account), true) = (account, self.challenge_in_call) else {
+            return self.ua.admit(now, guarded);
+        };
+        let at = self.clock.moment(now);
+        let source = guarded.flow().remote.ip();
+        let refusal = match self
+            .admission
+            .prove(at, source, guarded.request(), &self.directory)
+        {
+            Ok(verified) if verified.username() == account => return self.ua.admit(now, guarded),
+            Ok(_) => Refusal::Status(StatusCode::FORBIDDEN),
+            Err(refusal) => refusal,
+        };
+        let mut response = guarded.response(refusal.status());
+        refusal.apply_to(&mut response);
+        self.ua.refuse(now, guarded, response);
+    }
+}

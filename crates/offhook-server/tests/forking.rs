@@ -1,0 +1,148 @@
+//! Several phones for one call: all ring, one has it, the others are told so.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
+
+mod support;
+
+use offhook_sip::Method;
+use support::Exchange;
+use support::party::{Party, description};
+
+const USERS: &str = "[u1]\npassword=secret1\n[u2]\npassword=secret2\nalternatives=700\n[u3]\npassword=secret3\nalternatives=700\n";
+const NUMBERS: &str = "[default]\n^2$=return;called=u2\n";
+
+fn stage() -> (Exchange, Party, [Party; 2]) {
+    let mut exchange = Exchange::of(USERS, NUMBERS, |_| {});
+    let caller = Party::new("u1", "secret1", "192.0.2.183:5060");
+    let mut callees = [
+        Party::new("u2", "secret2", "192.0.2.101:5060"),
+        Party::new("u3", "secret3", "192.0.2.102:5060"),
+    ];
+    for callee in &mut callees {
+        callee.register(&mut exchange, 3600);
+    }
+    (exchange, caller, callees)
+}
+
+fn finish(exchange: &mut Exchange, callees: &mut [Party]) {
+    for callee in callees {
+        callee.register(exchange, 0);
+    }
+    exchange.assert_nothing_left();
+}
+
+#[test]
+fn the_losers_hear_that_the_call_was_completed_elsewhere() {
+    let (mut exchange, mut caller, mut callees) = stage();
+    let mut dialog = caller.dial(&mut exchange, "700", &description(caller.address));
+    let invites = callees.each_ref().map(|callee| {
+        let invite = callee.expect_request(&mut exchange, &Method::Invite);
+        callee.answer(&mut exchange, &invite, 180, "");
+        invite
+    });
+    let [first, second] = &callees;
+    second.answer(
+        &mut exchange,
+        &invites[1],
+        200,
+        &description(second.address),
+    );
+    second.expect_request(&mut exchange, &Method::Ack);
+    let cancel = first.expect_request(&mut exchange, &Method::Cancel);
+    assert_eq!(
+        cancel.headers().get("Reason"),
+        Some("SIP;cause=200;text=\"Call completed elsewhere\"")
+    );
+    first.answer(&mut exchange, &cancel, 200, "");
+    first.answer(&mut exchange, &invites[0], 487, "");
+    first.expect_request(&mut exchange, &Method::Ack);
+
+    caller.expect(&mut exchange, 180);
+    caller.expect(&mut exchange, 180);
+    let answer = caller.expect(&mut exchange, 200);
+    caller.acknowledge(&mut exchange, &mut dialog, &answer, "");
+    caller.in_dialog(&mut exchange, &mut dialog, "BYE", "", "", true);
+    caller.expect(&mut exchange, 200);
+    let bye = second.expect_request(&mut exchange, &Method::Bye);
+    second.answer(&mut exchange, &bye, 200, "");
+    finish(&mut exchange, &mut callees);
+}
+
+#[test]
+fn the_best_refusal_is_told() {
+    for (answers, told) in [
+        ([486, 404], 486),
+        ([404, 480], 480),
+        ([500, 404], 404),
+        ([503, 486], 486),
+        ([408, 500], 408),
+    ] {
+        let (mut exchange, mut caller, mut callees) = stage();
+        let dialog = caller.dial(&mut exchange, "700", &description(caller.address));
+        let invites = callees
+            .each_ref()
+            .map(|callee| callee.expect_request(&mut exchange, &Method::Invite));
+        for ((callee, invite), status) in callees.iter().zip(&invites).zip(answers) {
+            callee.answer(&mut exchange, invite, status, "");
+            callee.expect_request(&mut exchange, &Method::Ack);
+        }
+        let failure = caller.expect(&mut exchange, told);
+        caller.acknowledge_failure(&mut exchange, &dialog, &failure);
+        finish(&mut exchange, &mut callees);
+    }
+}
+
+#[test]
+fn a_6xx_ends_it_for_all() {
+    let (mut exchange, mut caller, mut callees) = stage();
+    let dialog = caller.dial(&mut exchange, "700", &description(caller.address));
+    let invites = callees.each_ref().map(|callee| {
+        let invite = callee.expect_request(&mut exchange, &Method::Invite);
+        callee.answer(&mut exchange, &invite, 180, "");
+        invite
+    });
+    let [first, second] = &callees;
+    first.answer(&mut exchange, &invites[0], 603, "");
+    first.expect_request(&mut exchange, &Method::Ack);
+    let cancel = second.expect_request(&mut exchange, &Method::Cancel);
+    second.answer(&mut exchange, &cancel, 200, "");
+    second.answer(&mut exchange, &invites[1], 487, "");
+    second.expect_request(&mut exchange, &Method::Ack);
+    caller.expect(&mut exchange, 180);
+    caller.expect(&mut exchange, 180);
+    let failure = caller.expect(&mut exchange, 603);
+    caller.acknowledge_failure(&mut exchange, &dialog, &failure);
+    finish(&mut exchange, &mut callees);
+}
+
+#[test]
+fn two_answers_at_once() {
+    let (mut exchange, mut caller, mut callees) = stage();
+    let mut dialog = caller.dial(&mut exchange, "700", &description(caller.address));
+    let invites = callees
+        .each_ref()
+        .map(|callee| callee.expect_request(&mut exchange, &Method::Invite));
+    let [first, second] = &callees;
+    // The second one's 180 makes the CANCEL possible; its 200 crosses it.
+    second.answer(&mut exchange, &invites[1], 180, "");
+    first.answer(&mut exchange, &invites[0], 200, &description(first.address));
+    first.expect_request(&mut exchange, &Method::Ack);
+    second.expect_request(&mut exchange, &Method::Cancel);
+    second.answer(
+        &mut exchange,
+        &invites[1],
+        200,
+        &description(second.address),
+    );
+    second.expect_request(&mut exchange, &Method::Ack);
+    let bye = second.expect_request(&mut exchange, &Method::Bye);
+    second.answer(&mut exchange, &bye, 200, "");
+    caller.expect(&mut exchange, 180);
+    let answer = caller.expect(&mut exchange, 200);
+    caller.acknowledge(&mut exchange, &mut dialog, &answer, "");
+    caller.in_dialog(&mut exchange, &mut dialog, "BYE", "", "", true);
+    caller.expect(&mut exchange, 200);
+    let bye = first.expect_request(&mut exchange, &Method::Bye);
+    first.answer(&mut exchange, &bye, 200, "");
+    finish(&mut exchange, &mut callees);
+}

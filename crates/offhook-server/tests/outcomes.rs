@@ -1,0 +1,452 @@
+//! How a call can end, and what either party is told: both legs are checked, and nothing is left.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
+
+mod support;
+
+use std::time::Duration;
+
+use offhook_server::{End, Outcome};
+use offhook_sip::{Method, Request, StatusCode};
+use support::party::{Dialog, Party, description};
+use support::{Exchange, NUMBERS, USERS};
+
+/// A caller, a callee who is logged in, and the exchange between them.
+struct Stage {
+    exchange: Exchange,
+    caller: Party,
+    callee: Party,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self::with(Exchange::new())
+    }
+
+    fn with(mut exchange: Exchange) -> Self {
+        let caller = Party::new("u1", "secret1", "192.0.2.183:5060");
+        let mut callee = Party::new("u2", "secret2", "192.0.2.101:5060");
+        callee.register(&mut exchange, 3600);
+        Self {
+            exchange,
+            caller,
+            callee,
+        }
+    }
+
+    /// u1 dials 2; the INVITE that reaches u2.
+    fn dial(&mut self) -> (Dialog, Request) {
+        let body = description(self.caller.address);
+        let dialog = self.caller.dial(&mut self.exchange, "2", &body);
+        let invite = self
+            .callee
+            .expect_request(&mut self.exchange, &Method::Invite);
+        (dialog, invite)
+    }
+
+    /// The same, answered and acknowledged; both ends of the conversation.
+    fn talk(&mut self) -> (Dialog, Dialog) {
+        let (mut dialog, invite) = self.dial();
+        let body = description(self.callee.address);
+        let theirs = self.callee.answer(&mut self.exchange, &invite, 200, &body);
+        self.callee.expect_request(&mut self.exchange, &Method::Ack);
+        let answer = self.caller.expect(&mut self.exchange, 200);
+        self.caller
+            .acknowledge(&mut self.exchange, &mut dialog, &answer, "");
+        (dialog, theirs)
+    }
+
+    /// The callee refuses with `status`; the caller is told `told`.
+    fn refused(&mut self, status: u16, told: u16) {
+        let (dialog, invite) = self.dial();
+        self.callee.answer(&mut self.exchange, &invite, status, "");
+        self.callee.expect_request(&mut self.exchange, &Method::Ack);
+        let failure = self.caller.expect(&mut self.exchange, told);
+        self.caller
+            .acknowledge_failure(&mut self.exchange, &dialog, &failure);
+        self.assert_failed(told);
+    }
+
+    fn assert_failed(&mut self, status: u16) {
+        let outcome = self
+            .exchange
+            .records
+            .pop()
+            .expect("a record is written")
+            .outcome;
+        assert_eq!(
+            outcome,
+            Outcome::Failed(StatusCode::new(status).expect("a status"))
+        );
+        self.finish();
+    }
+
+    fn finish(&mut self) {
+        self.callee.register(&mut self.exchange, 0);
+        self.exchange.assert_nothing_left();
+    }
+}
+
+#[test]
+fn a_lone_callees_status_reaches_the_caller() {
+    for status in [
+        404, 410, 415, 480, 484, 486, 488, 500, 503, 600, 603, 604, 606,
+    ] {
+        Stage::new().refused(status, status);
+    }
+}
+
+#[test]
+fn a_callees_challenge_does_not_reach_the_caller() {
+    Stage::new().refused(401, 403);
+    Stage::new().refused(407, 403);
+}
+
+#[test]
+fn nobody_has_the_number() {
+    let mut stage = Stage::new();
+    let dialog = stage.caller.dial(
+        &mut stage.exchange,
+        "999",
+        &description(stage.caller.address),
+    );
+    let failure = stage.caller.expect(&mut stage.exchange, 404);
+    stage
+        .caller
+        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    stage.finish();
+}
+
+#[test]
+fn the_user_is_not_logged_in() {
+    let mut stage = Stage::new();
+    let dialog = stage
+        .caller
+        .dial(&mut stage.exchange, "3", &description(stage.caller.address));
+    let failure = stage.caller.expect(&mut stage.exchange, 480);
+    stage
+        .caller
+        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    stage.finish();
+}
+
+#[test]
+fn a_wrong_password_is_no_user_name() {
+    let mut stage = Stage::new();
+    let mut liar = Party::new("u1", "guessed", "192.0.2.66:5060");
+    let body = description(liar.address);
+    let dialog = liar.dial(&mut stage.exchange, "2", &body);
+    let failure = liar.expect(&mut stage.exchange, 401);
+    liar.acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    let mut nobody = Party::new("nobody", "guessed", "192.0.2.67:5060");
+    let dialog = nobody.dial(&mut stage.exchange, "2", &body);
+    let failure = nobody.expect(&mut stage.exchange, 401);
+    nobody.acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    stage.callee.expect_silence(&stage.exchange);
+    stage.finish();
+}
+
+#[test]
+fn the_caller_gives_up_while_it_rings() {
+    let mut stage = Stage::new();
+    let (dialog, invite) = stage.dial();
+    stage.callee.answer(&mut stage.exchange, &invite, 180, "");
+    stage.caller.expect(&mut stage.exchange, 180);
+    let cancel = stage.caller.text(
+        "CANCEL",
+        &dialog.target,
+        &dialog,
+        "Reason: SIP;text=\"No time\"\r\n",
+        "",
+    );
+    stage.caller.send(&mut stage.exchange, &cancel);
+    stage.caller.expect(&mut stage.exchange, 200);
+    let failure = stage.caller.expect(&mut stage.exchange, 487);
+    stage
+        .caller
+        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    let cancel = stage
+        .callee
+        .expect_request(&mut stage.exchange, &Method::Cancel);
+    assert_eq!(cancel.headers().get("Reason"), Some("SIP;text=\"No time\""));
+    stage.callee.answer(&mut stage.exchange, &cancel, 200, "");
+    stage.callee.answer(&mut stage.exchange, &invite, 487, "");
+    stage
+        .callee
+        .expect_request(&mut stage.exchange, &Method::Ack);
+    assert_eq!(
+        stage.exchange.records.pop().map(|record| record.outcome),
+        Some(Outcome::Cancelled)
+    );
+    stage.finish();
+}
+
+#[test]
+fn the_cancel_crosses_the_answer() {
+    let mut stage = Stage::new();
+    let (dialog, invite) = stage.dial();
+    stage.callee.answer(&mut stage.exchange, &invite, 180, "");
+    stage.caller.expect(&mut stage.exchange, 180);
+    let cancel = stage.caller.text("CANCEL", &dialog.target, &dialog, "", "");
+    stage.caller.send(&mut stage.exchange, &cancel);
+    stage
+        .callee
+        .expect_request(&mut stage.exchange, &Method::Cancel);
+    let body = description(stage.callee.address);
+    stage
+        .callee
+        .answer(&mut stage.exchange, &invite, 200, &body);
+    // RFC 3261 §15: the answered leg is acknowledged and hung up.
+    stage
+        .callee
+        .expect_request(&mut stage.exchange, &Method::Ack);
+    let bye = stage
+        .callee
+        .expect_request(&mut stage.exchange, &Method::Bye);
+    stage.callee.answer(&mut stage.exchange, &bye, 200, "");
+    stage.caller.expect(&mut stage.exchange, 200);
+    let failure = stage.caller.expect(&mut stage.exchange, 487);
+    stage
+        .caller
+        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    stage.finish();
+}
+
+#[test]
+fn nobody_answers_in_time() {
+    let mut stage = Stage::with(Exchange::with(|config| {
+        config.calls.no_answer = Duration::from_secs(20);
+    }));
+    let (dialog, invite) = stage.dial();
+    stage.callee.answer(&mut stage.exchange, &invite, 180, "");
+    stage.caller.expect(&mut stage.exchange, 180);
+    stage.exchange.pass(Duration::from_millis(20_100));
+    let failure = stage.caller.expect(&mut stage.exchange, 480);
+    stage
+        .caller
+        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    let cancel = stage
+        .callee
+        .expect_request(&mut stage.exchange, &Method::Cancel);
+    stage.callee.answer(&mut stage.exchange, &cancel, 200, "");
+    stage.callee.answer(&mut stage.exchange, &invite, 487, "");
+    stage
+        .callee
+        .expect_request(&mut stage.exchange, &Method::Ack);
+    stage.assert_failed(480);
+}
+
+#[test]
+fn a_rules_own_limits_are_answered_as_yate_does() {
+    for (limit, status) in [("timeout", 408), ("maxcall", 480)] {
+        let numbers = format!("[default]\n^2$=return;called=u2;{limit}=5000\n");
+        let mut stage = Stage::with(Exchange::of(USERS, &numbers, |_| {}));
+        let (dialog, invite) = stage.dial();
+        stage.callee.answer(&mut stage.exchange, &invite, 180, "");
+        stage.caller.expect(&mut stage.exchange, 180);
+        stage.exchange.pass(Duration::from_millis(5100));
+        let failure = stage.caller.expect(&mut stage.exchange, status);
+        stage
+            .caller
+            .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+        let cancel = stage
+            .callee
+            .expect_request(&mut stage.exchange, &Method::Cancel);
+        stage.callee.answer(&mut stage.exchange, &cancel, 200, "");
+        stage.callee.answer(&mut stage.exchange, &invite, 487, "");
+        stage
+            .callee
+            .expect_request(&mut stage.exchange, &Method::Ack);
+        stage.assert_failed(status);
+    }
+}
+
+#[test]
+fn the_callee_answers_no_packet() {
+    let mut stage = Stage::new();
+    let (dialog, _invite) = stage.dial();
+    stage.exchange.pass(Duration::from_secs(33));
+    let failure = stage.caller.expect(&mut stage.exchange, 408);
+    stage
+        .caller
+        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    while stage.exchange.letter(stage.callee.address).is_some() {}
+    stage.assert_failed(408);
+}
+
+#[test]
+fn the_callee_is_unreachable() {
+    let mut stage = Stage::new();
+    let (dialog, _invite) = stage.dial();
+    stage.exchange.unreachable(stage.callee.address);
+    let failure = stage.caller.expect(&mut stage.exchange, 503);
+    stage
+        .caller
+        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    stage.assert_failed(503);
+}
+
+#[test]
+fn the_callee_hangs_up() {
+    let mut stage = Stage::new();
+    let (_dialog, mut theirs) = stage.talk();
+    stage.callee.in_dialog(
+        &mut stage.exchange,
+        &mut theirs,
+        "BYE",
+        "Reason: SIP;text=\"Bored\"\r\n",
+        "",
+        true,
+    );
+    stage.callee.expect(&mut stage.exchange, 200);
+    let bye = stage
+        .caller
+        .expect_request(&mut stage.exchange, &Method::Bye);
+    assert_eq!(bye.headers().get("Reason"), Some("SIP;text=\"Bored\""));
+    assert!(!bye.to_string().contains("192.0.2.101"), "{bye}");
+    stage.caller.answer(&mut stage.exchange, &bye, 200, "");
+    let record = stage.exchange.records.pop().expect("a record is written");
+    assert_eq!(
+        (record.outcome, record.reason.as_deref()),
+        (Outcome::Answered(End::Callee), Some("Bored"))
+    );
+    stage.finish();
+}
+
+#[test]
+fn both_hang_up_at_once() {
+    let mut stage = Stage::new();
+    let (mut dialog, mut theirs) = stage.talk();
+    stage
+        .caller
+        .in_dialog(&mut stage.exchange, &mut dialog, "BYE", "", "", true);
+    stage
+        .callee
+        .in_dialog(&mut stage.exchange, &mut theirs, "BYE", "", "", true);
+    stage.caller.expect(&mut stage.exchange, 200);
+    let crossing = stage
+        .callee
+        .expect_request(&mut stage.exchange, &Method::Bye);
+    stage.callee.expect(&mut stage.exchange, 200);
+    stage.callee.answer(&mut stage.exchange, &crossing, 200, "");
+    assert_eq!(stage.exchange.records.len(), 1);
+    stage.finish();
+}
+
+#[test]
+fn no_port_is_left() {
+    let mut stage = Stage::new();
+    stage.exchange.ports_are_taken = true;
+    let body = description(stage.caller.address);
+    let dialog = stage.caller.dial(&mut stage.exchange, "2", &body);
+    let failure = stage.caller.expect(&mut stage.exchange, 503);
+    stage
+        .caller
+        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    stage.callee.expect_silence(&stage.exchange);
+    stage.assert_failed(503);
+}
+
+#[test]
+fn a_description_that_is_none() {
+    for (body, status) in [
+        ("this is no SDP", 400),
+        (
+            "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nt=0 0\r\nm=audio x RTP/AVP 0\r\n",
+            400,
+        ),
+    ] {
+        let mut stage = Stage::new();
+        let dialog = stage.caller.dial(&mut stage.exchange, "2", body);
+        let failure = stage.caller.expect(&mut stage.exchange, status);
+        stage
+            .caller
+            .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+        stage.callee.expect_silence(&stage.exchange);
+        stage.assert_failed(status);
+    }
+}
+
+#[test]
+fn too_many_hops() {
+    let mut stage = Stage::new();
+    let uri = "sip:2@192.0.2.50";
+    let mut dialog = stage.caller.new_dialog(uri);
+    let first = stage.caller.text("INVITE", uri, &dialog, "", "");
+    stage.caller.send(&mut stage.exchange, &first);
+    let challenge = stage.caller.expect(&mut stage.exchange, 401);
+    stage
+        .caller
+        .acknowledge_failure(&mut stage.exchange, &dialog, &challenge);
+    dialog.cseq += 1;
+    dialog.branch = stage.caller.branch();
+    let second = stage
+        .caller
+        .text("INVITE", uri, &dialog, "", "")
+        .replace("Max-Forwards: 20", "Max-Forwards: 0");
+    let second = stage.caller.authorize(&second, &challenge);
+    stage.caller.send(&mut stage.exchange, &second);
+    let failure = stage.caller.expect(&mut stage.exchange, 483);
+    stage
+        .caller
+        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    stage.callee.expect_silence(&stage.exchange);
+    stage.finish();
+}
+
+#[test]
+fn a_redirect_is_followed() {
+    let mut stage = Stage::new();
+    let other = Party::new("u2", "secret2", "192.0.2.102:5060");
+    let (mut dialog, invite) = stage.dial();
+    let mut moved = invite.response(StatusCode::MOVED_TEMPORARILY);
+    moved
+        .headers_mut()
+        .set("To", "<sip:u2@192.0.2.50>;tag=moved")
+        .expect("a good To");
+    moved
+        .headers_mut()
+        .set("Contact", "<sip:u2@192.0.2.102:5060>")
+        .expect("a good Contact");
+    stage
+        .exchange
+        .packet(stage.callee.address, moved.to_bytes());
+    stage
+        .callee
+        .expect_request(&mut stage.exchange, &Method::Ack);
+    let invite = other.expect_request(&mut stage.exchange, &Method::Invite);
+    let theirs = other.answer(
+        &mut stage.exchange,
+        &invite,
+        200,
+        &description(other.address),
+    );
+    other.expect_request(&mut stage.exchange, &Method::Ack);
+    let answer = stage.caller.expect(&mut stage.exchange, 200);
+    stage
+        .caller
+        .acknowledge(&mut stage.exchange, &mut dialog, &answer, "");
+    stage
+        .caller
+        .in_dialog(&mut stage.exchange, &mut dialog, "BYE", "", "", true);
+    stage.caller.expect(&mut stage.exchange, 200);
+    let bye = other.expect_request(&mut stage.exchange, &Method::Bye);
+    other.answer(&mut stage.exchange, &bye, 200, "");
+    assert!(theirs.call_id.len() > 4);
+    stage.finish();
+}
+
+#[test]
+fn the_server_is_stopped() {
+    let mut stage = Stage::new();
+    let _both = stage.talk();
+    let now = stage.exchange.now;
+    stage.exchange.server.shut_down(now);
+    stage.exchange.pass(Duration::ZERO);
+    for party in [&stage.caller, &stage.callee] {
+        let bye = party.expect_request(&mut stage.exchange, &Method::Bye);
+        party.answer(&mut stage.exchange, &bye, 200, "");
+    }
+    assert!(NUMBERS.contains("noauth"));
+    stage.finish();
+}

@@ -1,0 +1,172 @@
+//! An exchange in virtual time, and parties who speak plain SIP text to it.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    missing_debug_implementations,
+    clippy::assigning_clones,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::too_many_arguments,
+    reason = "a helper of tests, of which each uses a part"
+)]
+
+pub(crate) mod party;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use offhook_auth::UnixTime;
+use offhook_media::relay::{Command, Event as MediaEvent};
+use offhook_routing::Conf;
+use offhook_server::{CallRecord, Config, Event, Office, Output, Server};
+use offhook_sip::Transport;
+use offhook_transaction::Flow;
+use offhook_ua::Local;
+
+pub(crate) const SERVER: &str = "192.0.2.50:5060";
+pub(crate) const USERS: &str =
+    "[u1]\npassword=secret1\n[u2]\npassword=secret2\n[u3]\npassword=secret3\n";
+pub(crate) const NUMBERS: &str = "[default]\n${username}^$=-;error=noauth\n^1$=return;called=u1\n^2$=return;called=u2\n^3$=return;called=u3\n";
+
+/// A server without sockets: what it sends waits in the letter box of each address.
+pub(crate) struct Exchange {
+    pub server: Server,
+    pub now: Instant,
+    pub commands: Vec<Command>,
+    pub records: Vec<CallRecord>,
+    pub events: Vec<Event>,
+    letters: BTreeMap<SocketAddr, VecDeque<Bytes>>,
+    /// Answers `Open` with a failure when set.
+    pub ports_are_taken: bool,
+}
+
+impl Exchange {
+    pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// With other choices than the usual ones.
+    pub(crate) fn with(choose: impl FnOnce(&mut Config)) -> Self {
+        Self::of(USERS, NUMBERS, choose)
+    }
+
+    /// With users and numbers of the test's own.
+    pub(crate) fn of(users: &str, numbers: &str, choose: impl FnOnce(&mut Config)) -> Self {
+        let users = Conf::parse("regfile.conf", users).expect("good users");
+        let numbers = Conf::parse("regexroute.conf", numbers).expect("good numbers");
+        let office = Office::load(&users, &numbers, "offhook").expect("a good office");
+        let mut config = Config::new(office, vec![Local::new(Transport::Udp, address(SERVER))]);
+        choose(&mut config);
+        let now = Instant::now();
+        let server = Server::new(config, [7; 32], now, UnixTime::from_secs(1_800_000_000));
+        let mut exchange = Self {
+            server,
+            now,
+            commands: Vec::new(),
+            records: Vec::new(),
+            events: Vec::new(),
+            letters: BTreeMap::new(),
+            ports_are_taken: false,
+        };
+        exchange.drain();
+        exchange
+    }
+
+    /// A packet from `from` to the server.
+    pub(crate) fn packet(&mut self, from: SocketAddr, payload: impl Into<Bytes>) {
+        self.server
+            .handle_packet(self.now, Flow::udp(address(SERVER), from), payload.into());
+        self.drain();
+    }
+
+    /// The next letter to `at`, if there is one.
+    pub(crate) fn letter(&mut self, at: SocketAddr) -> Option<Bytes> {
+        self.letters.get_mut(&at)?.pop_front()
+    }
+
+    /// How many letters wait at `at`.
+    pub(crate) fn waiting(&self, at: SocketAddr) -> usize {
+        self.letters.get(&at).map_or(0, VecDeque::len)
+    }
+
+    /// Lets virtual time pass, timer by timer.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(next) = self.server.poll_timeout().filter(|next| *next <= until) {
+            self.now = self.now.max(next);
+            self.server.handle_timeout(self.now);
+            self.drain();
+        }
+        self.now = until;
+        self.server.handle_timeout(self.now);
+        self.drain();
+    }
+
+    /// The network has lost the way to `to`.
+    pub(crate) fn unreachable(&mut self, to: SocketAddr) {
+        self.server
+            .handle_transport_error(self.now, Flow::udp(address(SERVER), to));
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.server.poll_output() {
+            match output {
+                Output::Transmit(transmit) => {
+                    self.letters
+                        .entry(transmit.flow.remote)
+                        .or_default()
+                        .push_back(transmit.payload);
+                }
+                Output::Media(command) => self.media(command),
+                Output::Event(Event::CallEnded(record)) => self.records.push(*record),
+                Output::Event(event) => self.events.push(event),
+                _ => {}
+            }
+        }
+    }
+
+    fn media(&mut self, command: Command) {
+        let answers = match &command {
+            Command::Open { id, .. } if self.ports_are_taken => {
+                vec![MediaEvent::OpenFailed { id: *id, port: 0 }]
+            }
+            Command::Open { id, .. } => vec![MediaEvent::Opened { id: *id }],
+            Command::Close { id } => {
+                let opened = self.commands.iter().find_map(|command| match command {
+                    Command::Open { id: of, a, b } if of == id => Some((*a, *b)),
+                    _ => None,
+                });
+                let (a, b) = opened.expect("what is closed was opened");
+                vec![
+                    MediaEvent::Closed {
+                        id: *id,
+                        streams: Vec::new(),
+                    },
+                    MediaEvent::Released { id: *id, a, b },
+                ]
+            }
+            Command::SetRemote { .. } | Command::Report { .. } => Vec::new(),
+        };
+        self.commands.push(command);
+        for answer in answers {
+            self.server.handle_media_event(self.now, answer);
+        }
+    }
+
+    /// Nothing is left over once every timer of the finished calls has run out.
+    pub(crate) fn assert_nothing_left(&mut self) {
+        self.pass(Duration::from_secs(120));
+        let counts = self.server.counts();
+        assert_eq!((counts.bridges, counts.ports), (0, 0), "{counts:?}");
+        assert!(counts.ua.is_empty(), "{counts:?}");
+    }
+}
+
+pub(crate) fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
