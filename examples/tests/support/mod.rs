@@ -1,0 +1,237 @@
+//! What the end-to-end tests share: real processes on loopback addresses, WAV files, skips.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    missing_debug_implementations,
+    clippy::assigning_clones,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::too_many_arguments,
+    reason = "a helper of tests, of which each uses a part"
+)]
+
+pub mod capture;
+pub mod wav;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The two files of the smallest telephone system: users u1 and u2, numbers 1 and 2.
+pub const REGFILE: &str = "[general]\nauth=100\nregister=100\nroute=100\n\n[u1]\npassword=secret1\n\n[u2]\npassword=secret2\n";
+/// Turns away callers without proof; gives each user a number.
+pub const REGEXROUTE: &str =
+    "[default]\n${username}^$=-;error=noauth\n^1$=return;called=u1\n^2$=return;called=u2\n";
+
+/// Says why a test does not run; in CI, where nothing may skip, it fails instead.
+pub fn skip(why: &str) {
+    assert!(
+        std::env::var_os("OFFHOOK_NO_SKIP").is_none(),
+        "would skip: {why}"
+    );
+    eprintln!("skipped: {why}");
+}
+
+/// Whether a program is on the search path.
+pub fn has_program(name: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(name).is_file()))
+}
+
+/// A child process that is ended with the test, whose standard output is collected line by line.
+pub struct Program {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    seen: Vec<String>,
+    name: &'static str,
+}
+
+impl Program {
+    /// Starts one of the workspace's own binaries.
+    pub fn start(name: &'static str, executable: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(executable);
+        command.args(arguments);
+        Self::spawn(name, command)
+    }
+
+    /// Starts any command; its standard error stays visible in the test's output.
+    pub fn spawn(name: &'static str, mut command: Command) -> Self {
+        let mut child = command
+            .env("RUST_LOG", "warn")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let lines = read_lines(child.stdout.take().expect("stdout is piped"));
+        Self {
+            child,
+            lines,
+            seen: Vec::new(),
+            name,
+        }
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Types on the program's standard input.
+    pub fn type_in(&mut self, text: &str) {
+        let stdin = self.child.stdin.as_mut().expect("stdin is piped");
+        stdin
+            .write_all(text.as_bytes())
+            .and_then(|()| stdin.flush())
+            .expect("the program reads its input");
+    }
+
+    /// Waits until a line contains `text` and returns that line.
+    pub fn wait_for(&mut self, text: &str, patience: Duration) -> String {
+        if let Some(line) = self.seen.iter().find(|line| line.contains(text)) {
+            return line.clone();
+        }
+        let deadline = Instant::now() + patience;
+        while let Ok(line) = self
+            .lines
+            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        {
+            self.seen.push(line.clone());
+            if line.contains(text) {
+                return line;
+            }
+        }
+        panic!(
+            "{} never said {text:?}; it said:\n{}",
+            self.name,
+            self.seen.join("\n")
+        );
+    }
+
+    /// Waits for the end; panics when the program is still running after `patience`.
+    pub fn finish(mut self, patience: Duration) -> (ExitStatus, String) {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+                self.seen.extend(self.lines.iter());
+                return (status, self.seen.join("\n"));
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{} does not end; it said:\n{}",
+                self.name,
+                {
+                    self.seen.extend(self.lines.try_iter());
+                    self.seen.join("\n")
+                }
+            );
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Asks the program to stop as Ctrl-C does, and waits for it.
+    pub fn interrupt(self, patience: Duration) -> (ExitStatus, String) {
+        let status = Command::new("kill")
+            .args(["-INT", &self.child.id().to_string()])
+            .status();
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "{} cannot be signalled",
+            self.name
+        );
+        self.finish(patience)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _already_gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+fn read_lines(stdout: ChildStdout) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Runs a command to its end and returns its standard output.
+pub fn output_of(command: &mut Command) -> String {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut text = String::new();
+    child
+        .stdout
+        .take()
+        .expect("stdout is piped")
+        .read_to_string(&mut text)
+        .expect("its output is text");
+    let status = child.wait().expect("a child can be waited for");
+    assert!(status.success(), "{command:?} ended with {status}:\n{text}");
+    text
+}
+
+/// A folder with `regfile.conf` and `regexroute.conf` of the smallest telephone system.
+pub fn config_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write(folder.path().join("regfile.conf"), REGFILE);
+    write(folder.path().join("regexroute.conf"), REGEXROUTE);
+    folder
+}
+
+/// Writes a file of a test.
+pub fn write(path: impl AsRef<Path>, text: &str) {
+    fs::write(path, text).expect("the test can write its files");
+}
+
+/// A path as an argument.
+pub fn text(path: &Path) -> &str {
+    path.to_str().expect("temporary paths are plain text")
+}
+
+/// A running server with the smallest telephone system.
+pub struct Server {
+    pub program: Program,
+    pub address: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    /// Starts the server on `address` (`127.0.x.y:port`) and waits until it listens.
+    pub fn start(address: &str, more: &[&str]) -> Self {
+        Self::start_in(config_folder(), address, more)
+    }
+
+    /// The same with a configuration folder of the test's own.
+    pub fn start_in(folder: tempfile::TempDir, address: &str, more: &[&str]) -> Self {
+        let config = text(folder.path()).to_owned();
+        let mut arguments = vec!["--config", &config, "--listen", address];
+        arguments.extend_from_slice(more);
+        let mut program = Program::start("server", env!("CARGO_BIN_EXE_server"), &arguments);
+        program.wait_for("listening", Duration::from_secs(10));
+        Self {
+            program,
+            address: address.to_owned(),
+            _folder: folder,
+        }
+    }
+}
+
+/// Where a test keeps a file for its processes.
+pub fn in_folder(folder: &tempfile::TempDir, name: &str) -> PathBuf {
+    folder.path().join(name)
+}
