@@ -80,7 +80,7 @@ fn ack_and_cancel_have_no_transaction_of_their_own() {
     desk.assert_empty();
 }
 
-// checklist: R3261-92
+// checklist: R3261-92, R6026-04
 #[test]
 fn a_response_matches_by_branch_and_method() {
     let mut desk = Desk::new();
