@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::panic)]
 
 mod conditions;
+mod nat;
 mod network;
 mod node;
 mod seeds;

@@ -15,6 +15,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::conditions::Conditions;
+use crate::nat::Nat;
 use crate::network::delivery::Delivery;
 use crate::node::{Node, NodeId};
 use crate::sighting::{Fate, Sighting, Statistics};
@@ -42,6 +43,7 @@ pub struct Network {
     partitions: BTreeSet<(IpAddr, IpAddr)>,
     unplugged: BTreeSet<IpAddr>,
     refusals: BTreeSet<(IpAddr, Transport)>,
+    nats: Vec<Nat>,
     nodes: Vec<Slot>,
     owners: BTreeMap<IpAddr, usize>,
     wakeups: BTreeSet<(Instant, usize)>,
@@ -87,6 +89,7 @@ impl Network {
             partitions: BTreeSet::new(),
             unplugged: BTreeSet::new(),
             refusals: BTreeSet::new(),
+            nats: Vec::new(),
             nodes: Vec::new(),
             owners: BTreeMap::new(),
             wakeups: BTreeSet::new(),
@@ -298,6 +301,17 @@ impl Network {
     /// Connections to an address are refused on this stream transport.
     pub fn refuse(&mut self, address: IpAddr, transport: Transport) {
         self.refusals.insert((address, transport));
+    }
+
+    /// Puts addresses behind a router with one public address. It lets in only who was written to
+    /// from inside within `lifetime`; after a longer silence the same phone gets another port.
+    ///
+    /// # Panics
+    ///
+    /// When a node has the public address.
+    pub fn add_nat(&mut self, public: IpAddr, inside: &[IpAddr], lifetime: Duration) {
+        assert!(!self.owners.contains_key(&public), "{public} is taken");
+        self.nats.push(Nat::new(public, inside, lifetime));
     }
 
     /// Replaces a node by a fresh one, as when its process is started again: its connections are

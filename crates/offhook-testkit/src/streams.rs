@@ -24,6 +24,8 @@ pub(crate) struct End {
     pub(crate) opening: Option<Flow>,
     /// The node that listens, and where.
     other: (usize, SocketAddr),
+    /// Our address as the other end sees it.
+    seen: SocketAddr,
 }
 
 /// All connections.
@@ -64,15 +66,16 @@ impl Streams {
         &mut self,
         now: Instant,
         asked: Flow,
-        opener: (usize, SocketAddr),
+        (node, local, seen): (usize, SocketAddr, SocketAddr),
         listener: (usize, SocketAddr),
     ) -> ConnectionId {
         let id = ConnectionId(self.last + 1);
         let peer = ConnectionId(self.last + 2);
         self.last += 2;
-        self.add((id, peer), now, asked.transport, opener, listener);
+        self.add((id, peer), now, asked.transport, (node, local), listener);
         if let Some(end) = self.ends.get_mut(&id) {
             end.opening = Some(asked);
+            end.seen = seen;
         }
         id
     }
@@ -85,7 +88,7 @@ impl Streams {
         end.opening = None;
         end.arrives_at = ready;
         let (peer, transport, listener) = (end.peer, end.flow.transport, end.other);
-        let opener = (end.node, end.flow.local);
+        let opener = (end.node, end.seen);
         self.add((peer, id), ready, transport, listener, opener);
     }
 
@@ -114,6 +117,7 @@ impl Streams {
             stuck_since: None,
             opening: None,
             other,
+            seen: local,
         };
         self.ends.insert(id, end);
     }

@@ -335,3 +335,56 @@ fn a_node_that_makes_no_progress_is_found_out() {
     network.add(A, Stuck(start));
     network.run_for(SECOND);
 }
+
+#[test]
+fn a_router_hides_its_inside_and_keeps_strangers_out() {
+    const PUBLIC: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
+    const C: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 3));
+    let (mut network, a, b) = pair(12, Conditions::perfect());
+    let c = network.add(C, Parrot::default());
+    network.add_nat(PUBLIC, &[A], SECOND * 60);
+    network.node_mut(b).echo = true;
+    send(&mut network, a, Flow::udp(at(A), at(B)), "one");
+    network.run_for(SECOND);
+    let seen = network.node(b).heard[0].1.remote;
+    assert_eq!(seen.ip(), PUBLIC);
+    assert_eq!(heard(&network, a), ["one"], "the answer comes back in");
+    assert_eq!(network.node(a).heard[0].1, Flow::udp(at(A), at(B)));
+
+    send(&mut network, c, Flow::udp(at(C), seen), "stranger");
+    send(&mut network, c, Flow::udp(at(C), at(A)), "around");
+    network.run_for(SECOND);
+    assert_eq!(
+        heard(&network, a),
+        ["one", "around"],
+        "only the router hides it"
+    );
+
+    network.run_for(SECOND * 30);
+    send(&mut network, a, Flow::udp(at(A), at(B)), "two");
+    network.run_for(SECOND * 61);
+    assert_eq!(
+        network.node(b).heard[1].1.remote,
+        seen,
+        "alive: the same port"
+    );
+    send(&mut network, b, Flow::udp(at(B), seen), "late");
+    send(&mut network, a, Flow::udp(at(A), at(B)), "three");
+    network.run_for(SECOND);
+    assert_ne!(
+        network.node(b).heard[2].1.remote,
+        seen,
+        "after silence another port"
+    );
+    assert!(!heard(&network, a).contains(&"late".to_owned()));
+
+    send(&mut network, a, stream(), "four");
+    network.run_for(SECOND);
+    let flow = network.node(b).heard[3].1;
+    assert_eq!((flow.transport, flow.remote.ip()), (Transport::Tcp, PUBLIC));
+    assert_eq!(
+        heard(&network, a).last().unwrap(),
+        "four",
+        "back on the connection"
+    );
+}

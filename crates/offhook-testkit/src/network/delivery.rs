@@ -10,6 +10,7 @@ use offhook_transaction::{ConnectionId, Flow, Transmit};
 use rand::RngExt as _;
 
 use crate::conditions::Conditions;
+use crate::nat::Nat;
 use crate::network::{Network, pair};
 use crate::sighting::Fate;
 
@@ -70,23 +71,29 @@ impl Network {
     pub(super) fn send_datagram(
         &mut self,
         transport: Option<Transport>,
-        from: SocketAddr,
+        sender: SocketAddr,
         to: SocketAddr,
         payload: &Bytes,
     ) {
+        let from = self.translated(sender, to);
         let link = self.link(from.ip(), to.ip());
-        if self.is_cut(from.ip(), to.ip()) {
+        let inside = self.inside(from, to);
+        let receiver = inside.unwrap_or(to);
+        if self.is_cut(sender.ip(), receiver.ip()) {
             self.note(transport, from, to, payload, Fate::CutOff);
             return;
         }
-        if !self.owners.contains_key(&to.ip()) {
+        let Some(to) = inside.filter(|inside| self.owners.contains_key(&inside.ip())) else {
             self.note(transport, from, to, payload, Fate::Undeliverable);
-            if let (true, Some(_), Some(node)) = (link.icmp, transport, self.owner(from)) {
+            let nobody = !self.nats.iter().any(|nat| nat.is_public(to.ip()));
+            if let (true, Some(_), Some(node)) =
+                (link.icmp && nobody, transport, self.owner(sender))
+            {
                 let delay = self.latency(&link);
-                self.fail(node, Flow::udp(from, to), delay);
+                self.fail(node, Flow::udp(sender, to), delay);
             }
             return;
-        }
+        };
         if self.chance(link.loss) {
             self.note(transport, from, to, payload, Fate::Lost);
             return;
@@ -115,6 +122,24 @@ impl Network {
                 payload,
             };
             self.schedule(self.now + delay, delivery);
+        }
+    }
+
+    /// The source address as the world sees it.
+    fn translated(&mut self, from: SocketAddr, to: SocketAddr) -> SocketAddr {
+        let now = self.now;
+        let mut nats = self.nats.iter_mut();
+        match nats.find(|nat| nat.is_outward(from.ip(), to.ip())) {
+            Some(nat) => nat.outward(now, from, to),
+            None => from,
+        }
+    }
+
+    /// The address that a packet reaches; none where a router does not let it in.
+    fn inside(&self, from: SocketAddr, to: SocketAddr) -> Option<SocketAddr> {
+        match self.nats.iter().find(|nat| nat.is_public(to.ip())) {
+            Some(nat) => nat.inward(self.now, from, to.port()),
+            None => Some(to),
         }
     }
 
@@ -179,9 +204,16 @@ impl Network {
         let slot = &mut self.nodes[index];
         let local = SocketAddr::new(flow.local.ip(), slot.next_port);
         slot.next_port = slot.next_port.checked_add(1).unwrap_or(49_152);
-        let opener = (index, local);
+        let outward = |nat: &&mut Nat| nat.is_outward(local.ip(), flow.remote.ip());
+        let seen = self
+            .nats
+            .iter_mut()
+            .find(outward)
+            .map_or(local, Nat::stream);
         let listener = (listener, flow.remote);
-        let id = self.streams.begin(self.now, flow, opener, listener);
+        let id = self
+            .streams
+            .begin(self.now, flow, (index, local, seen), listener);
         if !cut {
             self.establish(id);
         }
