@@ -8,13 +8,42 @@ use offhook_rtp::id::PayloadType;
 use offhook_rtp::packet::RtpPacket;
 use offhook_rtp::sequence::{SequenceUnwrapper, timestamp_distance};
 
+use crate::units::to_units;
+
+mod delay;
+
+use delay::Delays;
+
+/// How long playing may go on without a decision about the delay.
+const DECIDE_EVERY: u16 = 8;
+/// Frames between two changes of the delay.
+const REST: u32 = 4;
+/// Frames without packets after which the delay may be chosen anew: nobody hears it.
+const PAUSE: u32 = 10;
+/// A stream that jumps farther than this begins anew.
+const JUMP: Duration = Duration::from_secs(5);
+
+/// How a [`JitterBuffer`] waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// As long as it pays, by the E-model.
+    Adaptive {
+        /// Never shorter.
+        least: Duration,
+        /// Never longer.
+        most: Duration,
+    },
+    /// Always so long after the first packet.
+    Fixed(Duration),
+}
+
 /// Delays and limits of a [`JitterBuffer`].
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Timestamp units a second.
     pub clock_rate: u32,
-    /// How long the first packet waits.
-    pub start_delay: Duration,
+    /// How long packets wait.
+    pub waiting: Waiting,
     /// Packets kept at most; when more come the oldest are thrown away.
     pub max_packets: usize,
 }
@@ -23,8 +52,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             clock_rate: 8000,
-            start_delay: Duration::from_millis(60),
-            max_packets: 64,
+            waiting: Waiting::Adaptive {
+                least: Duration::from_millis(10),
+                most: Duration::from_millis(400),
+            },
+            max_packets: 100,
         }
     }
 }
@@ -36,7 +68,7 @@ pub enum Pushed {
     Queued,
     /// Its time was over.
     Late,
-    /// It is there already.
+    /// It is there already, or was played.
     Duplicate,
 }
 
@@ -45,7 +77,14 @@ pub enum Pushed {
 pub enum Pulled {
     /// This packet.
     Packet(Queued),
-    /// A packet is missing here: conceal.
+    /// This packet, and it may be shortened: there is more waiting than needed.
+    Hasten(Queued),
+    /// Something of the player's own, so many units long: packets need more time.
+    Wait {
+        /// At most a frame.
+        units: u32,
+    },
+    /// A packet is missing here: conceal a frame.
     Lost,
     /// The sender is silent, or has not begun.
     Silence,
@@ -56,88 +95,299 @@ pub enum Pulled {
 pub struct Queued {
     /// What the payload is.
     pub payload_type: PayloadType,
+    /// How long it lasts, in timestamp units.
+    pub units: u32,
     /// The payload.
     pub payload: Bytes,
+    timestamp: u32,
 }
 
-/// A playout buffer of one stream. It never plays a packet twice or out of order.
+/// What a [`JitterBuffer`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Packets handed out.
+    pub played: u64,
+    /// Packets that came when their time was over.
+    pub late: u64,
+    /// Packets that came twice.
+    pub duplicates: u64,
+    /// Frames for which there was no packet.
+    pub missing: u64,
+    /// Frames inserted to gain time.
+    pub waits: u64,
+    /// Packets handed out to be shortened.
+    pub hastens: u64,
+    /// Packets thrown away because too many waited.
+    pub overflow: u64,
+}
+
+/// A playout buffer of one stream.
+///
+/// It never plays a packet twice or out of order. The player asks for a packet whenever it runs short, at its own
+/// pace; a difference between the sender's and the player's clock is evened out like any other change of delay.
 #[derive(Debug)]
 pub struct JitterBuffer {
     config: Config,
     unwrapper: SequenceUnwrapper,
-    waiting: BTreeMap<u64, (u32, Queued)>,
-    /// Timestamp of what is played next, the extended number of the last played, and when playing starts.
-    next: Option<(u32, u64)>,
-    start: Option<Instant>,
+    waiting: BTreeMap<u64, Queued>,
+    delays: Delays,
+    start: Option<Start>,
+    playing: Option<Playing>,
+    /// Playing delay aimed at, in units relative to the first packet's arrival.
+    target: i32,
+    undecided: u16,
+    newest: Option<u64>,
+    counts: Counts,
+}
+
+/// The first packet: all delays are relative to it.
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    at: Instant,
+    timestamp: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Playing {
+    /// Timestamp of what is played next.
+    next: u32,
+    /// Extended sequence number of the last packet handed out.
+    played: u64,
+    /// Frames since the last packet was handed out.
+    idle: u32,
+    /// Frames since the delay was last changed.
+    steady: u32,
+}
+
+impl Playing {
+    /// Whether something of that timestamp comes too late. In a pause nothing does.
+    const fn is_past(&self, timestamp: u32) -> bool {
+        self.idle < PAUSE && timestamp_distance(timestamp, self.next) < 0
+    }
 }
 
 impl JitterBuffer {
     /// An empty buffer.
-    pub const fn new(config: Config) -> Self {
+    pub fn new(config: Config) -> Self {
         Self {
-            config,
             unwrapper: SequenceUnwrapper::new(),
             waiting: BTreeMap::new(),
-            next: None,
+            delays: Delays::new(config.clock_rate),
             start: None,
+            playing: None,
+            target: 0,
+            undecided: 0,
+            newest: None,
+            counts: Counts::default(),
+            config,
         }
     }
 
-    /// Takes a packet in.
-    pub fn push(&mut self, now: Instant, packet: &RtpPacket<'_>) -> Pushed {
-        let number = self.unwrapper.unwrap(packet.sequence());
-        if let Some((next, played)) = self.next
-            && (number <= played || timestamp_distance(packet.timestamp(), next) < 0)
-        {
-            return Pushed::Late;
+    /// Forgets the stream, for a new one; the counts stay.
+    pub fn reset(&mut self) {
+        let counts = self.counts;
+        *self = Self::new(self.config.clone());
+        self.counts = counts;
+    }
+
+    /// Takes in a packet that lasts `units`.
+    pub fn push(&mut self, now: Instant, packet: &RtpPacket<'_>, units: u32) -> Pushed {
+        let timestamp = packet.timestamp();
+        if self.has_jumped(timestamp) {
+            self.reset();
         }
+        let start = *self.start.get_or_insert(Start { at: now, timestamp });
+        let number = self.unwrapper.unwrap(packet.sequence());
         if self.waiting.contains_key(&number) {
+            self.counts.duplicates += 1;
             return Pushed::Duplicate;
+        }
+        self.learn(now, start, number, timestamp);
+        if let Some(playing) = &self.playing
+            && (number <= playing.played || playing.is_past(timestamp))
+        {
+            self.counts.late += 1;
+            return Pushed::Late;
         }
         if self.waiting.len() >= self.config.max_packets {
             self.waiting.pop_first();
+            self.counts.overflow += 1;
         }
         let queued = Queued {
             payload_type: packet.payload_type(),
+            units,
             payload: Bytes::copy_from_slice(packet.payload()),
+            timestamp,
         };
-        self.waiting.insert(number, (packet.timestamp(), queued));
-        self.start.get_or_insert(now + self.config.start_delay);
+        self.waiting.insert(number, queued);
         Pushed::Queued
     }
 
-    /// What is to be played for the next `units` of the timestamp clock. A packet may be longer or shorter than that:
-    /// the caller plays it whole before it asks again.
-    pub fn pull(&mut self, now: Instant, units: u32) -> Pulled {
-        if self.start.is_none_or(|start| now < start) {
+    fn has_jumped(&self, timestamp: u32) -> bool {
+        let limit = to_units(JUMP, self.config.clock_rate);
+        let newest = self
+            .waiting
+            .last_key_value()
+            .map(|(_, queued)| queued.timestamp);
+        let known = newest.or(self.playing.map(|playing| playing.next));
+        known.is_some_and(|known| timestamp_distance(timestamp, known).unsigned_abs() > limit)
+    }
+
+    fn learn(&mut self, now: Instant, start: Start, number: u64, timestamp: u32) {
+        let delay = self.delay_at(now, start, timestamp);
+        self.delays.add(delay);
+        if let Some(newest) = self.newest
+            && number > newest + 1
+        {
+            self.delays.add_lost(
+                u16::try_from(number - newest - 1)
+                    .unwrap_or(u16::MAX)
+                    .min(100),
+            );
+        }
+        self.newest = Some(self.newest.map_or(number, |newest| newest.max(number)));
+        self.undecided += 1;
+        // A packet behind its time is news; otherwise a look now and then is enough.
+        if self.undecided >= DECIDE_EVERY || delay > self.target {
+            self.undecided = 0;
+            self.decide();
+        }
+    }
+
+    fn decide(&mut self) {
+        let units =
+            |time| i32::try_from(to_units(time, self.config.clock_rate)).unwrap_or(i32::MAX);
+        self.target = match self.config.waiting {
+            Waiting::Fixed(delay) => units(delay),
+            Waiting::Adaptive { least, most } => {
+                let earliest = self.delays.earliest();
+                self.delays
+                    .target()
+                    .clamp(earliest + units(least), earliest + units(most))
+            }
+        };
+    }
+
+    /// How much later than the first packet's something of that timestamp is at `now`.
+    fn delay_at(&self, now: Instant, start: Start, timestamp: u32) -> i32 {
+        let elapsed = to_units(
+            now.saturating_duration_since(start.at),
+            self.config.clock_rate,
+        );
+        timestamp_distance(elapsed.wrapping_add(start.timestamp), timestamp)
+    }
+
+    /// What to play for the next `frame` units. `ahead` is what the player still has, in units. A packet may be
+    /// longer or shorter than a frame: the player plays it whole before it asks again.
+    pub fn pull(&mut self, now: Instant, frame: u32, ahead: u32) -> Pulled {
+        let Some(start) = self.start else {
+            return Pulled::Silence;
+        };
+        self.drop_overtaken();
+        let Some((number, timestamp)) = self.first() else {
+            return self.starve(now, start, frame, ahead);
+        };
+        let Some(mut playing) = self.playing.filter(|playing| playing.idle < PAUSE) else {
+            // The first packet, or the first after a pause: it waits exactly as long as it should.
+            if self.delay_at(now, start, timestamp) < self.target {
+                return Pulled::Silence;
+            }
+            self.playing = Some(Playing {
+                next: timestamp,
+                played: number - 1,
+                idle: 0,
+                steady: 0,
+            });
+            return self.hand_out(false);
+        };
+        playing.steady = playing.steady.saturating_add(1);
+        self.playing = Some(playing);
+        let delay = self.delay_at(now, start, playing.next);
+        let gap = timestamp_distance(timestamp, playing.next);
+        if gap > 0 {
+            // In sequence, but later by the clock: the sender made a pause.
+            let silent = number == playing.played + 1;
+            return self.pass_time(frame, ahead, silent, delay < self.target);
+        }
+        let rested = playing.steady >= REST;
+        if delay < self.target && rested {
+            return self.wait(frame, ahead);
+        }
+        // What the player holds beside whole frames is delay that gains no time for packets.
+        let spare = timestamp_distance(ahead, frame / 4) > 0;
+        let slow = timestamp_distance(frame, 0) <= delay - self.target;
+        self.hand_out(rested && (spare || slow))
+    }
+
+    fn first(&self) -> Option<(u64, u32)> {
+        self.waiting
+            .first_key_value()
+            .map(|(number, queued)| (*number, queued.timestamp))
+    }
+
+    /// Packets whose place was passed over while they waited behind a missing one.
+    fn drop_overtaken(&mut self) {
+        let Some(playing) = self.playing else { return };
+        while let Some((_, timestamp)) = self.first() {
+            if !playing.is_past(timestamp) {
+                return;
+            }
+            self.waiting.pop_first();
+            self.counts.late += 1;
+        }
+    }
+
+    fn starve(&mut self, now: Instant, start: Start, frame: u32, ahead: u32) -> Pulled {
+        let Some(playing) = self.playing else {
+            return Pulled::Silence;
+        };
+        let is_early = self.delay_at(now, start, playing.next) < self.target;
+        self.pass_time(frame, ahead, playing.idle >= PAUSE, is_early)
+    }
+
+    /// There is no packet for this frame.
+    fn pass_time(&mut self, frame: u32, ahead: u32, silent: bool, is_early: bool) -> Pulled {
+        let Some(playing) = &mut self.playing else {
+            return Pulled::Silence;
+        };
+        if is_early && !silent {
+            return self.wait(frame, ahead);
+        }
+        playing.next = playing.next.wrapping_add(frame);
+        playing.idle = playing.idle.saturating_add(1);
+        if silent {
             return Pulled::Silence;
         }
-        let Some((number, (timestamp, _))) = self.waiting.first_key_value() else {
-            if let Some((next, _)) = &mut self.next {
-                *next = next.wrapping_add(units);
-            }
-            return if self.next.is_some() {
-                Pulled::Lost
-            } else {
-                Pulled::Silence
-            };
-        };
-        let (number, timestamp) = (*number, *timestamp);
-        if let Some((next, played)) = &mut self.next {
-            let ahead = timestamp_distance(timestamp, *next);
-            if ahead > 0 && ahead < 10 * 8000 {
-                *next = next.wrapping_add(units);
-                return if number == *played + 1 {
-                    Pulled::Silence
-                } else {
-                    Pulled::Lost
-                };
-            }
+        self.counts.missing += 1;
+        Pulled::Lost
+    }
+
+    const fn wait(&mut self, frame: u32, ahead: u32) -> Pulled {
+        if let Some(playing) = &mut self.playing {
+            playing.steady = 0;
         }
-        let Some((_, (_, queued))) = self.waiting.pop_first() else {
+        self.counts.waits += 1;
+        // Just so much that the player asks again a whole frame later.
+        let units = frame.saturating_sub(ahead);
+        Pulled::Wait {
+            units: if units == 0 { 1 } else { units },
+        }
+    }
+
+    fn hand_out(&mut self, hasten: bool) -> Pulled {
+        let (Some((number, queued)), Some(playing)) = (self.waiting.pop_first(), &mut self.playing)
+        else {
             return Pulled::Silence;
         };
-        self.next = Some((timestamp.wrapping_add(units), number));
+        playing.next = queued.timestamp.wrapping_add(queued.units);
+        playing.played = number;
+        playing.idle = 0;
+        self.counts.played += 1;
+        if hasten {
+            playing.steady = 0;
+            self.counts.hastens += 1;
+            return Pulled::Hasten(queued);
+        }
         Pulled::Packet(queued)
     }
 
@@ -149,5 +399,16 @@ impl JitterBuffer {
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// What was done so far.
+    pub const fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// How long a packet that took the shortest way waits now.
+    pub fn delay(&self) -> Duration {
+        let waits = self.target - self.delays.earliest();
+        crate::units::from_units(u32::try_from(waits).unwrap_or(0), self.config.clock_rate)
     }
 }

@@ -1,8 +1,13 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod comfort_noise;
+pub mod concealment;
 pub mod jitter_buffer;
 pub mod latch;
 pub mod port_pool;
 pub mod relay;
 pub mod session;
+pub mod time_scale;
+
+mod units;

@@ -182,7 +182,8 @@ impl Session {
                 .push_back(Output::Event(Event::FirstPacket { from }));
         }
         if self.codec_of(packet.payload_type()).is_some() {
-            self.buffer.push(now, &packet);
+            let units = u32::try_from(packet.payload().len()).unwrap_or(0);
+            self.buffer.push(now, &packet, units);
         }
     }
 
@@ -198,8 +199,9 @@ impl Session {
     /// The next 20 ms to play; silence when there is nothing.
     pub fn play(&mut self, now: Instant) -> [i16; FRAME] {
         while self.decoded.len() < FRAME {
-            match self.buffer.pull(now, FRAME_UNITS) {
-                Pulled::Packet(packet) => {
+            let ahead = u32::try_from(self.decoded.len()).unwrap_or(0);
+            match self.buffer.pull(now, FRAME_UNITS, ahead) {
+                Pulled::Packet(packet) | Pulled::Hasten(packet) => {
                     let mut samples = vec![0; packet.payload.len()];
                     match self.codec_of(packet.payload_type) {
                         Some(Codec::Pcmu) => ulaw::decode_slice(&packet.payload, &mut samples),
@@ -208,7 +210,7 @@ impl Session {
                     };
                     self.decoded.extend(samples);
                 }
-                Pulled::Lost | Pulled::Silence => {
+                Pulled::Lost | Pulled::Wait { .. } | Pulled::Silence => {
                     self.decoded
                         .extend(std::iter::repeat_n(0, FRAME - self.decoded.len()));
                 }

@@ -11,7 +11,7 @@ use offhook_rtp::packet::{Header, RtpPacketMut};
 use offhook_rtp::rtcp::report::ReportBlock;
 use offhook_rtp::sequence::SequenceNumber;
 
-use super::inbound::to_units;
+use crate::units::to_units;
 
 /// The newest packet passed, as the listener saw it.
 #[derive(Debug, Clone, Copy)]

@@ -8,6 +8,8 @@ use offhook_rtp::packet::RtpPacket;
 use offhook_rtp::quality::{Conditions, Rating};
 use offhook_rtp::reception::ReceptionStatistics;
 
+use crate::units::{from_units, to_units};
+
 use super::command::{Side, StreamReport};
 
 /// Streams of one leg that are kept for the report; the counts of further ones go into the last.
@@ -138,16 +140,4 @@ impl Inbound {
             last: stream.last,
         })
     }
-}
-
-/// A time in timestamp units, modulo 2^32.
-#[expect(clippy::cast_possible_truncation, reason = "timestamps wrap")]
-pub(crate) fn to_units(time: Duration, clock_rate: u32) -> u32 {
-    let rate = u64::from(clock_rate);
-    let below_second = u64::from(time.subsec_nanos()) * rate / 1_000_000_000;
-    (time.as_secs().wrapping_mul(rate).wrapping_add(below_second)) as u32
-}
-
-pub(crate) fn from_units(units: u32, clock_rate: u32) -> Duration {
-    Duration::from_nanos(u64::from(units) * 1_000_000_000 / u64::from(clock_rate.max(1)))
 }
