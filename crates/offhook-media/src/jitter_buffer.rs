@@ -1,12 +1,12 @@
 //! Evens out the arrival of voice packets: what came early waits, what did not come in time is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use offhook_rtp::id::PayloadType;
 use offhook_rtp::packet::RtpPacket;
-use offhook_rtp::sequence::{SequenceUnwrapper, timestamp_distance};
+use offhook_rtp::sequence::{SequenceNumber, SequenceUnwrapper, timestamp_distance};
 
 use crate::units::to_units;
 
@@ -137,6 +137,8 @@ pub struct JitterBuffer {
     target: i32,
     undecided: u16,
     newest: Option<u64>,
+    /// Packets of the stream that are not voice, by extended number: they leave no gap.
+    other: BTreeSet<u64>,
     counts: Counts,
 }
 
@@ -178,6 +180,7 @@ impl JitterBuffer {
             target: 0,
             undecided: 0,
             newest: None,
+            other: BTreeSet::new(),
             counts: Counts::default(),
             config,
         }
@@ -196,7 +199,10 @@ impl JitterBuffer {
         if self.has_jumped(timestamp) {
             self.reset();
         }
-        let start = *self.start.get_or_insert(Start { at: now, timestamp });
+        let start = match self.start {
+            Some(start) => start,
+            None => self.begin(now, timestamp),
+        };
         let number = self.unwrapper.unwrap(packet.sequence());
         if self.waiting.contains_key(&number) {
             self.counts.duplicates += 1;
@@ -223,6 +229,24 @@ impl JitterBuffer {
         Pushed::Queued
     }
 
+    /// Takes note of a packet of the stream that is not voice (a telephone event): that its number is missing among
+    /// the voice packets does not mean that voice was lost.
+    pub fn pass_over(&mut self, sequence: SequenceNumber) {
+        let number = self.unwrapper.unwrap(sequence);
+        self.note_number(number);
+        self.other.insert(number);
+        if self.other.len() > self.config.max_packets {
+            self.other.pop_first();
+        }
+    }
+
+    fn begin(&mut self, now: Instant, timestamp: u32) -> Start {
+        let start = Start { at: now, timestamp };
+        self.start = Some(start);
+        self.decide();
+        start
+    }
+
     fn has_jumped(&self, timestamp: u32) -> bool {
         let limit = to_units(JUMP, self.config.clock_rate);
         let newest = self
@@ -236,22 +260,31 @@ impl JitterBuffer {
     fn learn(&mut self, now: Instant, start: Start, number: u64, timestamp: u32) {
         let delay = self.delay_at(now, start, timestamp);
         self.delays.add(delay);
-        if let Some(newest) = self.newest
-            && number > newest + 1
-        {
-            self.delays.add_lost(
-                u16::try_from(number - newest - 1)
-                    .unwrap_or(u16::MAX)
-                    .min(100),
-            );
-        }
-        self.newest = Some(self.newest.map_or(number, |newest| newest.max(number)));
+        self.note_number(number);
         self.undecided += 1;
         // A packet behind its time is news; otherwise a look now and then is enough.
         if self.undecided >= DECIDE_EVERY || delay > self.target {
             self.undecided = 0;
             self.decide();
         }
+    }
+
+    fn note_number(&mut self, number: u64) {
+        if let Some(newest) = self.newest
+            && number > newest + 1
+        {
+            let lost = u16::try_from(number - newest - 1).unwrap_or(u16::MAX);
+            self.delays.add_lost(lost.min(100));
+        }
+        self.newest = Some(self.newest.map_or(number, |newest| newest.max(number)));
+    }
+
+    /// Whether all numbers between two voice packets are those of other packets.
+    fn is_whole(&self, played: u64, next: u64) -> bool {
+        let between = next.saturating_sub(played + 1);
+        between == 0
+            || usize::try_from(between)
+                .is_ok_and(|between| self.other.range(played + 1..next).count() == between)
     }
 
     fn decide(&mut self) {
@@ -306,7 +339,7 @@ impl JitterBuffer {
         let gap = timestamp_distance(timestamp, playing.next);
         if gap > 0 {
             // In sequence, but later by the clock: the sender made a pause.
-            let silent = number == playing.played + 1;
+            let silent = self.is_whole(playing.played, number);
             return self.pass_time(frame, ahead, silent, delay < self.target);
         }
         let rested = playing.steady >= REST;
@@ -342,7 +375,8 @@ impl JitterBuffer {
             return Pulled::Silence;
         };
         let is_early = self.delay_at(now, start, playing.next) < self.target;
-        self.pass_time(frame, ahead, playing.idle >= PAUSE, is_early)
+        let silent = playing.idle >= PAUSE || self.other.contains(&(playing.played + 1));
+        self.pass_time(frame, ahead, silent, is_early)
     }
 
     /// There is no packet for this frame.

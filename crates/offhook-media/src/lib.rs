@@ -3,11 +3,13 @@
 
 pub mod comfort_noise;
 pub mod concealment;
+pub mod dtmf;
 pub mod jitter_buffer;
 pub mod latch;
 pub mod port_pool;
 pub mod relay;
 pub mod session;
 pub mod time_scale;
+pub mod tone;
 
 mod units;

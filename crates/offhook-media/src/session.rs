@@ -2,26 +2,32 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use bytes::{BufMut, Bytes, BytesMut};
-use offhook_rtp::g711::{alaw, ulaw};
+use bytes::Bytes;
+use offhook_rtp::collision::Verdict;
 use offhook_rtp::id::{PayloadType, Ssrc};
-use offhook_rtp::packet::{Header, RtpPacket};
-use offhook_rtp::sequence::SequenceNumber;
+use offhook_rtp::packet::RtpPacket;
+use offhook_rtp::quality::{Conditions, Rating};
+use offhook_rtp::rtcp::is_rtcp;
+use offhook_rtp::telephone_event::EventCode;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::jitter_buffer::{self, JitterBuffer, Pulled};
-use crate::latch::{Admission, Ear, Latch};
-use crate::relay::inbound::Inbound;
-use crate::relay::{Side, StreamReport};
+use crate::jitter_buffer::Counts;
+use crate::latch::Latch;
+use crate::relay::StreamReport;
+
+mod control;
+mod incoming;
+mod outgoing;
+
+use control::Control;
+use incoming::Incoming;
+use outgoing::Outgoing;
 
 /// Samples in a frame: 20 ms at 8000 Hz (RFC 3551 §4.2).
 pub const FRAME: usize = 160;
-
-/// The same in timestamp units.
-const FRAME_UNITS: u32 = 160;
 
 /// The two codecs of a phone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,19 +38,60 @@ pub enum Codec {
     Pcma,
 }
 
+impl Codec {
+    /// Its static payload type (RFC 3551 §6).
+    pub const fn payload_type(self) -> PayloadType {
+        match self {
+            Self::Pcmu => PayloadType::PCMU,
+            Self::Pcma => PayloadType::PCMA,
+        }
+    }
+}
+
 /// What was negotiated for a stream.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where our voice goes, and where theirs should come from.
     pub remote: SocketAddr,
-    /// Where RTCP goes.
+    /// Where RTCP goes; equal to `remote` when both share a port (RFC 5761).
     pub remote_rtcp: SocketAddr,
+    /// Whether the far end's real address may be learned.
+    pub latch: Latch,
     /// What we send.
     pub codec: Codec,
     /// The number the far end expects for it.
     pub send: PayloadType,
     /// The numbers the far end may use, each with its meaning.
     pub receive: Vec<(PayloadType, Codec)>,
+    /// Telephone events (RFC 4733), where negotiated: the number to send, and the one to expect. Without them digits
+    /// are sent as tones in the voice.
+    pub telephone_event: Option<(PayloadType, PayloadType)>,
+    /// The number that comfort noise comes under (RFC 3389).
+    pub comfort_noise: Option<PayloadType>,
+    /// Whether to listen for digits in the voice itself.
+    pub in_band_digits: bool,
+}
+
+impl Config {
+    /// A far end at `remote` with RTCP one port higher: `codec` both ways, the other of the two also understood, no
+    /// telephone events, comfort noise under its static number.
+    pub fn new(remote: SocketAddr, codec: Codec) -> Self {
+        let control = SocketAddr::new(remote.ip(), remote.port().wrapping_add(1));
+        Self {
+            remote,
+            remote_rtcp: control,
+            latch: Latch::Never,
+            codec,
+            send: codec.payload_type(),
+            receive: vec![
+                (PayloadType::PCMU, Codec::Pcmu),
+                (PayloadType::PCMA, Codec::Pcma),
+            ],
+            telephone_event: None,
+            comfort_noise: Some(PayloadType::COMFORT_NOISE),
+            in_band_digits: false,
+        }
+    }
 }
 
 /// What a [`Session`] wants done.
@@ -65,50 +112,106 @@ pub enum Output {
 
 /// What a [`Session`] tells the phone.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Event {
     /// The far end's first voice packet came.
     FirstPacket {
         /// From where.
         from: SocketAddr,
     },
+    /// The far end pressed a key.
+    DigitBegan {
+        /// Which: `0`-`9`, `*`, `#`, `A`-`D`.
+        digit: char,
+    },
+    /// The far end let a key go.
+    DigitEnded {
+        /// Which.
+        digit: char,
+        /// How long it was down, as far as known.
+        duration: Duration,
+    },
+    /// A telephone event that is no key, such as the hook flash.
+    TelephoneEvent {
+        /// Its number (RFC 4733 §7).
+        event: EventCode,
+    },
+    /// The far end said goodbye (RTCP BYE).
+    Left,
+}
+
+/// How a digit goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DigitSent {
+    /// As telephone events.
+    AsEvent,
+    /// As a tone in the voice, for telephone events were not negotiated.
+    InBand,
+    /// Not at all: it is no key.
+    NotADigit,
+}
+
+/// What is known of a stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statistics {
+    /// Our source.
+    pub ssrc: Ssrc,
+    /// Packets sent.
+    pub sent_packets: u64,
+    /// Payload octets sent.
+    pub sent_octets: u64,
+    /// Every stream received, in the order of their beginning.
+    pub received: Vec<StreamReport>,
+    /// What the jitter buffer did.
+    pub playout: Counts,
+    /// How long packets wait in it now.
+    pub playout_delay: Duration,
+    /// To the far end and back, once RTCP told.
+    pub round_trip: Option<Duration>,
+    /// What the far end lost of our packets since its report before, in 0.0 to 1.0.
+    pub remote_loss: Option<f32>,
+    /// The jitter of our packets at the far end.
+    pub remote_jitter: Option<Duration>,
+    /// How it sounds here: a mean opinion score of 1.0 to 4.5 by the E-model, late packets counted as lost.
+    pub mos: f32,
 }
 
 /// One voice stream. Feed it a frame every 20 ms, and take one from it every 20 ms.
 ///
 /// The contract: *feed one thing, drain [`Self::poll_output`] until `None`, sleep until [`Self::poll_timeout`].*
+///
+/// ```
+/// use std::time::Instant;
+/// use offhook_media::session::{Codec, Config, Output, Session};
+///
+/// let now = Instant::now();
+/// let far_end = "192.0.2.2:6000".parse()?;
+/// let mut session = Session::new(now, Config::new(far_end, Codec::Pcmu), [7; 32]);
+/// session.send_frame(now, &[0; 160]);
+/// let Some(Output::Transmit { rtcp: false, to, payload }) = session.poll_output() else { panic!() };
+/// assert_eq!((to, payload.len()), (far_end, 172));
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
 #[derive(Debug)]
 pub struct Session {
     config: Config,
-    ssrc: Ssrc,
-    sequence: SequenceNumber,
-    timestamp: u32,
-    /// The next packet is the first after silence.
-    talkspurt: bool,
-    sent_packets: u64,
-    sent_octets: u64,
-    ear: Ear,
-    inbound: Inbound,
-    buffer: JitterBuffer,
-    decoded: VecDeque<i16>,
+    random: StdRng,
+    outgoing: Outgoing,
+    incoming: Incoming,
+    control: Control,
     output: VecDeque<Output>,
 }
 
 impl Session {
     /// A stream that begins now. `seed` must be unguessable: source, sequence and timestamp start from it
     /// (RFC 3550 §5.1).
-    pub fn new(_now: Instant, config: Config, seed: [u8; 32]) -> Self {
+    pub fn new(now: Instant, config: Config, seed: [u8; 32]) -> Self {
         let mut random = StdRng::from_seed(seed);
         Self {
-            ssrc: Ssrc::new(random.random()),
-            sequence: SequenceNumber::new(random.random()),
-            timestamp: random.random(),
-            talkspurt: true,
-            sent_packets: 0,
-            sent_octets: 0,
-            ear: Ear::new(config.remote, Latch::Never),
-            inbound: Inbound::default(),
-            buffer: JitterBuffer::new(jitter_buffer::Config::default()),
-            decoded: VecDeque::new(),
+            outgoing: Outgoing::new(&mut random),
+            incoming: Incoming::new(&config, random.random()),
+            control: Control::new(now, &mut random),
+            random,
             output: VecDeque::new(),
             config,
         }
@@ -116,119 +219,111 @@ impl Session {
 
     /// Takes up a new description (a re-INVITE): our source, sequence and timestamp go on.
     pub fn set_config(&mut self, config: Config) {
-        self.ear.set_signalled(config.remote, Latch::Never);
+        self.incoming.ear.set_signalled(config.remote, config.latch);
         self.config = config;
     }
 
-    /// Sends 20 ms of voice.
+    /// Sends 20 ms of voice; or of a digit, while one goes out.
     pub fn send_frame(&mut self, _now: Instant, samples: &[i16; FRAME]) {
-        let mut payload = [0; FRAME];
-        match self.config.codec {
-            Codec::Pcmu => ulaw::encode_slice(samples, &mut payload),
-            Codec::Pcma => alaw::encode_slice(samples, &mut payload),
-        };
-        let header = Header {
-            marker: std::mem::take(&mut self.talkspurt),
-            payload_type: self.config.send,
-            sequence: self.sequence,
-            timestamp: self.timestamp,
-            ssrc: self.ssrc,
-        };
-        self.sequence = self.sequence.next();
-        self.advance_timestamp();
-        let Some(to) = self.ear.destination() else {
-            return;
-        };
-        let mut datagram = BytesMut::with_capacity(12 + FRAME);
-        datagram.put_slice(&header.to_bytes());
-        datagram.put_slice(&payload);
-        self.sent_packets += 1;
-        self.sent_octets += FRAME as u64;
-        self.output.push_back(Output::Transmit {
-            rtcp: false,
-            to,
-            payload: datagram.freeze(),
-        });
+        self.tick(Some(samples));
     }
 
-    /// Lets 20 ms pass without sending (muted or on hold): the timestamp goes on (RFC 3550 §5.1).
+    /// Lets 20 ms pass without voice (muted or on hold): the timestamp goes on (RFC 3550 §5.1), and so do digits.
     pub fn skip_frame(&mut self) {
-        self.advance_timestamp();
-        self.talkspurt = true;
+        self.tick(None);
     }
 
-    const fn advance_timestamp(&mut self) {
-        self.timestamp = self.timestamp.wrapping_add(FRAME_UNITS);
+    fn tick(&mut self, samples: Option<&[i16; FRAME]>) {
+        let packet = self.outgoing.next_packet(&self.config, samples);
+        if let (Some(payload), Some(to)) = (packet, self.incoming.ear.destination()) {
+            self.output.push_back(Output::Transmit {
+                rtcp: false,
+                to,
+                payload,
+            });
+        }
+    }
+
+    /// Sends a key's event or tone for `duration`, after those that are still going out, with a pause between.
+    pub fn send_digit(&mut self, digit: char, duration: Duration) -> DigitSent {
+        self.outgoing.send_digit(&self.config, digit, duration)
+    }
+
+    /// Whether a digit is going out or waits to.
+    pub fn is_sending_digits(&self) -> bool {
+        self.outgoing.is_sending_digits()
     }
 
     /// Takes a datagram that came to one of the stream's ports.
     pub fn handle_packet(&mut self, now: Instant, from: SocketAddr, payload: &[u8]) {
-        if payload
-            .get(1)
-            .is_some_and(|second| (192..=223).contains(second))
-        {
+        if is_rtcp(payload) {
+            if self.incoming.ear.is_peer_host(from) {
+                self.control
+                    .handle_packet(now, &self.outgoing, payload, &mut self.output);
+            }
             return;
         }
         let Ok(packet) = RtpPacket::parse(payload) else {
             return;
         };
-        let first = self.inbound.last().is_none();
-        if self.ear.hear(now, from, &packet) == Admission::Refused {
-            return;
+        let since = self.control.since_start(now);
+        match self.outgoing.own.judge(since, packet.ssrc(), from) {
+            Verdict::Theirs => {}
+            Verdict::Loop => return,
+            Verdict::Collision => {
+                self.say_goodbye(now);
+                self.outgoing.own.replace(Ssrc::new(self.random.random()));
+            }
         }
-        self.inbound.count(now, from, &packet, || 8000);
-        if first {
-            self.output
-                .push_back(Output::Event(Event::FirstPacket { from }));
-        }
-        if self.codec_of(packet.payload_type()).is_some() {
-            let units = u32::try_from(packet.payload().len()).unwrap_or(0);
-            self.buffer.push(now, &packet, units);
-        }
-    }
-
-    fn codec_of(&self, payload_type: PayloadType) -> Option<Codec> {
-        let known = self
-            .config
-            .receive
-            .iter()
-            .find(|entry| entry.0 == payload_type);
-        known.map(|entry| entry.1)
+        self.incoming
+            .handle_packet(now, from, &packet, &self.config, &mut self.output);
     }
 
     /// The next 20 ms to play; silence when there is nothing.
     pub fn play(&mut self, now: Instant) -> [i16; FRAME] {
-        while self.decoded.len() < FRAME {
-            let ahead = u32::try_from(self.decoded.len()).unwrap_or(0);
-            match self.buffer.pull(now, FRAME_UNITS, ahead) {
-                Pulled::Packet(packet) | Pulled::Hasten(packet) => {
-                    let mut samples = vec![0; packet.payload.len()];
-                    match self.codec_of(packet.payload_type) {
-                        Some(Codec::Pcmu) => ulaw::decode_slice(&packet.payload, &mut samples),
-                        Some(Codec::Pcma) => alaw::decode_slice(&packet.payload, &mut samples),
-                        None => 0,
-                    };
-                    self.decoded.extend(samples);
-                }
-                Pulled::Lost | Pulled::Wait { .. } | Pulled::Silence => {
-                    self.decoded
-                        .extend(std::iter::repeat_n(0, FRAME - self.decoded.len()));
-                }
-            }
-        }
-        let mut frame = [0; FRAME];
-        for (to, from) in frame.iter_mut().zip(self.decoded.drain(..FRAME)) {
-            *to = from;
-        }
-        frame
+        self.incoming.play(now, &self.config, &mut self.output)
     }
 
-    /// Tells what is due at `now`.
-    pub const fn handle_timeout(&mut self, _now: Instant) {}
+    /// Ends the stream: says goodbye (RFC 3550 §6.6).
+    pub fn close(&mut self, now: Instant) {
+        self.say_goodbye(now);
+    }
+
+    fn say_goodbye(&mut self, now: Instant) {
+        // One who never sent anything says nothing (§6.3.7).
+        if self.outgoing.packets > 0 {
+            self.report(now, true);
+        }
+    }
+
+    fn report(&mut self, now: Instant, goodbye: bool) {
+        let block = self.incoming.inbound.report_block();
+        let payload = self.control.report(now, &self.outgoing, block, goodbye);
+        let to = self.config.remote_rtcp;
+        if to.port() != 0 && !to.ip().is_unspecified() {
+            let rtcp = to != self.config.remote;
+            self.output
+                .push_back(Output::Transmit { rtcp, to, payload });
+        }
+    }
+
+    /// Tells what is due at `now`; early and repeated calls are harmless.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.incoming.handle_timeout(now, &mut self.output);
+        let random = [self.random.random(), self.random.random()];
+        if self.control.is_report_due(now, random) {
+            self.report(now, false);
+        }
+    }
 
     /// When [`Self::handle_timeout`] next has something to say.
-    pub const fn poll_timeout(&self) -> Option<Instant> {
-        None
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let report = self.control.poll_timeout();
+        Some(
+            self.incoming
+                .poll_timeout()
+                .map_or(report, |events| events.min(report)),
+        )
     }
 
     /// What is to be done now.
@@ -238,16 +333,49 @@ impl Session {
 
     /// Our source.
     pub const fn ssrc(&self) -> Ssrc {
-        self.ssrc
+        self.outgoing.own.ssrc()
     }
 
     /// Packets and payload octets sent.
     pub const fn sent(&self) -> (u64, u64) {
-        (self.sent_packets, self.sent_octets)
+        (self.outgoing.packets, self.outgoing.octets)
     }
 
     /// Every stream received so far.
     pub fn received(&self) -> Vec<StreamReport> {
-        self.inbound.reports(Side::B, None).collect()
+        self.incoming.reports(self.control.round_trip())
+    }
+
+    /// When the far end's last voice came.
+    pub fn last_heard(&self) -> Option<Instant> {
+        self.incoming.inbound.last()
+    }
+
+    /// How the stream does.
+    pub fn statistics(&self) -> Statistics {
+        let playout = self.incoming.buffer.counts();
+        let playout_delay = self.incoming.buffer.delay();
+        let round_trip = self.control.round_trip();
+        #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+        let loss = playout.missing as f32 / (playout.missing + playout.played).max(1) as f32;
+        let frame = Duration::from_millis(20);
+        let rating = Rating::of_g711(Conditions {
+            one_way_delay: round_trip.unwrap_or_default() / 2 + playout_delay + frame,
+            loss,
+            burst_ratio: 1.0,
+            concealment: true,
+        });
+        Statistics {
+            ssrc: self.ssrc(),
+            sent_packets: self.outgoing.packets,
+            sent_octets: self.outgoing.octets,
+            received: self.received(),
+            playout,
+            playout_delay,
+            round_trip,
+            remote_loss: self.control.remote_loss(),
+            remote_jitter: self.control.remote_jitter(),
+            mos: rating.mos(),
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! `cargo test -p offhook-media --test jitter_traces -- --nocapture` prints the table.
 #![allow(
+    clippy::too_many_lines,
     clippy::unwrap_used,
     clippy::disallowed_methods,
     clippy::cast_precision_loss

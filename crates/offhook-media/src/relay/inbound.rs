@@ -7,6 +7,7 @@ use offhook_rtp::id::{PayloadType, Ssrc};
 use offhook_rtp::packet::RtpPacket;
 use offhook_rtp::quality::{Conditions, Rating};
 use offhook_rtp::reception::ReceptionStatistics;
+use offhook_rtp::rtcp::report::ReportBlock;
 
 use crate::units::{from_units, to_units};
 
@@ -118,6 +119,21 @@ impl Inbound {
             });
         }
         self.current = self.streams.len().saturating_sub(1);
+    }
+
+    /// The block of an RTCP report on the stream that is received now, once its source is proven; its loss counts
+    /// from the block before. `last_sr` and the delay since are the caller's.
+    pub(crate) fn report_block(&mut self) -> Option<ReportBlock> {
+        let stream = self.streams.get_mut(self.current)?;
+        stream.statistics.is_valid().then(|| ReportBlock {
+            ssrc: stream.ssrc,
+            fraction_lost: stream.statistics.take_fraction_lost(),
+            cumulative_lost: stream.statistics.cumulative_lost(),
+            extended_highest: stream.statistics.extended_highest(),
+            jitter: stream.statistics.jitter(),
+            last_sr: 0,
+            delay_since_last_sr: 0,
+        })
     }
 
     pub(crate) fn reports(
