@@ -146,7 +146,7 @@ fn set_up(user: &str, password: &str) -> (Network, NodeId<Desk>, NodeId<Handset>
 fn it_logs_in_stays_so_and_logs_out() {
     let (mut network, desk, alice, account) = set_up("u1", "secret1");
     network.act(alice, |alice, now| {
-        alice.phone.register(now, account).unwrap()
+        alice.phone.register(now, account).unwrap();
     });
     network.run_for(Duration::from_secs(1));
     let told = network.node(alice).events.last();
@@ -157,7 +157,7 @@ fn it_logs_in_stays_so_and_logs_out() {
     assert!((4..=8).contains(&registrations), "{registrations}");
 
     network.act(alice, |alice, now| {
-        alice.phone.unregister(now, account).unwrap()
+        alice.phone.unregister(now, account).unwrap();
     });
     assert!(
         network.run_until_idle(LONG_ENOUGH),
@@ -174,7 +174,7 @@ fn a_wrong_password_is_told_and_not_tried_for_ever() {
     for (user, password) in [("u1", "wrong"), ("nobody", "secret1")] {
         let (mut network, desk, alice, account) = set_up(user, password);
         network.act(alice, |alice, now| {
-            alice.phone.register(now, account).unwrap()
+            alice.phone.register(now, account).unwrap();
         });
         network.run_for(Duration::from_secs(5));
         let told = network.node(alice).events.last();
@@ -197,7 +197,7 @@ fn a_server_out_of_order_is_tried_again() {
     let (mut network, desk, alice, account) = set_up("u1", "secret1");
     network.node_mut(desk).broken = true;
     network.act(alice, |alice, now| {
-        alice.phone.register(now, account).unwrap()
+        alice.phone.register(now, account).unwrap();
     });
     network.run_for(Duration::from_secs(1));
     let told = network.node(alice).events.last();
