@@ -2,5 +2,12 @@
 #![forbid(unsafe_code)]
 
 mod conf_folder;
+mod files;
+mod frame;
+mod journal;
+mod replay;
+mod writer;
 
 pub use conf_folder::{ConfFolder, ConfFolderError};
+pub use journal::{Journal, JournalConfig, JournalError, Opened};
+pub use replay::Damage;
