@@ -105,7 +105,7 @@ impl Builder {
         if let Some(frame) = self.stack.last_mut() {
             frame.chain.push(Branch {
                 conditions: frame.open.take().unwrap_or_default(),
-                body: Body::Block(inner.block),
+                body: Body::Block(Box::new(inner.block)),
             });
         }
     }

@@ -19,8 +19,12 @@ impl Template {
     }
 
     fn expand_with(&self, scope: &mut Scope<'_>, capture: impl Fn(&str) -> String) -> String {
+        let parts = match self {
+            Self::Text(text) => return text.to_string(),
+            Self::Parts(parts) => parts,
+        };
         let mut whole = String::new();
-        for part in &*self.0 {
+        for part in parts {
             match part {
                 Part::Text(text) => whole.push_str(text),
                 Part::Capture(number) => whole.push_str(&capture(scope.capture(*number))),

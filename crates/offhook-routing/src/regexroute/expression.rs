@@ -8,9 +8,18 @@ use crate::regexroute::function::{Arithmetic, Comparison, Strings, TextFunction}
 /// Stands for what is not known before a call comes, in [`Template::sample`].
 pub(crate) const UNKNOWN: char = '\u{1A}';
 
-/// Text with references in it.
-#[derive(Debug, Default)]
-pub(crate) struct Template(pub(crate) Box<[Part]>);
+/// Text with references in it, or, most often, without.
+#[derive(Debug)]
+pub(crate) enum Template {
+    Text(Box<str>),
+    Parts(Box<[Part]>),
+}
+
+impl Default for Template {
+    fn default() -> Self {
+        Self::Text("".into())
+    }
+}
 
 #[derive(Debug)]
 pub(crate) enum Part {
@@ -77,8 +86,11 @@ impl Template {
                 }
             }
         }
+        if parts.is_empty() {
+            return Ok(Self::Text(plain.into()));
+        }
         flush(&mut plain, &mut parts);
-        Ok(Self(parts.into()))
+        Ok(Self::Parts(parts.into()))
     }
 
     /// The reference that the text starts with, if any, and the text behind it.
@@ -127,7 +139,7 @@ impl Template {
             None => (inside, None),
         };
         let name = Self::compile(name.trim(), inner)?;
-        if name.0.is_empty() {
+        if name.literal() == Some("") {
             return Err("a parameter without a name".to_owned());
         }
         Ok(Part::Parameter { name, default })
@@ -135,17 +147,20 @@ impl Template {
 
     /// The text, if there are no references in it.
     pub(crate) fn literal(&self) -> Option<&str> {
-        match &*self.0 {
-            [] => Some(""),
-            [Part::Text(text)] => Some(text),
-            _ => None,
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Parts(_) => None,
         }
     }
 
     /// The text with [`UNKNOWN`] for every reference.
     pub(crate) fn sample(&self) -> String {
+        let parts = match self {
+            Self::Text(text) => return text.to_string(),
+            Self::Parts(parts) => parts,
+        };
         let mut sample = String::new();
-        for part in &*self.0 {
+        for part in parts {
             match part {
                 Part::Text(text) => sample.push_str(text),
                 _ => sample.push(UNKNOWN),

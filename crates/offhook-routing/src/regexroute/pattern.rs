@@ -1,5 +1,7 @@
 //! A compiled expression, and what it captures.
 
+use std::sync::OnceLock;
+
 use regex::{Regex, RegexBuilder};
 
 use crate::regexroute::posix::{Translated, translate};
@@ -21,9 +23,42 @@ pub(crate) struct Flavour {
 pub(crate) enum Pattern {
     /// `^...$` around characters that stand for themselves: can be looked up instead of tried.
     Exact(Box<str>),
-    /// Anything else, with the characters that the text must begin with. Most rules of a table do
-    /// not fit a number, and most of those show it in their first characters.
-    Regex { prefix: Box<str>, regex: Box<Regex> },
+    /// Anything else.
+    Regex(Box<Expression>),
+}
+
+/// An expression that must be tried.
+///
+/// Most rules of a table do not fit a number, and most of those show it in their first characters.
+/// One that has such characters is therefore compiled when a number begins so for the first time:
+/// compiled, it takes about 14,000 octets.
+#[derive(Debug)]
+pub(crate) struct Expression {
+    prefix: Box<str>,
+    source: Box<str>,
+    insensitive: bool,
+    compiled: OnceLock<Option<Box<Regex>>>,
+}
+
+impl Expression {
+    fn compile(&self) -> Result<Box<Regex>, regex::Error> {
+        RegexBuilder::new(&self.source)
+            .case_insensitive(self.insensitive)
+            .dot_matches_new_line(true)
+            .size_limit(SIZE_LIMIT)
+            .build()
+            .map(Box::new)
+    }
+
+    /// The compiled expression, if the text begins as it must.
+    fn for_text(&self, text: &str) -> Option<&Regex> {
+        if !text.starts_with(&*self.prefix) {
+            return None;
+        }
+        // It has been compiled once when the table was loaded, and so it can be again.
+        let compiled = self.compiled.get_or_init(|| self.compile().ok());
+        compiled.as_deref()
+    }
 }
 
 /// What an expression captured: the places of `\0` to `\9` in the text that was matched.
@@ -53,19 +88,21 @@ impl Pattern {
         let prefix = Some(prefix)
             .filter(|prefix| sensitive(prefix))
             .unwrap_or_default();
-        let compiled = RegexBuilder::new(&regex)
-            .case_insensitive(flavour.insensitive)
-            .dot_matches_new_line(true)
-            .size_limit(SIZE_LIMIT)
-            .build();
-        match compiled {
-            Ok(regex) => Ok(Self::Regex {
-                prefix: prefix.into(),
-                regex: Box::new(regex),
-            }),
-            Err(regex::Error::CompiledTooBig(_)) => Err("the expression is too large".to_owned()),
-            Err(_) => Err("the expression is malformed".to_owned()),
+        let expression = Expression {
+            prefix: prefix.into(),
+            source: regex.into(),
+            insensitive: flavour.insensitive,
+            compiled: OnceLock::new(),
+        };
+        let compiled = expression.compile().map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => "the expression is too large",
+            _ => "the expression is malformed",
+        })?;
+        if expression.prefix.is_empty() {
+            // Nothing is in it yet.
+            let _ = expression.compiled.set(Some(compiled));
         }
+        Ok(Self::Regex(Box::new(expression)))
     }
 
     /// Where the expression and its groups are found in `text`.
@@ -76,17 +113,16 @@ impl Pattern {
                 spans.0[..2].fill(Some((0, text.len())));
                 spans
             }),
-            Self::Regex { prefix, .. } if !text.starts_with(&**prefix) => None,
-            Self::Regex { regex, .. } if regex.captures_len() == 1 => {
-                let found = regex.find(text)?;
+            Self::Regex(expression) => {
+                let regex = expression.for_text(text)?;
                 let mut spans = Spans::default();
-                // Without a group of its own, `\1` is the whole match too.
-                spans.0[..2].fill(Some((found.start(), found.end())));
-                Some(spans)
-            }
-            Self::Regex { regex, .. } => {
+                if regex.captures_len() == 1 {
+                    let found = regex.find(text)?;
+                    // Without a group of its own, `\1` is the whole match too.
+                    spans.0[..2].fill(Some((found.start(), found.end())));
+                    return Some(spans);
+                }
                 let captures = regex.captures(text)?;
-                let mut spans = Spans::default();
                 for (span, capture) in spans.0.iter_mut().zip(captures.iter()) {
                     *span = capture.map(|found| (found.start(), found.end()));
                 }
@@ -98,7 +134,9 @@ impl Pattern {
     pub(crate) fn is_match(&self, text: &str) -> bool {
         match self {
             Self::Exact(exact) => text == &**exact,
-            Self::Regex { prefix, regex } => text.starts_with(&**prefix) && regex.is_match(text),
+            Self::Regex(expression) => expression
+                .for_text(text)
+                .is_some_and(|regex| regex.is_match(text)),
         }
     }
 }
@@ -224,7 +262,7 @@ mod tests {
     #[test]
     fn what_a_match_must_begin_with_is_known() {
         let prefix = |expression, flavour| match Pattern::new(expression, flavour).unwrap() {
-            Pattern::Regex { prefix, .. } => prefix.to_string(),
+            Pattern::Regex(expression) => expression.prefix.to_string(),
             Pattern::Exact(text) => text.to_string(),
         };
         for (expression, expected) in [
@@ -251,7 +289,7 @@ mod tests {
     fn plain_numbers_are_recognised() {
         let exact = |expression, flavour| match Pattern::new(expression, flavour).unwrap() {
             Pattern::Exact(text) => Some(text.to_string()),
-            Pattern::Regex { .. } => None,
+            Pattern::Regex(_) => None,
         };
         assert_eq!(exact("^123$", BASIC).as_deref(), Some("123"));
         assert_eq!(exact("^+123$", BASIC).as_deref(), Some("+123"));

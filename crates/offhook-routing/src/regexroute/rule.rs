@@ -104,7 +104,7 @@ pub(crate) struct Branch {
 
 #[derive(Debug)]
 pub(crate) enum Body {
-    Block(Block),
+    Block(Box<Block>),
     Action(Action),
 }
 

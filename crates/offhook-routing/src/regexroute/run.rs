@@ -226,10 +226,7 @@ impl<'a> Run<'a> {
     }
 
     fn expand(&mut self, template: &Template) -> String {
-        match template.literal() {
-            Some(literal) => literal.to_owned(),
-            None => self.in_scope(|scope| template.expand(scope)),
-        }
+        self.in_scope(|scope| template.expand(scope))
     }
 
     fn expand_target(&mut self, template: &Template) -> String {
