@@ -56,7 +56,14 @@ impl Address {
             (b"IN", b"IP6") => true,
             _ => return Self::read_other(network, kind, address),
         };
-        if let Ok(ip) = ascii(address).parse::<IpAddr>() {
+        // A name that begins with a letter after f is not worth the attempt.
+        let may_be_ip = address
+            .first()
+            .is_some_and(|c| c.is_ascii_hexdigit() || *c == b':');
+        if let Some(ip) = may_be_ip
+            .then(|| ascii(address).parse::<IpAddr>().ok())
+            .flatten()
+        {
             return if ip.is_ipv6() == v6 {
                 Ok(Self::Ip(ip))
             } else {

@@ -137,7 +137,7 @@ impl Anchor {
         &self,
         session: &SessionDescription,
     ) -> Result<SessionDescription, NegotiationError> {
-        let identity = Identity::of(session);
+        let identity = Identity::of(session).ok_or(NegotiationError::NotAcceptable)?;
         let origin = Origin::new(self.session_id, self.version, self.address);
         let mut result = SessionDescription::new(origin);
         result.connection = Some(Connection::new(self.address));
@@ -213,6 +213,9 @@ impl Anchor {
     }
 }
 
+/// Names and addresses of the first party that are looked for: one a stream is plenty.
+const MOST_NAMES: usize = 128;
+
 /// What the first party's description says about who and where it is.
 struct Identity<'a> {
     words: Vec<&'a [u8]>,
@@ -220,7 +223,8 @@ struct Identity<'a> {
 }
 
 impl<'a> Identity<'a> {
-    fn of(session: &'a SessionDescription) -> Self {
+    /// `None` when it names more than anyone needs: each attribute is compared with all of it.
+    fn of(session: &'a SessionDescription) -> Option<Self> {
         let mut identity = Self {
             words: Vec::new(),
             addresses: Vec::new(),
@@ -230,13 +234,17 @@ impl<'a> Identity<'a> {
         let streams = session.media.iter().flat_map(MediaDescription::connections);
         for connection in session.connection.iter().chain(streams) {
             identity.address(connection.address());
+            if identity.words.len() + identity.addresses.len() > MOST_NAMES {
+                return None;
+            }
         }
-        identity
+        Some(identity)
     }
 
     fn address(&mut self, address: &'a Address) {
         match address {
-            Address::Ip(ip) => self.addresses.push(*ip),
+            Address::Ip(ip) if !self.addresses.contains(ip) => self.addresses.push(*ip),
+            Address::Ip(_) => {}
             Address::Name { name, .. } => self.word(name.as_bytes()),
             Address::Other(text) => {
                 for word in fields(text.as_bytes()).skip(2) {
@@ -248,7 +256,7 @@ impl<'a> Identity<'a> {
 
     /// Short words say little and would be found everywhere: `-`, `0`, `sip`.
     fn word(&mut self, word: &'a [u8]) {
-        if word.len() > 3 {
+        if word.len() > 3 && !self.words.contains(&word) {
             self.words.push(word);
         }
     }
@@ -294,17 +302,19 @@ fn is_small_numbers(value: &[u8]) -> bool {
 }
 
 fn bandwidth(lines: &Lines) -> Lines {
-    let mut result = Lines::default();
+    let mut kept = Vec::new();
     for (_, value) in lines.iter() {
         let kind = value
             .split(|octet| *octet == b':')
             .next()
             .unwrap_or_default();
         if [&b"AS"[..], b"CT", b"TIAS", b"RS", b"RR"].contains(&kind) {
-            result.push(b'b', value);
+            kept.extend_from_slice(b"b=");
+            kept.extend_from_slice(value);
+            kept.extend_from_slice(b"\r\n");
         }
     }
-    result
+    Lines::verbatim(&kept)
 }
 
 /// Transports that one socket can pass on as they are: plain RTP, and fax over UDP (T.38 Annex D).

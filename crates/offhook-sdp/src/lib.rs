@@ -16,6 +16,7 @@ mod media;
 pub mod negotiation;
 mod parse;
 mod print;
+mod reader;
 mod session;
 mod text;
 

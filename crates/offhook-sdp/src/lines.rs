@@ -1,7 +1,5 @@
 //! Lines that nothing here reads, kept and printed verbatim.
 
-use alloc::vec::Vec;
-
 use crate::text::Text;
 
 /// Whole lines of a few related types (`b=`, `t=` with `r=` and `z=`, `e=`, `p=`), verbatim.
@@ -29,14 +27,9 @@ impl Lines {
         Self(Text::verbatim(b"t=0 0\r\n"))
     }
 
-    pub(crate) fn push(&mut self, letter: u8, value: &[u8]) {
-        let before = self.as_bytes();
-        let mut block = Vec::with_capacity(before.len() + value.len() + 4);
-        block.extend_from_slice(before);
-        block.extend_from_slice(&[letter, b'=']);
-        block.extend_from_slice(value);
-        block.extend_from_slice(b"\r\n");
-        self.0 = Text::verbatim(&block);
+    /// Whole lines, each with CRLF at its end.
+    pub(crate) fn verbatim(lines: &[u8]) -> Self {
+        Self(Text::verbatim(lines))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

@@ -1,12 +1,14 @@
 //! Octets to descriptions: RFC 8866 §5 and §9, in one pass over the lines.
 
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
 use crate::address::{Address, Connection};
 use crate::error::{SdpError, SdpErrorKind, ValueError};
-use crate::grammar::{
-    fields, is_token, is_typed_time, number, number_u16, number_u32, split_once, token_length,
-};
+use crate::grammar::{fields, is_token, is_typed_time, number, number_u16, number_u32, split_once};
 use crate::lines::Lines;
 use crate::media::{MediaDescription, MediaKind, Protocol};
+use crate::reader::{Line, Reader};
 use crate::session::{Origin, SessionDescription};
 use crate::text::Text;
 
@@ -66,133 +68,6 @@ impl SessionDescription {
     }
 }
 
-/// One line of the input.
-#[derive(Clone, Copy)]
-struct Line<'a> {
-    letter: u8,
-    value: &'a [u8],
-    offset: usize,
-    number: usize,
-    /// Offset of the line after this one, and whether this one ended in CRLF.
-    end: usize,
-    is_crlf: bool,
-}
-
-impl Line<'_> {
-    fn error(&self, kind: SdpErrorKind) -> SdpError {
-        SdpError::new(self.offset, self.number, kind)
-    }
-
-    fn malformed(&self) -> SdpError {
-        self.error(SdpErrorKind::Malformed(char::from(self.letter)))
-    }
-
-    fn text(&self) -> Result<Text, SdpError> {
-        if self.value.is_empty() {
-            Err(self.malformed())
-        } else {
-            Ok(Text::verbatim(self.value))
-        }
-    }
-}
-
-/// Splits the input into lines, one ahead.
-struct Reader<'a> {
-    input: &'a [u8],
-    offset: usize,
-    number: usize,
-    limit: usize,
-    peeked: Option<Line<'a>>,
-}
-
-impl<'a> Reader<'a> {
-    const fn new(input: &'a [u8], limit: usize) -> Self {
-        Self {
-            input,
-            offset: 0,
-            number: 0,
-            limit,
-            peeked: None,
-        }
-    }
-
-    /// The next line without taking it; `None` at the end.
-    fn peek(&mut self) -> Result<Option<Line<'a>>, SdpError> {
-        if self.peeked.is_none() {
-            self.peeked = self.read()?;
-        }
-        Ok(self.peeked)
-    }
-
-    fn take(&mut self) {
-        if let Some(line) = self.peeked.take() {
-            self.offset = line.end;
-            self.number = line.number;
-        }
-    }
-
-    /// Most lines of most descriptions are attributes with nothing wrong: goes over those that
-    /// stand next. What it does not take is left to [`Self::read`], which knows what to say of it.
-    fn skip_plain_attributes(&mut self) {
-        self.peeked = None;
-        while let Some(rest) = self.input.get(self.offset..) {
-            let Some(length) = plain_attribute(rest).filter(|_| self.number < self.limit) else {
-                break;
-            };
-            self.offset += length;
-            self.number += 1;
-        }
-    }
-
-    fn read(&mut self) -> Result<Option<Line<'a>>, SdpError> {
-        let rest = self.input.get(self.offset..).unwrap_or_default();
-        if rest.is_empty() {
-            return Ok(None);
-        }
-        let (offset, number) = (self.offset, self.number + 1);
-        let error = |at: usize, kind| Err(SdpError::new(offset + at, number, kind));
-        if number > self.limit {
-            return error(0, SdpErrorKind::TooLarge);
-        }
-        let (length, terminator) = match memchr::memchr3(b'\n', b'\r', 0, rest) {
-            None => (rest.len(), 0),
-            Some(at) => match rest.get(at..) {
-                Some([b'\n', ..]) => (at, 1),
-                Some([b'\r', b'\n', ..]) => (at, 2),
-                _ => return error(at, SdpErrorKind::ControlCharacter),
-            },
-        };
-        let line = rest.get(..length).unwrap_or_default();
-        match line {
-            [letter, b'=', value @ ..] => Ok(Some(Line {
-                letter: *letter,
-                value,
-                offset,
-                number,
-                end: offset + length + terminator,
-                is_crlf: terminator == 2,
-            })),
-            [] if rest.iter().all(|octet| matches!(octet, b'\r' | b'\n')) => Ok(None),
-            _ => error(0, SdpErrorKind::NotALine),
-        }
-    }
-}
-
-/// The octets of the line `a=token[:value]CRLF` that `rest` begins with, if it is one.
-fn plain_attribute(rest: &[u8]) -> Option<usize> {
-    let line = rest.strip_prefix(b"a=")?;
-    let name = token_length(line);
-    let value = line.get(name..).filter(|_| name > 0)?;
-    let end = match value.first()? {
-        b':' => memchr::memchr3(b'\n', b'\r', 0, value)?,
-        _ => 0,
-    };
-    value
-        .get(end..)?
-        .starts_with(b"\r\n")
-        .then_some(name + end + 4)
-}
-
 /// Where a line of the session level has its place (RFC 8866 §5); `t`, `r` and `z` share one.
 const fn session_rank(letter: u8) -> Option<u8> {
     match letter {
@@ -213,15 +88,15 @@ const fn session_rank(letter: u8) -> Option<u8> {
     }
 }
 
-/// The same below an `m=` line.
+/// The same below an `m=` line, whose own place is 0.
 const fn stream_rank(letter: u8) -> Option<u8> {
     match letter {
-        b'i' => Some(0),
-        b'c' => Some(1),
-        b'b' => Some(2),
-        b'k' => Some(3),
-        b'a' => Some(4),
-        b'm' => Some(5),
+        b'i' => Some(1),
+        b'c' => Some(2),
+        b'b' => Some(3),
+        b'k' => Some(4),
+        b'a' => Some(5),
+        b'm' => Some(6),
         _ => None,
     }
 }
@@ -248,8 +123,7 @@ impl<'a> Parser<'a> {
         while let Some(line) = self.lines.peek()? {
             let this = session_rank(line.letter);
             let this = this.ok_or_else(|| line.error(SdpErrorKind::UnknownType))?;
-            let repeats = matches!(line.letter, b'e' | b'p' | b'b' | b't' | b'r' | b'z' | b'a');
-            if this < rank || (this == rank && !repeats) {
+            if this <= rank {
                 return Err(line.error(SdpErrorKind::OutOfOrder));
             }
             rank = this;
@@ -291,23 +165,27 @@ impl<'a> Parser<'a> {
         line: Line<'a>,
     ) -> Result<(), SdpError> {
         match line.letter {
-            b'i' => session.information = Some(line.text()?),
-            b'u' => session.uri = Some(line.text()?),
-            b'e' => keep(&mut session.emails, &line, !line.value.is_empty())?,
-            b'p' => keep(&mut session.phones, &line, !line.value.is_empty())?,
-            b'c' => session.connection = Some(connection(&line)?),
-            b'b' => keep(&mut session.bandwidth, &line, is_bandwidth(line.value))?,
-            b't' => keep(&mut session.timing, &line, is_time(line.value))?,
-            b'r' | b'z' => {
-                // Both stand below a t= line only.
-                let good = !session.timing.is_empty() && is_repeat(line.value);
-                keep(&mut session.timing, &line, good)?;
-            }
-            b'k' => session.key = Some(line.text()?),
-            _ => return self.attributes(|run| session.attributes.extend_verbatim(run)),
+            b'i' => session.information = Some(self.single(line).text()?),
+            b'u' => session.uri = Some(self.single(line).text()?),
+            b'e' => session.emails = Lines::verbatim(&self.run(b"e", is_text)?),
+            b'p' => session.phones = Lines::verbatim(&self.run(b"p", is_text)?),
+            b'b' => session.bandwidth = Lines::verbatim(&self.run(b"b", is_bandwidth)?),
+            b't' => session.timing = Lines::verbatim(&self.run(b"trz", is_timing)?),
+            // Both stand below a t= line only.
+            b'r' | b'z' => return Err(line.malformed()),
+            b'a' => session
+                .attributes
+                .extend_verbatim(&self.run(b"a", is_attribute)?),
+            b'c' => session.connection = Some(connection(&self.single(line))?),
+            _ => session.key = Some(self.single(line).text()?),
         }
-        self.lines.take();
         Ok(())
+    }
+
+    /// Takes a line that stands alone.
+    fn single(&mut self, line: Line<'a>) -> Line<'a> {
+        self.lines.take();
+        line
     }
 
     fn streams(&mut self, session: &mut SessionDescription) -> Result<(), SdpError> {
@@ -379,61 +257,70 @@ impl<'a> Parser<'a> {
                 };
                 return Err(line.error(kind));
             };
-            if this < rank {
+            // Only c= may stand below a stream more than once (RFC 8866 §5.7, layered multicast).
+            if this < rank || (this == rank && line.letter != b'c') {
                 return Err(line.error(SdpErrorKind::OutOfOrder));
             }
             rank = this;
             match line.letter {
-                b'i' if stream.information.is_none() => stream.information = Some(line.text()?),
-                b'c' if stream.connection.is_none() => stream.connection = Some(connection(&line)?),
-                b'c' => stream.more_connections.push(connection(&line)?),
-                b'b' => keep(&mut stream.bandwidth, &line, is_bandwidth(line.value))?,
-                b'k' if stream.key.is_none() => stream.key = Some(line.text()?),
-                b'a' => {
-                    self.attributes(|run| stream.attributes.extend_verbatim(run))?;
-                    continue;
-                }
                 b'm' => break,
-                _ => return Err(line.error(SdpErrorKind::OutOfOrder)),
+                b'i' => stream.information = Some(self.single(line).text()?),
+                b'c' => {
+                    let connection = connection(&self.single(line))?;
+                    match stream.connection {
+                        None => stream.connection = Some(connection),
+                        Some(_) => stream.more_connections.push(connection),
+                    }
+                }
+                b'b' => stream.bandwidth = Lines::verbatim(&self.run(b"b", is_bandwidth)?),
+                b'k' => stream.key = Some(self.single(line).text()?),
+                _ => stream
+                    .attributes
+                    .extend_verbatim(&self.run(b"a", is_attribute)?),
             }
-            self.lines.take();
         }
         Ok(())
     }
 
-    /// Takes all `a=` lines that stand next and hands them on in runs, as they are to be kept.
-    fn attributes(&mut self, mut keep: impl FnMut(&[u8])) -> Result<(), SdpError> {
-        let input = self.lines.input;
-        let mut start = self.lines.offset;
+    /// Takes the lines of these letters that stand next, as they are to be kept: whole, each with
+    /// CRLF at its end.
+    fn run(
+        &mut self,
+        letters: &[u8],
+        is_good: impl Fn(&Line<'_>) -> bool,
+    ) -> Result<Cow<'a, [u8]>, SdpError> {
+        let start = self.lines.offset;
+        let mut is_crlf = true;
         loop {
-            self.lines.skip_plain_attributes();
-            let Some(line) = self.lines.peek()?.filter(|line| line.letter == b'a') else {
+            if letters == b"a" {
+                self.lines.skip_plain_attributes();
+            }
+            let next = self.lines.peek()?;
+            let Some(line) = next.filter(|line| letters.contains(&line.letter)) else {
                 break;
             };
-            let name = split_once(line.value, b':').map_or(line.value, |(name, _)| name);
-            if !is_token(name) {
+            if !is_good(&line) {
                 return Err(line.malformed());
             }
+            is_crlf &= line.terminator == 2;
             self.lines.take();
-            if !line.is_crlf {
-                keep(input.get(start..line.offset).unwrap_or_default());
-                keep(b"a=");
-                keep(line.value);
-                keep(b"\r\n");
-                start = line.end;
-            }
         }
-        keep(input.get(start..self.lines.offset).unwrap_or_default());
-        Ok(())
+        let run = self
+            .lines
+            .input
+            .get(start..self.lines.offset)
+            .unwrap_or_default();
+        if is_crlf {
+            return Ok(Cow::Borrowed(run));
+        }
+        let mut lines = Vec::with_capacity(run.len() + 2);
+        for line in run.split_inclusive(|octet| *octet == b'\n') {
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            lines.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+            lines.extend_from_slice(b"\r\n");
+        }
+        Ok(Cow::Owned(lines))
     }
-}
-
-fn keep(lines: &mut Lines, line: &Line<'_>, is_good: bool) -> Result<(), SdpError> {
-    if !is_good {
-        return Err(line.malformed());
-    }
-    lines.push(line.letter, line.value);
-    Ok(())
 }
 
 fn connection(line: &Line<'_>) -> Result<Connection, SdpError> {
@@ -458,21 +345,28 @@ fn origin(line: &Line<'_>) -> Result<Origin, SdpError> {
     read().ok_or_else(|| line.malformed())
 }
 
+fn is_text(line: &Line<'_>) -> bool {
+    !line.value.is_empty()
+}
+
+fn is_attribute(line: &Line<'_>) -> bool {
+    is_token(split_once(line.value, b':').map_or(line.value, |(name, _)| name))
+}
+
 /// `bwtype ":" bandwidth`.
-fn is_bandwidth(value: &[u8]) -> bool {
-    split_once(value, b':').is_some_and(|(kind, rate)| {
-        is_token(kind) && !rate.is_empty() && rate.iter().all(u8::is_ascii_digit)
-    })
+fn is_bandwidth(line: &Line<'_>) -> bool {
+    split_once(line.value, b':').is_some_and(|(kind, rate)| is_token(kind) && is_digits(rate))
 }
 
-/// `start-time SP stop-time`.
-fn is_time(value: &[u8]) -> bool {
-    let digits = |time: &[u8]| !time.is_empty() && time.iter().all(u8::is_ascii_digit);
-    split_once(value.trim_ascii_end(), b' ')
-        .is_some_and(|(start, stop)| digits(start) && digits(stop))
+/// `start-time SP stop-time`, or below it repeats and shifts of the zone: typed times, at least two.
+fn is_timing(line: &Line<'_>) -> bool {
+    if line.letter == b't' {
+        return split_once(line.value.trim_ascii_end(), b' ')
+            .is_some_and(|(start, stop)| is_digits(start) && is_digits(stop));
+    }
+    fields(line.value).count() >= 2 && fields(line.value).all(is_typed_time)
 }
 
-/// Typed times, two at least: the common form of `r=` and `z=`.
-fn is_repeat(value: &[u8]) -> bool {
-    fields(value).count() >= 2 && fields(value).all(is_typed_time)
+fn is_digits(value: &[u8]) -> bool {
+    !value.is_empty() && value.iter().all(u8::is_ascii_digit)
 }
