@@ -1,5 +1,6 @@
 //! What a request that has come says of its way: the keys it is found by, and the way back.
 
+use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use offhook_sip::header::{CSeq, From, To, Via};
@@ -136,21 +137,41 @@ fn maddr(via: &Via<'_>) -> Option<IpAddr> {
 /// Writes into the top Via where the request really came from (RFC 3261 §18.2.1, RFC 3581 §4).
 pub(crate) fn mark_source(request: &mut Request, flow: &Flow) {
     let marked = match request.headers().typed::<Via>() {
-        Ok(Some(via)) => {
-            let source = flow.remote.ip().to_canonical();
-            let asked = via.rport().is_some();
-            if !asked && via.host() == Host::Ip(source) {
-                return;
-            }
-            let mut via = via.into_owned().with_received(source);
-            if asked {
-                via = via.with_rport_value(flow.remote.port());
-            }
-            via
-        }
-        _ => return,
+        Ok(Some(via)) => marked(&via, flow),
+        _ => None,
     };
-    let headers = request.headers_mut();
-    headers.pop_via();
-    headers.push_via(&marked);
+    if let Some(marked) = marked {
+        let headers = request.headers_mut();
+        headers.pop_via();
+        // Made of a value that was fit to be held, a port and an address.
+        let _ = headers.prepend(HeaderName::VIA, &marked);
+    }
+}
+
+/// The Via with `received` and, where it was asked for, `rport`; `None` if it may stay as it is.
+fn marked(via: &Via<'_>, flow: &Flow) -> Option<String> {
+    let source = flow.remote.ip().to_canonical();
+    if via.rport().is_none() && via.host() == Host::Ip(source) {
+        return None;
+    }
+    let mut text = String::with_capacity(160);
+    let (transport, host) = (via.transport_str(), via.host_str());
+    let _ = write!(text, "SIP/2.0/{transport} {host}");
+    if let Some(port) = via.port() {
+        let _ = write!(text, ":{port}");
+    }
+    for param in via.params() {
+        let name = param.name();
+        if name.eq_ignore_ascii_case("received") {
+            continue;
+        }
+        let _ = write!(text, ";{name}");
+        if name.eq_ignore_ascii_case("rport") {
+            let _ = write!(text, "={}", flow.remote.port());
+        } else if let Some(value) = param.raw() {
+            let _ = write!(text, "={value}");
+        }
+    }
+    let _ = write!(text, ";received={source}");
+    Some(text)
 }
