@@ -222,15 +222,7 @@ impl UserAgent {
         if let Some(allows) = MethodSet::told(response.headers()) {
             call.peer_allows = allows;
         }
-        if response.status().is_final()
-            && matches!(
-                exchange.outgoing.owner,
-                Owner::Call {
-                    purpose: Purpose::Invite,
-                    ..
-                }
-            )
-        {
+        if response.status().is_final() && is_invite(&exchange.outgoing.request) {
             call.inviting = None;
         }
     }

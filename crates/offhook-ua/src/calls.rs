@@ -29,7 +29,7 @@ pub(crate) struct Call {
     pub(crate) pinned: bool,
     pub(crate) auth: Option<Box<ClientAuth>>,
     pub(crate) contact_user: Option<Box<str>>,
-    /// Our INVITE, while it may be cancelled.
+    /// Our INVITE or re-INVITE that has no final response yet.
     pub(crate) inviting: Option<ClientTransactionId>,
     /// The application has hung up: nothing is tried again.
     pub(crate) hung_up: bool,

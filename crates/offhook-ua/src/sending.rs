@@ -181,7 +181,7 @@ impl UserAgent {
             && let Some(call) = self.calls.get_mut(call)
         {
             call.flow.get_or_insert(flow);
-            if *purpose == Purpose::Invite {
+            if matches!(purpose, Purpose::Invite | Purpose::Reinvite) {
                 call.inviting = Some(transaction);
             }
         }

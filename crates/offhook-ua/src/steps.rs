@@ -38,7 +38,7 @@ impl UserAgent {
                     .and_then(|call| call.contact_user.clone());
                 self.send_response(now, transaction, response, user.as_deref());
             }
-            Step::Report(report) => self.report(call, report),
+            Step::Report(report) => self.report(now, call, report),
         }
     }
 
@@ -54,7 +54,7 @@ impl UserAgent {
         self.send_within(now, call, ack, owner);
     }
 
-    fn report(&mut self, call: CallId, report: Report) {
+    fn report(&mut self, now: Instant, call: CallId, report: Report) {
         let event = match report {
             Report::Progress {
                 response,
@@ -107,7 +107,7 @@ impl UserAgent {
                 },
             },
             Report::Ended(cause) => {
-                self.forget(call, cause);
+                self.forget(now, call, cause);
                 return;
             }
         };
@@ -123,13 +123,18 @@ impl UserAgent {
     }
 
     /// The call is over: nothing of it stays but what its transactions still need.
-    fn forget(&mut self, id: CallId, cause: EndCause) {
+    fn forget(&mut self, now: Instant, id: CallId, cause: EndCause) {
         let Some(mut call) = self.calls.remove(&id) else {
             return;
         };
         self.deadlines
             .replace(Key::Call(id), &mut call.deadline, None);
         self.by_tag.remove(&call.tag);
+        if let Some(transaction) = call.inviting {
+            // A re-INVITE that the peer will not answer any more must not wait for ever.
+            self.layer
+                .cancel(now, transaction, offhook_sip::Headers::new());
+        }
         // Tables that once held many calls give the memory back.
         if self.calls.capacity() > 1024 && self.calls.len() * 8 < self.calls.capacity() {
             self.calls.shrink_to_fit();

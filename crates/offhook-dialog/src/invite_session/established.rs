@@ -164,14 +164,18 @@ impl Established {
         }
     }
 
-    /// Sends the wanted change if nothing else is open (§14.1).
-    pub(super) fn pursue(&mut self, cx: &mut Context<'_>) {
-        let free = self.exchange.is_idle()
+    /// No offer and no INVITE is open, either way.
+    fn is_free(&self) -> bool {
+        self.exchange.is_idle()
             && !self.updates.is_out()
             && self.updates.asked_in().is_none()
-            && self.bye_wanted.is_none();
+            && self.bye_wanted.is_none()
+    }
+
+    /// Sends the wanted change if nothing else is open (§14.1).
+    pub(super) fn pursue(&mut self, cx: &mut Context<'_>) {
         let due = |wanted: &mut Box<Wanted>| wanted.not_before <= cx.now;
-        if !free {
+        if !self.is_free() {
             return;
         }
         let Some(wanted) = self.wanted.take_if(due) else {
@@ -308,7 +312,7 @@ impl Established {
         let wanted = self
             .wanted
             .as_ref()
-            .filter(|_| self.exchange.is_idle() && !self.updates.is_out())
+            .filter(|_| self.is_free())
             .map(|wanted| wanted.not_before);
         [
             self.exchange.poll_timeout(),
