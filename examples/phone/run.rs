@@ -262,6 +262,7 @@ impl Run {
                 println!("ended: {outcome}");
                 self.judge(Exit::of_call(&outcome));
             }
+            Event::Digit { digit, .. } => println!("digit {digit}"),
             Event::Cleared { ladder, .. } => {
                 self.open = self.open.saturating_sub(1);
                 if let Some(ladder) = ladder {

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use bytes::Bytes;
-use offhook_media::relay::StreamReport;
+use offhook_media::session::Statistics;
 use offhook_routing::next_hop::DnsQuestion;
 use offhook_sip::{Response, StatusCode};
 use offhook_trace::ladder::Ladder;
@@ -121,6 +121,13 @@ pub enum Event {
         /// From where.
         from: SocketAddr,
     },
+    /// The other side pressed a key.
+    Digit {
+        /// The call.
+        call: CallId,
+        /// Which: `0` to `9`, `*`, `#`, `A` to `D`.
+        digit: char,
+    },
     /// The other side holds the call, or takes it up again.
     Held {
         /// The call.
@@ -139,8 +146,8 @@ pub enum Event {
     Cleared {
         /// The call.
         call: CallId,
-        /// What was heard.
-        heard: Vec<StreamReport>,
+        /// How the voice did; `None` if there was none.
+        statistics: Option<Box<Statistics>>,
         /// The picture of it, if wanted.
         ladder: Option<Box<Ladder>>,
     },

@@ -63,6 +63,9 @@ pub enum PhoneError {
     /// Every voice port is in use.
     #[error("no voice port is free")]
     NoPort,
+    /// There is no such key.
+    #[error("the keys are 0 to 9, *, #, and A to D")]
+    BadDigit,
     /// A name cannot be written in a message.
     #[error("a name has characters that no message can carry")]
     BadName,
@@ -127,8 +130,12 @@ impl Phone {
             // There is no port: the call was ended for that.
             let _ = self.answer(now, call);
         }
-        for call in self.calls.values_mut() {
-            call.voice.handle_timeout(now);
+        let calls: Vec<CallId> = self.calls.keys().copied().collect();
+        for id in calls {
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.voice.handle_timeout(now);
+            }
+            self.pump_voice(now, id);
         }
         self.clear(now);
         self.pump(now);

@@ -1,13 +1,14 @@
 //! The voice of one call: its ports, its offers and answers, its stream.
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use offhook_media::relay::StreamReport;
-use offhook_media::session::{self, Codec as VoiceCodec, Session};
+use offhook_media::session::{self, Codec as VoiceCodec, DigitSent, Session};
 use offhook_rtp::id::PayloadType;
-use offhook_sdp::negotiation::{Capabilities, Exchange, LocalStream, NegotiationError, Stream};
+use offhook_sdp::negotiation::{
+    Capabilities, Exchange, LocalStream, NegotiatedCodec, NegotiationError, Stream,
+};
 use offhook_sdp::{Codec, Origin, SessionDescription};
 use offhook_sip::StatusCode;
 use offhook_ua::Body;
@@ -45,6 +46,13 @@ impl From<NegotiationError> for Disagreement {
             status: status.unwrap_or(StatusCode::NOT_ACCEPTABLE_HERE),
         }
     }
+}
+
+/// What comes of a stream.
+#[derive(Debug)]
+pub(crate) enum Spoken {
+    Packet(Packet),
+    Event(session::Event),
 }
 
 /// A packet to send.
@@ -195,23 +203,36 @@ impl Voice {
         self.session.as_ref()?.poll_timeout()
     }
 
-    /// The next packet to send, or the news that voice has begun to arrive.
-    pub(crate) fn poll(&mut self) -> Option<Result<Packet, SocketAddr>> {
+    /// Sends a key for so long; whether it goes out at all.
+    pub(crate) fn send_digit(&mut self, digit: char, duration: Duration) -> bool {
+        let sent = self
+            .session
+            .as_mut()
+            .map(|session| session.send_digit(digit, duration));
+        matches!(sent, Some(DigitSent::AsEvent | DigitSent::InBand))
+    }
+
+    /// Says goodbye to the other side's ear (RFC 3550 §6.6).
+    pub(crate) fn close(&mut self, now: Instant) {
+        if let Some(session) = &mut self.session {
+            session.close(now);
+        }
+    }
+
+    /// The next packet to send, or something to tell.
+    pub(crate) fn poll(&mut self) -> Option<Spoken> {
         match self.session.as_mut()?.poll_output()? {
-            session::Output::Transmit { rtcp, to, payload } => Some(Ok(Packet {
+            session::Output::Transmit { rtcp, to, payload } => Some(Spoken::Packet(Packet {
                 port: self.port + u16::from(rtcp),
                 to,
                 payload,
             })),
-            session::Output::Event(session::Event::FirstPacket { from }) => Some(Err(from)),
+            session::Output::Event(event) => Some(Spoken::Event(event)),
         }
     }
 
-    pub(crate) fn heard(&self) -> Vec<StreamReport> {
-        self.session
-            .as_ref()
-            .map(Session::received)
-            .unwrap_or_default()
+    pub(crate) fn statistics(&self) -> Option<session::Statistics> {
+        self.session.as_ref().map(Session::statistics)
     }
 }
 
@@ -265,17 +286,20 @@ fn config_of(stream: &Stream) -> Option<session::Config> {
         .filter_map(|codec| Some((voice_codec(&codec.codec)?, codec)))
         .collect();
     let (codec, first) = known.first()?;
+    let payload_types = |codec: &NegotiatedCodec| {
+        let send = PayloadType::new(codec.send_payload_type)?;
+        Some((send, PayloadType::new(codec.receive_payload_type)?))
+    };
+    let receive = known.iter().filter_map(|(codec, negotiated)| {
+        payload_types(negotiated).map(|(_, receive)| (receive, *codec))
+    });
+    let remote = stream.remote.unwrap_or(nowhere);
     Some(session::Config {
-        remote: stream.remote.unwrap_or(nowhere),
         remote_rtcp: stream.remote_rtcp.unwrap_or(nowhere),
-        codec: *codec,
-        send: PayloadType::new(first.send_payload_type)?,
-        receive: known
-            .iter()
-            .filter_map(|(codec, negotiated)| {
-                Some((PayloadType::new(negotiated.receive_payload_type)?, *codec))
-            })
-            .collect(),
+        send: payload_types(first)?.0,
+        receive: receive.collect(),
+        telephone_event: stream.telephone_event.as_ref().and_then(payload_types),
+        ..session::Config::new(remote, *codec)
     })
 }
 

@@ -1,17 +1,17 @@
 //! Voice ports and packets of the phone's calls.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use offhook_media::relay::StreamReport;
+use offhook_media::session::{self, Statistics};
 use offhook_sip::Headers;
 use offhook_ua::Body;
 
-use super::Phone;
+use super::{Phone, PhoneError};
 use crate::audio::Frame;
 use crate::call::Stage;
 use crate::event::{CallId, Cause, Event, MediaCommand, Outcome, Output};
-use crate::voice::{Packet, Voice, is_description};
+use crate::voice::{Packet, Spoken, Voice, is_description};
 
 /// Pairs of ports tried for one call before it is given up: others on this machine use them.
 const PORT_TRIES: u8 = 32;
@@ -23,7 +23,7 @@ pub(super) struct Lingering {
     call: CallId,
     wire_id: Option<String>,
     ports: [SocketAddr; 2],
-    heard: Vec<StreamReport>,
+    statistics: Option<Statistics>,
 }
 
 impl Lingering {
@@ -178,31 +178,61 @@ impl Phone {
         }
     }
 
-    fn pump_voice(&mut self, now: Instant, id: CallId) {
+    /// Presses a key in a call, for so long.
+    ///
+    /// # Errors
+    /// [`PhoneError::NoCall`] when nothing can be said in it; [`PhoneError::BadDigit`] for anything
+    /// but `0` to `9`, `*`, `#` and `A` to `D`.
+    pub fn send_digit(
+        &mut self,
+        call: CallId,
+        digit: char,
+        duration: Duration,
+    ) -> Result<(), PhoneError> {
+        let known = self.calls.get_mut(&call);
+        let call = known
+            .filter(|call| call.has_sound())
+            .ok_or(PhoneError::NoCall)?;
+        if call.voice.send_digit(digit, duration) {
+            Ok(())
+        } else {
+            Err(PhoneError::BadDigit)
+        }
+    }
+
+    pub(super) fn pump_voice(&mut self, now: Instant, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
         let address = call.voice.address();
-        let mut hearing = None;
         while let Some(output) = call.voice.poll() {
             match output {
-                Ok(Packet { port, to, payload }) => {
+                Spoken::Packet(Packet { port, to, payload }) => {
                     if let Some(tracer) = &mut self.tracer {
                         tracer.voice(now, SocketAddr::new(address, port), to, &payload);
                     }
                     let command = MediaCommand::Send { port, to, payload };
                     self.output.push_back(Output::Media(command));
                 }
-                Err(from) => hearing = Some(from),
+                Spoken::Event(session::Event::FirstPacket { from }) => {
+                    let event = Event::Hearing { call: id, from };
+                    self.output.push_back(Output::Event(event));
+                }
+                Spoken::Event(session::Event::DigitBegan { digit }) => {
+                    let event = Event::Digit { call: id, digit };
+                    self.output.push_back(Output::Event(event));
+                }
+                Spoken::Event(_) => {}
             }
-        }
-        if let Some(from) = hearing {
-            self.tell(Event::Hearing { call: id, from });
         }
     }
 
     /// Ends a call: tells of it, and leaves its ports to what arrives late.
     pub(super) fn end(&mut self, now: Instant, id: CallId, cause: Cause) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.voice.close(now);
+        }
+        self.pump_voice(now, id);
         let Some(call) = self.calls.remove(&id) else {
             return;
         };
@@ -211,7 +241,7 @@ impl Phone {
             call: id,
             wire_id: call.wire_id,
             ports: call.voice.ports(),
-            heard: call.voice.heard(),
+            statistics: call.voice.statistics(),
         });
         let answered = call.answered;
         self.tell(Event::Ended {
@@ -238,7 +268,7 @@ impl Phone {
             };
             self.tell(Event::Cleared {
                 call: old.call,
-                heard: old.heard,
+                statistics: old.statistics.map(Box::new),
                 ladder,
             });
         }

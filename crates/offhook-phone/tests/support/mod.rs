@@ -42,6 +42,8 @@ pub(crate) struct Handset {
     pub(crate) heard: Vec<i16>,
     pub(crate) events: Vec<Event>,
     pub(crate) call: Option<CallId>,
+    /// The calls made here, for tests that count them.
+    pub(crate) dialled: Vec<CallId>,
     pub(crate) ports: BTreeSet<u16>,
     /// Ports that others have.
     pub(crate) taken: BTreeSet<u16>,
@@ -72,6 +74,7 @@ impl Handset {
             heard: Vec::new(),
             events: Vec::new(),
             call: None,
+            dialled: Vec::new(),
             ports: BTreeSet::new(),
             taken: BTreeSet::new(),
             address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -116,6 +119,17 @@ impl Handset {
         let outcomes = self.outcomes();
         assert_eq!(outcomes.len(), 1, "{:#?}", self.events);
         outcomes[0]
+    }
+
+    /// Every call that was made here or came in, in order.
+    pub(crate) fn known_calls(&self) -> Vec<CallId> {
+        let incoming = self.events.iter().filter_map(|event| match event {
+            Event::Incoming { call, .. } => Some(*call),
+            _ => None,
+        });
+        let mut calls: Vec<CallId> = incoming.chain(self.dialled.iter().copied()).collect();
+        calls.sort_unstable();
+        calls
     }
 
     /// Nothing of any call is left.
