@@ -22,6 +22,9 @@ pub enum Arrival {
     },
     /// The flow carries nothing any more, or the last packet on it was lost for a reason that
     /// the system knows (RFC 3261 §18.4).
+    ///
+    /// Of a connection that could not be opened only the flow as transmitted is told: nothing has
+    /// reached the peer. Of one that was lost its own flow, with its number, is told first.
     TransportError {
         /// The flow, as it was transmitted on.
         flow: Flow,
@@ -49,6 +52,10 @@ pub(crate) enum Note {
     Accepted {
         flow: Flow,
         queue: OutQueue,
+    },
+    /// A connection that we opened stands.
+    Opened {
+        connection: ConnectionId,
     },
     /// The last note of a connection.
     Gone {

@@ -22,6 +22,8 @@ pub(crate) struct Entry {
     flow: Flow,
     /// What it was opened for, as it was transmitted on; `None` when the peer opened it.
     opened_for: Option<Flow>,
+    /// Whether it stands; it is being opened otherwise.
+    stands: bool,
     queue: OutQueue,
 }
 
@@ -31,6 +33,7 @@ impl Entry {
         Self {
             flow: numbered(connection, flow),
             opened_for: None,
+            stands: true,
             queue,
         }
     }
@@ -40,6 +43,7 @@ impl Entry {
         Self {
             flow: numbered(connection, flow),
             opened_for: Some(flow),
+            stands: false,
             queue,
         }
     }
@@ -71,8 +75,16 @@ impl FlowTable {
         Some((id, &self.connections.get(&id)?.queue))
     }
 
+    /// A connection that we open stands now.
+    pub(crate) fn stands(&mut self, connection: ConnectionId) {
+        if let Some(entry) = self.connections.get_mut(&connection) {
+            entry.stands = true;
+        }
+    }
+
     /// Forgets a connection and cuts it; gives the flows whose packets went on it: the
-    /// connection's own and, if we opened it, the one that it was opened for.
+    /// connection's own, if it ever stood, and the one that it was opened for, if we did that.
+    /// Where only the latter is told of, nothing has reached the peer.
     pub(crate) fn remove(&mut self, connection: ConnectionId) -> Vec<Flow> {
         let Some(entry) = self.connections.remove(&connection) else {
             return Vec::new();
@@ -122,26 +134,20 @@ mod tests {
         table.insert(id(1), Entry::opened(id(1), to_peer, first));
         table.insert(id(2), Entry::accepted(id(2), to_peer, second));
         let named = numbered(id(1), to_peer);
-        assert_eq!(
-            table.find(&named).map(|found| found.0),
-            Some(ConnectionId(1))
-        );
-        assert_eq!(
-            table.find(&flow("192.0.2.9:5060")).map(|found| found.0),
-            Some(ConnectionId(2))
-        );
+        let found = |table: &FlowTable, flow| table.find(flow).map(|found| found.0);
+        assert_eq!(found(&table, &named), Some(id(1)));
+        assert_eq!(found(&table, &to_peer), Some(id(2)));
 
-        assert_eq!(
-            table.remove(ConnectionId(1)),
-            [named, flow("192.0.2.9:5060")]
-        );
-        assert_eq!(
-            table.find(&named).map(|found| found.0),
-            Some(ConnectionId(2))
-        );
-        assert_eq!(table.remove(ConnectionId(2)).len(), 1);
-        assert!(table.find(&named).is_none());
-        assert!(table.remove(ConnectionId(2)).is_empty());
+        table.stands(id(1));
+        assert_eq!(table.remove(id(1)), [named, to_peer]);
+        assert_eq!(found(&table, &named), Some(id(2)));
+        assert_eq!(table.remove(id(2)).len(), 1);
+        assert_eq!(found(&table, &named), None);
+        assert!(table.remove(id(2)).is_empty());
+
+        let (third, _keep) = out_queue(100);
+        table.insert(id(3), Entry::opened(id(3), to_peer, third));
+        assert_eq!(table.remove(id(3)), [to_peer], "it never stood");
         assert_eq!((table.len(), table.by_remote.len()), (0, 0));
     }
 }

@@ -170,6 +170,7 @@ impl Sockets {
                     self.flows.insert(connection, entry);
                 }
             }
+            Note::Opened { connection } => self.flows.stands(connection),
             Note::Gone { connection } => self.forget(connection),
         }
     }

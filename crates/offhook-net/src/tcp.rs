@@ -118,7 +118,10 @@ pub(crate) async fn open(
     admission: Admission,
 ) {
     match timeout(around.limits.connect_timeout, connect(&flow)).await {
-        Ok(Ok(stream)) => stream::run(stream, connection, flow, outbox, around, admission).await,
+        Ok(Ok(stream)) => {
+            let _ = around.notes.send(Note::Opened { connection }).await;
+            stream::run(stream, connection, flow, outbox, around, admission).await;
+        }
         failed => {
             drop(admission);
             let error =

@@ -11,7 +11,7 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use offhook_phone::{CallId, Event, Phone};
@@ -95,7 +95,7 @@ fn people_at_random_on_a_bad_network() {
 }
 
 fn fed(packets: &[Vec<u8>], voice: &[Vec<u8>]) -> Phone {
-    let now = Instant::now();
+    let now = Network::new(1, Conditions::perfect()).now();
     let mut drawing = config(ALICE);
     drawing.ladder = true;
     let mut phone = Phone::new(now, drawing, [3; 32]);
@@ -170,7 +170,7 @@ proptest! {
              Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
             body.len(),
         );
-        let now = Instant::now();
+        let now = Network::new(1, Conditions::perfect()).now();
         let mut config = config(ALICE);
         config.auto_answer = Some(Duration::ZERO);
         let mut phone = Phone::new(now, config, [3; 32]);
