@@ -94,9 +94,8 @@ impl FlowTable {
             self.by_remote.remove(&place);
         }
         entry.queue.cut();
-        std::iter::once(entry.flow)
-            .chain(entry.opened_for)
-            .collect()
+        let own = entry.stands.then_some(entry.flow);
+        own.into_iter().chain(entry.opened_for).collect()
     }
 
     pub(crate) fn len(&self) -> usize {
