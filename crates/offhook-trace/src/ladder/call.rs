@@ -33,6 +33,8 @@ pub(super) struct Call {
 #[derive(Debug)]
 pub(super) struct MessageSeen {
     pub(super) at: Duration,
+    /// Among all that was seen: what is of one moment stays in the order of events.
+    pub(super) order: u64,
     pub(super) from: SocketAddr,
     pub(super) to: SocketAddr,
     pub(super) name: String,
@@ -43,6 +45,8 @@ pub(super) struct MessageSeen {
 /// A voice stream as it was seen.
 #[derive(Debug)]
 pub(super) struct StreamSeen {
+    /// As of a message.
+    pub(super) order: u64,
     pub(super) from: SocketAddr,
     pub(super) to: SocketAddr,
     /// The signalling addresses of those who named `from` and `to`.
@@ -159,6 +163,7 @@ impl StreamSeen {
         codec: String,
     ) -> Self {
         Self {
+            order: 0,
             from,
             to,
             owners,

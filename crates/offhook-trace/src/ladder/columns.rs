@@ -7,9 +7,15 @@ use std::time::Duration;
 use super::call::Call;
 use super::picture::{Column, Event, Host, Ladder, Role, Row, Voice};
 
+/// How far voice and messages may be apart and still be of one moment. A phone and a witness of its
+/// packets see the first voice and the ACK, which travel on different sockets, in either order; both
+/// draw messages before voice, and voice from left to right first.
+const MOMENT: Duration = Duration::from_millis(50);
+
 /// A row before it has its columns.
 struct Draft {
     at: Duration,
+    order: u64,
     from: SocketAddr,
     to: SocketAddr,
     event: Event,
@@ -36,11 +42,10 @@ pub(super) fn draw(calls: &[&Call], host: Option<Host>) -> Option<Ladder> {
             left_out += call.left_out;
         }
     }
-    // Stable: of one moment, messages come before voice, and each in the order it was seen.
-    drafts.sort_by_key(|draft| draft.at);
+    drafts.sort_by_key(Draft::place);
     let start = drafts.first()?.at;
     let mut parties = Parties::of(&drafts);
-    let rows: Vec<Row> = drafts
+    let mut rows: Vec<Row> = drafts
         .into_iter()
         .map(|draft| Row {
             at: draft.at.saturating_sub(start),
@@ -49,6 +54,7 @@ pub(super) fn draw(calls: &[&Call], host: Option<Host>) -> Option<Ladder> {
             event: draft.event,
         })
         .collect();
+    from_left_to_right(&mut rows);
     let last = parties.columns.len().saturating_sub(1);
     let columns = parties
         .columns
@@ -76,6 +82,7 @@ pub(super) fn draw(calls: &[&Call], host: Option<Host>) -> Option<Ladder> {
 fn messages(call: &Call) -> impl Iterator<Item = Draft> {
     call.messages.iter().map(|message| Draft {
         at: message.at,
+        order: message.order,
         from: message.from,
         to: message.to,
         event: Event::Message {
@@ -91,6 +98,7 @@ fn streams(call: &Call) -> impl Iterator<Item = Draft> {
     seen.filter(|(_, counts)| counts.packets > 0)
         .map(|(stream, counts)| Draft {
             at: counts.first,
+            order: stream.order,
             from: stream.owners.0,
             to: stream.owners.1,
             event: Event::Voice(Voice {
@@ -103,6 +111,31 @@ fn streams(call: &Call) -> impl Iterator<Item = Draft> {
                 duration: counts.last.saturating_sub(counts.first),
             }),
         })
+}
+
+impl Draft {
+    fn place(&self) -> (Duration, u64) {
+        match self.event {
+            Event::Message { .. } => (self.at, self.order),
+            Event::Voice(_) => (self.at.saturating_add(MOMENT), self.order),
+        }
+    }
+}
+
+/// Puts voice streams that begin at one moment in the order of their columns.
+fn from_left_to_right(rows: &mut [Row]) {
+    let is_voice = |row: &Row| matches!(row.event, Event::Voice(_));
+    for end in 1..rows.len() {
+        for index in (1..=end).rev() {
+            let (before, this) = (&rows[index - 1], &rows[index]);
+            let is_one_moment =
+                is_voice(before) && is_voice(this) && this.at.abs_diff(before.at) < MOMENT;
+            if !is_one_moment || (before.from, before.to) <= (this.from, this.to) {
+                break;
+            }
+            rows.swap(index - 1, index);
+        }
+    }
 }
 
 /// Who takes part, in the order of first sight.

@@ -73,7 +73,7 @@ pub enum Event {
         /// Whether the same octets went the same way before.
         is_resend: bool,
     },
-    /// A voice stream, at the time of its first packet.
+    /// A voice stream, at the time of its first packet; of one moment (50 ms), after the messages.
     Voice(Voice),
 }
 

@@ -1,6 +1,6 @@
 //! Gathering what a ladder shows, in bounded memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -93,8 +93,11 @@ struct Endpoint {
 #[derive(Debug, Default)]
 pub struct Recorder {
     limits: Limits,
+    /// Counts all that begins: calls, messages, streams.
     next: u64,
     calls: BTreeMap<u64, Call>,
+    /// Those of `calls` that are no calls so far: the first to be forgotten.
+    others: BTreeSet<u64>,
     by_call_id: HashMap<String, u64>,
     endpoints: HashMap<SocketAddr, Endpoint>,
 }
@@ -129,17 +132,21 @@ impl Recorder {
         };
         let number = self.call_number(call_id, message);
         let sdp = description(message);
-        let limits = self.limits;
+        let (limits, order) = (self.limits, self.next());
         let Some(call) = self.calls.get_mut(&number) else {
             return;
         };
-        call.is_of_people |= is_of_a_call(message);
+        if is_of_a_call(message) {
+            call.is_of_people = true;
+            self.others.remove(&number);
+        }
         follow_end(call, message);
         if call.messages.len() < limits.messages {
             let is_resend = call.is_resend(from, to, octets);
             let (name, has_sdp) = (name(message), sdp.is_some());
             call.messages.push(MessageSeen {
                 at,
+                order,
                 from,
                 to,
                 name,
@@ -227,6 +234,7 @@ impl Recorder {
             return;
         };
         self.by_call_id.remove(&call.id);
+        self.others.remove(&number);
         for address in call.endpoints {
             if self
                 .endpoints
@@ -238,17 +246,24 @@ impl Recorder {
         }
     }
 
+    fn next(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
     fn call_number(&mut self, call_id: &str, message: &Message) -> u64 {
         if let Some(number) = self.by_call_id.get(call_id) {
             return *number;
         }
-        if self.calls.len() >= self.limits.calls
-            && let Some((&oldest, _)) = self.calls.first_key_value()
-        {
-            self.drop_call(oldest);
+        if self.calls.len() >= self.limits.calls {
+            // A server sees many registrations for a call.
+            let oldest = self.others.first().or_else(|| self.calls.keys().next());
+            if let Some(&oldest) = oldest {
+                self.drop_call(oldest);
+            }
         }
-        let number = self.next;
-        self.next += 1;
+        let number = self.next();
+        self.others.insert(number);
         self.calls.insert(
             number,
             Call::new(call_id.to_owned(), title(call_id, message)),
@@ -321,6 +336,7 @@ impl Recorder {
         ssrc: u32,
         payload_type: u8,
     ) -> Option<&mut StreamSeen> {
+        let order = self.next();
         let (sender, receiver) = (self.endpoints.get(&from), self.endpoints.get(&to));
         let call = self.calls.get_mut(&receiver.or(sender)?.call)?;
         let most = self.limits.streams;
@@ -339,6 +355,7 @@ impl Recorder {
             let name = codec_name(codec.as_ref(), payload_type);
             let mut stream = StreamSeen::new((from, to), owners, ssrc, name);
             stream.is_events = is_events;
+            stream.order = order;
             return call.add_stream(stream);
         }
         let stream = call.stream_mut(from, to, ssrc)?;
