@@ -6,8 +6,10 @@ mod dialog;
 mod error;
 mod id;
 mod invite_session;
+mod refer;
 mod registration;
 mod reliable_provisional;
+mod replaces;
 mod resend;
 mod route_set;
 mod session_timer;
@@ -20,8 +22,10 @@ pub use id::{CallId, DialogId, RequestId};
 pub use invite_session::{
     Context, EndCause, Failure, InviteSession, Purpose, Report, Sent, SessionConfig, Step, Steps,
 };
+pub use refer::{ReferReports, ReferTarget, refer_report};
 pub use registration::{Progress, Register, Registration};
 pub use reliable_provisional::{Arrival, RAckValue, ReceivedInOrder, Reliable, rseq_of};
+pub use replaces::Replaces;
 pub use resend::{Due, Resend};
 pub use route_set::RouteSet;
 pub use session_timer::{

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use offhook_auth::ClientAuth;
 use offhook_dialog::{
-    Body, CallId, Context, DialogId, EndCause, Failure, InviteSession, Purpose, RequestId,
+    Body, CallId, Context, DialogId, EndCause, Failure, InviteSession, Purpose, ReferReports,
+    RequestId,
 };
 use offhook_sip::{Headers, Method, Response};
 use offhook_transaction::{ClientTransactionId, Flow};
@@ -35,6 +36,8 @@ pub(crate) struct Call {
     pub(crate) hung_up: bool,
     pub(crate) replaces: Option<CallId>,
     pub(crate) peer_allows: compose::MethodSet,
+    /// What the peer asked us to call, and is told of.
+    pub(crate) referrals: Vec<ReferReports>,
     pub(crate) deadline: Option<Instant>,
 }
 
@@ -51,6 +54,7 @@ impl Call {
             hung_up: false,
             replaces: None,
             peer_allows: compose::MethodSet::default(),
+            referrals: Vec::new(),
             deadline: None,
         }
     }
@@ -279,7 +283,14 @@ impl UserAgent {
 
     /// Answers a request; the user agent adds the tag, Server, and to a 200 for OPTIONS what we can.
     pub fn respond(&mut self, now: Instant, incoming: IncomingRequest, response: Response) {
+        let agreed = response.status().is_success();
         self.answer(now, incoming.transaction, response, &incoming.request);
+        if let Some(call) = incoming.call
+            && agreed
+            && *incoming.request.method() == Method::Refer
+        {
+            self.begin_referral(now, call, &incoming.request);
+        }
         self.settle(now);
     }
 

@@ -1,6 +1,6 @@
 //! What every request is looked at for before anybody is told of it (RFC 3261 §8.2.1 to §8.2.3).
 
-use offhook_dialog::CallId;
+use offhook_dialog::{CallId, ReferTarget, Replaces};
 use offhook_sip::{HeaderName, Headers, Method, Request, Response, StatusCode};
 
 use crate::compose;
@@ -12,6 +12,10 @@ impl UserAgent {
         self.inspect_method(request)?;
         self.inspect_uri(request)?;
         self.inspect_require(request)?;
+        // RFC 3515 §2.4.2: exactly one Refer-To.
+        if *request.method() == Method::Refer && ReferTarget::of(request).is_none() {
+            return Err(Box::new(request.response(StatusCode::BAD_REQUEST)));
+        }
         self.inspect_body(request)
     }
 
@@ -109,7 +113,7 @@ impl UserAgent {
         let replaces = Replaces::parse(line).ok_or(StatusCode::BAD_REQUEST)?;
         let gone = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
         let id = self
-            .find_call(replaces.call_id, replaces.to_tag, replaces.from_tag)
+            .find_call(&replaces.call_id, &replaces.to_tag, &replaces.from_tag)
             .ok_or(gone)?;
         let call = self.calls.get(&id).ok_or(gone)?;
         // §3: an early dialog that the peer began cannot be taken over.
@@ -134,40 +138,4 @@ fn is_optional(headers: &Headers) -> bool {
                     .eq_ignore_ascii_case("handling=optional")
             })
         })
-}
-
-/// The dialog that a Replaces names, seen from our side: its to-tag is ours (RFC 3891 §3, §6.1).
-struct Replaces<'a> {
-    call_id: &'a str,
-    to_tag: &'a str,
-    from_tag: &'a str,
-    early_only: bool,
-}
-
-impl<'a> Replaces<'a> {
-    fn parse(line: &'a str) -> Option<Self> {
-        let mut parts = line.split(';').map(str::trim);
-        let call_id = parts.next().filter(|call_id| !call_id.is_empty())?;
-        let mut tags = (None, None);
-        let mut early_only = false;
-        for part in parts {
-            match part.split_once('=') {
-                Some((name, tag)) if name.trim().eq_ignore_ascii_case("to-tag") => {
-                    tags.0 = Some(tag.trim());
-                }
-                Some((name, tag)) if name.trim().eq_ignore_ascii_case("from-tag") => {
-                    tags.1 = Some(tag.trim());
-                }
-                None if part.eq_ignore_ascii_case("early-only") => early_only = true,
-                _ => {}
-            }
-        }
-        Some(Self {
-            call_id,
-            to_tag: tags.0?,
-            // §3: a tag of zero stands for none, as RFC 2543 peers have it.
-            from_tag: tags.1.map(|tag| if tag == "0" { "" } else { tag })?,
-            early_only,
-        })
-    }
 }

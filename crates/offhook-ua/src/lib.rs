@@ -12,6 +12,7 @@ mod event;
 mod incoming;
 mod inspection;
 mod outgoing;
+mod referrals;
 mod registrations;
 mod resolving;
 mod sending;
@@ -23,8 +24,10 @@ pub use counts::Counts;
 pub use event::{Event, Output, RegistrationId, RegistrationState};
 pub use incoming::{Guarded, IncomingCall, IncomingRequest, Reoffer};
 pub use outgoing::{Destination, OutgoingCall, OutgoingRequest, RegistrationConfig};
+pub use referrals::ReferralId;
 pub use user_agent::UserAgent;
 
 pub use offhook_dialog::{
-    Body, CallId, DialogId, EndCause, Failure, Reliable, RequestId, SessionTimerConfig,
+    Body, CallId, DialogId, EndCause, Failure, ReferTarget, Reliable, Replaces, RequestId,
+    SessionTimerConfig, refer_report,
 };

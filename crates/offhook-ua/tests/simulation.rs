@@ -92,7 +92,7 @@ impl Run {
                     Transport::Udp
                 };
                 self.net.act(node, |actor, now| {
-                    actor.call(now, ip(other), transport, name)
+                    actor.call(now, ip(other), transport, name);
                 });
             }
             25..97 => self.net.act(node, Actor::do_something),
@@ -162,7 +162,7 @@ impl Run {
         }
         for (name, fates) in fates {
             if let [one, two] = fates[..] {
-                assert!(one.agrees(two), "{name}: {one:?} against {two:?}");
+                assert!(one.agrees(*two), "{name}: {one:?} against {two:?}");
             }
         }
     }

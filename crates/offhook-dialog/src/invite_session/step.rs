@@ -20,6 +20,8 @@ pub enum Purpose {
     Prack,
     /// The end.
     Bye,
+    /// A report of how a REFER goes; a refusal ends the reports, not the call (RFC 5057 §5.1).
+    Notify,
     /// A request of the application.
     Other(RequestId),
 }

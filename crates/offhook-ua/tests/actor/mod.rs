@@ -44,12 +44,13 @@ impl Fate {
     }
 
     /// Whether the other side may have it so.
-    pub fn agrees(&self, other: &Self) -> bool {
+    pub fn agrees(self, other: Self) -> bool {
         match (self, other) {
             (Self::Lost, _) | (_, Self::Lost) => true,
             // Both hung up, or one did and the other heard; a refusal crossed a CANCEL.
-            (Self::HungUp, other) => !matches!(other, Self::RefusedByPeer(_)),
-            (other, Self::HungUp) => !matches!(other, Self::RefusedByPeer(_)),
+            (Self::HungUp, other) | (other, Self::HungUp) => {
+                !matches!(other, Self::RefusedByPeer(_))
+            }
             (Self::Refused(one), Self::RefusedByPeer(two))
             | (Self::RefusedByPeer(one), Self::Refused(two)) => one == two,
             _ => false,
@@ -158,6 +159,7 @@ impl Actor {
         );
     }
 
+    #[allow(clippy::too_many_lines, reason = "one arm an event")]
     fn hear(&mut self, now: Instant, event: Event) {
         match event {
             Event::IncomingCall(incoming) => {
