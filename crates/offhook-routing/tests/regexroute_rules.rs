@@ -95,6 +95,11 @@ fn captures_parameters_and_defaults_are_replaced() {
         ("^1\\(..\\)=tone/\\1;a=\\0", "1234", "tone/23;a=123"),
         ("^9$^=tone/x;a=<\\0\\1>", "1", "tone/x;a=<>"),
         (
+            "^\\(.\\)\\(.\\)\\(.\\)\\(.\\)\\(.\\)\\(.\\)\\(.\\)\\(.\\)\\(.\\)\\(.\\)$=tone/\\9\\8\\7\\10",
+            "abcdefghij",
+            "tone/ihga0",
+        ),
+        (
             "^1=tone/x;a=${called}${absent}${absent$de}",
             "1",
             "tone/x;a=1de",

@@ -227,6 +227,32 @@ fn targets_that_only_the_call_knows_are_checked_when_it_comes() {
 }
 
 #[test]
+fn sections_that_return_other_things_than_targets_are_left_alone() {
+    for (rules, refused) in [
+        ("[contexts]\n^1=call a\n[a]\n.*=default\n[b]\n", false),
+        ("[contexts]\n^1=call a\n[a]\n[b]\n.*=default\n", true),
+        ("[contexts]\n^1=call ${x}\n[b]\n.*=default\n", false),
+        (
+            "[contexts]\n^1=call ${x}\n[default]\n.*=call b\n[b]\n.*=default\n",
+            true,
+        ),
+        ("[extra]\nx.y=1,called,b\n[b]\n.*=anything\n", false),
+    ] {
+        assert_eq!(load(rules).is_err(), refused, "{rules}");
+    }
+}
+
+#[test]
+fn the_deepest_table_fits_a_small_stack() {
+    let opened = ".*={\n".repeat(10);
+    let closed = "}\n".repeat(10);
+    let mut server = Server::new(&format!(
+        "[priorities]\nmaxdepth=100\n[default]\n{opened}.*=call default\n{closed}.*=tone/x\n"
+    ));
+    assert_eq!(server.route(&[("called", "1")]), "tone/x");
+}
+
+#[test]
 fn odd_but_harmless_braces_are_warnings() {
     let table = load("[default]\n}\n^1$={\n.*=tone/x\n").unwrap();
     let lines: Vec<u32> = table.warnings().iter().map(ConfError::line).collect();

@@ -48,6 +48,19 @@ impl Plan {
         self
     }
 
+    /// The contacts of one user by their q-values: those of the highest ring first, those of the same
+    /// together, and after each group `then` (RFC 3261 §16.6).
+    #[must_use]
+    pub fn by_preference(contacts: impl IntoIterator<Item = (BranchId, u16)>, then: Then) -> Self {
+        let mut contacts: Vec<_> = contacts.into_iter().collect();
+        contacts.sort_by_key(|&(_, q)| core::cmp::Reverse(q));
+        contacts
+            .chunk_by(|(_, one), (_, other)| one == other)
+            .fold(Self::new(), |plan, same| {
+                plan.group(same.iter().map(|&(branch, _)| branch), then)
+            })
+    }
+
     /// How many branches there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -58,5 +71,21 @@ impl Plan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contacts_ring_by_preference() {
+        let contacts = [(1, 500), (2, 1000), (3, 500), (4, 1000)];
+        let contacts = contacts.map(|(branch, q)| (BranchId(branch), q));
+        let expected = Plan::new()
+            .group([BranchId(2), BranchId(4)], Then::Failed)
+            .group([BranchId(1), BranchId(3)], Then::Failed);
+        assert_eq!(Plan::by_preference(contacts, Then::Failed), expected);
+        assert!(Plan::by_preference([], Then::Failed).is_empty());
     }
 }

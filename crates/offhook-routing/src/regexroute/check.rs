@@ -18,23 +18,22 @@ pub(crate) fn targets(
     handlers: &Handlers,
     reachable: &BTreeSet<TargetKind>,
 ) -> Result<(), ConfError> {
-    let mut left_out = BTreeSet::new();
-    mark(program, "contexts", &mut left_out);
+    let mut left_out = Reached::default();
+    left_out.mark(program, "contexts");
     for (message, context) in handlers.extra() {
         if message != "call.route" {
-            mark(program, context, &mut left_out);
+            left_out.mark(program, context);
         }
     }
-    let wanted = program
-        .by_name
-        .values()
-        .filter(|index| !left_out.contains(*index));
-    // The first in the file is what is reported.
-    let wanted: BTreeSet<usize> = wanted.copied().collect();
-    for block in wanted
-        .iter()
-        .filter_map(|&index| program.sections.get(index))
-    {
+    let mut routing = Reached::default();
+    routing.mark(program, "default");
+    // The first in the file is what is reported. A section of which it cannot be known who runs it
+    // is checked when it is run.
+    let wanted = (0..program.sections.len()).filter(|index| {
+        let routes = !left_out.anywhere || routing.sections.contains(index);
+        routes && !left_out.sections.contains(index)
+    });
+    for block in wanted.filter_map(|index| program.sections.get(index)) {
         each_action(block, &mut |action| match &action.word {
             Word::Target(target) | Word::Retval(target) => {
                 target_is_reachable(target, reachable).map_err(|why| action.place.error(why))
@@ -62,25 +61,37 @@ pub(crate) fn contexts(program: &Program, warnings: &mut Vec<ConfError>) {
     }
 }
 
-fn mark(program: &Program, name: &str, marked: &mut BTreeSet<usize>) {
-    let mut pending = vec![name.to_owned()];
-    while let Some(name) = pending.pop() {
-        let Some(&index) = program.by_name.get(name.as_str()) else {
-            continue;
-        };
-        if !marked.insert(index) {
-            continue;
-        }
-        let Some(block) = program.sections.get(index) else {
-            continue;
-        };
-        // Collecting cannot fail.
-        let _ = each_action(block, &mut |action| {
-            if let Word::Goto { context, .. } | Word::Call { context, .. } = &action.word {
-                pending.extend(context.literal().map(str::to_owned));
+/// Sections that may be run.
+#[derive(Debug, Default)]
+struct Reached {
+    sections: BTreeSet<usize>,
+    /// Whether one of them goes on where only the call knows.
+    anywhere: bool,
+}
+
+impl Reached {
+    /// Adds a section and those that it goes to.
+    fn mark(&mut self, program: &Program, name: &str) {
+        let mut pending = vec![name.to_owned()];
+        while let Some(name) = pending.pop() {
+            let Some(&index) = program.by_name.get(name.as_str()) else {
+                continue;
+            };
+            if !self.sections.insert(index) {
+                continue;
             }
-            Ok(())
-        });
+            let Some(block) = program.sections.get(index) else {
+                continue;
+            };
+            // Collecting cannot fail.
+            let _ = each_action(block, &mut |action| {
+                if let Word::Goto { context, .. } | Word::Call { context, .. } = &action.word {
+                    self.anywhere |= context.literal().is_none();
+                    pending.extend(context.literal().map(str::to_owned));
+                }
+                Ok(())
+            });
+        }
     }
 }
 
