@@ -1,7 +1,7 @@
 //! A whole description: the session and its streams (RFC 8866 §5).
 
 use alloc::vec::Vec;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use crate::address::{Address, Connection};
 use crate::attribute::Attributes;
@@ -231,6 +231,32 @@ impl SessionDescription {
         !stream.is_disabled()
             && self.direction_of(stream).receives()
             && address.is_some_and(|address| !address.is_black_hole())
+    }
+
+    /// Where RTP of `stream` is to be sent. `None` where nothing may be sent: the stream is off, on hold
+    /// in the old style (`c=0.0.0.0`), or its address is a name.
+    pub fn rtp_address_of(&self, stream: &MediaDescription) -> Option<SocketAddr> {
+        let ip = self
+            .connection_of(stream)?
+            .address()
+            .ip()
+            .filter(|ip| !ip.is_unspecified())?;
+        (stream.port != 0).then(|| SocketAddr::new(ip, stream.port))
+    }
+
+    /// Where RTCP of `stream` is to be sent: where `a=rtcp` says (RFC 3605), or the port after RTP's.
+    /// `None` as for RTP, or when there is no such port.
+    pub fn rtcp_address_of(&self, stream: &MediaDescription) -> Option<SocketAddr> {
+        let rtp = self.rtp_address_of(stream);
+        let Some(said) = stream.rtcp() else {
+            let rtp = rtp?;
+            return Some(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?));
+        };
+        let ip = match &said.address {
+            Some(address) => address.ip().filter(|ip| !ip.is_unspecified())?,
+            None => rtp?.ip(),
+        };
+        (said.port != 0 && stream.port != 0).then(|| SocketAddr::new(ip, said.port))
     }
 
     /// This description as the next one of a session: the origin of `previous`, and its version

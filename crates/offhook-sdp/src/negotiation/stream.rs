@@ -4,7 +4,6 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::local::DEFAULT_PTIME;
-use crate::address::{Address, Connection};
 use crate::codec::Codec;
 use crate::direction::Direction;
 use crate::media::{MediaDescription, MediaKind};
@@ -58,7 +57,8 @@ pub(super) struct Halves<'a> {
 
 impl Halves<'_> {
     pub(super) fn stream(self) -> Stream {
-        let (remote, remote_rtcp) = addresses(self.session, self.remote);
+        let remote = self.session.rtp_address_of(self.remote);
+        let remote_rtcp = self.session.rtcp_address_of(self.remote);
         let listens = self.session.listens(self.remote);
         let direction = self.direction.and(Direction::new(listens, true));
         let (mut events, rest): (Vec<_>, Vec<_>) = self
@@ -88,28 +88,4 @@ impl Halves<'_> {
             is_held: !listens,
         }
     }
-}
-
-/// Where RTP and RTCP of `stream` are taken, as far as that is a literal address.
-fn addresses(
-    session: &SessionDescription,
-    stream: &MediaDescription,
-) -> (Option<SocketAddr>, Option<SocketAddr>) {
-    let literal = |address: &Address| address.ip().filter(|ip| !ip.is_unspecified());
-    let ip = session
-        .connection_of(stream)
-        .map(Connection::address)
-        .and_then(literal);
-    let media = ip.map(|ip| SocketAddr::new(ip, stream.port));
-    let control = match stream.rtcp() {
-        Some(said) => {
-            let ip = said.address.as_ref().map_or(ip, literal);
-            ip.filter(|_| said.port != 0)
-                .map(|ip| SocketAddr::new(ip, said.port))
-        }
-        None => ip
-            .zip(stream.port.checked_add(1))
-            .map(|(ip, port)| SocketAddr::new(ip, port)),
-    };
-    (media, control)
 }
