@@ -5,8 +5,9 @@ use std::panic::{self, AssertUnwindSafe};
 
 /// Runs a simulation for the seeds from 0 to `count - 1`; a failing seed prints itself.
 ///
-/// `OFFHOOK_SEEDS=100000` sets another count, `OFFHOOK_SEED=4711` runs that seed alone: a run is
-/// to follow from its seed, so it fails again in the same way.
+/// `OFFHOOK_SEED=4711` runs that seed alone: a run is to follow from its seed, so it fails again in
+/// the same way. `OFFHOOK_SEEDS=100000` sets another count and `OFFHOOK_FIRST_SEED=50000` where to
+/// begin, so that several processes can share the work.
 ///
 /// # Panics
 ///
@@ -20,7 +21,9 @@ pub fn for_each_seed(count: u64, run: impl Fn(u64)) {
         run(seed);
         return;
     }
-    for seed in 0..number("OFFHOOK_SEEDS").unwrap_or(count) {
+    let first = number("OFFHOOK_FIRST_SEED").unwrap_or(0);
+    let count = number("OFFHOOK_SEEDS").unwrap_or(count);
+    for seed in first..first.saturating_add(count) {
         if let Err(cause) = panic::catch_unwind(AssertUnwindSafe(|| run(seed))) {
             eprintln!("the run of seed {seed} failed; OFFHOOK_SEED={seed} replays it");
             panic::resume_unwind(cause);
