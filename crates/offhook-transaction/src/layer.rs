@@ -20,6 +20,9 @@ use crate::table::{Id, Table};
 use crate::token::TokenSource;
 use crate::transaction::Transaction;
 
+/// So much room for output is kept while there is none.
+const KEPT_OUTPUT: usize = 1024;
+
 /// The SIP transaction layer: RFC 3261 §17 and §18 with RFC 3581, RFC 4320 and RFC 6026.
 ///
 /// Feed one thing (`handle_…` or a verb), drain [`poll_output`](Self::poll_output) until `None`,
@@ -135,7 +138,12 @@ impl Layer {
 
     /// The next thing to send or to know, oldest first.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.output.pop_front()
+        let output = self.output.pop_front();
+        if output.is_none() && self.output.capacity() > KEPT_OUTPUT {
+            // After a burst, such as many timers at once, the memory goes back.
+            self.output = VecDeque::new();
+        }
+        output
     }
 
     /// Sends a kept message again: a 2xx until its ACK comes (RFC 3261 §13.3.1.4), or that ACK

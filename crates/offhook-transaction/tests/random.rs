@@ -243,8 +243,6 @@ fn perform(desk: &mut Desk, known: &mut Known, step: &Step) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
-
     #[test]
     fn nothing_hangs_and_nothing_is_left(
         steps in prop::collection::vec(step(), 1..60),
