@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use offhook_sip::header::{CSeq, From, To, Via};
-use offhook_sip::{HeaderName, Host, Method, Request};
+use offhook_sip::{HeaderName, Headers, Host, Method, Request};
 
 use crate::flow::Flow;
 use crate::key::{Key, Keyring, Legacy};
@@ -89,6 +89,16 @@ fn merged(keyring: &Keyring, request: &Request) -> Option<Key> {
     let call_id = headers.get(HeaderName::CALL_ID)?;
     let cseq = headers.typed::<CSeq>().ok()??.number();
     Some(keyring.merged(from_tag, call_id, cseq, request.method().as_str()))
+}
+
+/// How many Via values a message has, over lines and commas alike.
+pub(crate) fn count_vias(headers: &Headers) -> usize {
+    let mut lines = headers.get_all(HeaderName::VIA);
+    if lines.clone().any(|line| line.contains(',')) {
+        headers.typed_all::<Via>().count()
+    } else {
+        lines.by_ref().count()
+    }
 }
 
 /// Where responses go.

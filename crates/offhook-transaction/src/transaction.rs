@@ -30,6 +30,8 @@ pub(crate) struct Client {
     pub(crate) cancel: Option<Box<Headers>>,
     /// Too large for UDP, so sent by TCP: what to do when that is refused (§18.1.1).
     pub(crate) fallback: Option<Box<Fallback>>,
+    /// How many Via values the request has, and so its responses.
+    pub(crate) vias: usize,
     /// A CANCEL: the user asked for none of its events.
     pub(crate) silent: bool,
 }

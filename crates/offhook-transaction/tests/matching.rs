@@ -6,6 +6,8 @@ use common::{Desk, VIA, incoming, ms, sent_response, tcp, udp};
 use offhook_sip::StatusCode;
 use offhook_transaction::Flow;
 
+/// The Via of a hop below ours.
+const BELOW: &str = "SIP/2.0/UDP below.example;branch=z9hG4bKx";
 const OLD: &str = "SIP/2.0/UDP 192.0.2.9:5060";
 
 // checklist: R3261-97
@@ -125,11 +127,31 @@ fn a_source_port_that_changed_does_not_hide_a_repeat() {
 #[test]
 fn via_values_in_one_line_are_read_like_those_in_several() {
     let mut desk = Desk::new();
+    let outgoing = common::outgoing("OPTIONS");
+    let passed_on = outgoing.replace("Max-", &format!("Via: {BELOW}\r\nMax-"));
+    desk.request(udp(), passed_on);
+    let sent = desk.take_sent().remove(0);
+    let text = common::answer(&sent, 200, "b1");
+    let joined = text.replace(&format!("\r\nVia: {BELOW}"), &format!(", {BELOW}"));
+    assert_ne!(joined, text);
+    desk.receive(udp(), joined);
+    assert_eq!(desk.take_events(), ["Response 200"]);
+}
+
+// checklist: R3261-32
+#[test]
+fn a_response_with_a_via_too_many_is_dropped() {
+    let mut desk = Desk::new();
     desk.request(udp(), common::outgoing("OPTIONS"));
     let sent = desk.take_sent().remove(0);
     let text = common::answer(&sent, 200, "b1");
     let line = text.lines().find(|line| line.starts_with("Via")).unwrap();
-    let joined = format!("{line}, SIP/2.0/UDP below.example;branch=z9hG4bKx");
-    desk.receive(udp(), text.replace(line, &joined));
+    desk.receive(udp(), text.replace(line, &format!("{line}, {BELOW}")));
+    desk.receive(
+        udp(),
+        text.replace(line, &format!("{line}\r\nVia: {BELOW}")),
+    );
+    assert!(desk.take_events().is_empty());
+    desk.receive(udp(), &text);
     assert_eq!(desk.take_events(), ["Response 200"]);
 }

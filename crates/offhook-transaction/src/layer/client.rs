@@ -11,6 +11,7 @@ use crate::config::SentBy;
 use crate::error::RequestError;
 use crate::event::ClientTransactionId;
 use crate::flow::{Flow, Transmit};
+use crate::incoming::count_vias;
 use crate::key::Key;
 use crate::layer::Layer;
 use crate::outbound::Outbound;
@@ -68,6 +69,7 @@ impl Layer {
             bytes,
             cancel: None,
             fallback,
+            vias: count_vias(request.headers()),
             silent: false,
         };
         let id = self.start_client(flow, key, client);
@@ -152,6 +154,7 @@ impl Layer {
             bytes: cancel.to_bytes(),
             cancel: None,
             fallback: None,
+            vias: 1,
             silent: true,
         };
         self.start_client(flow, key, client);

@@ -9,6 +9,7 @@ use offhook_sip::header::{CSeq, Via};
 use crate::act::ClientAct;
 use crate::event::{ClientTransactionId, Event};
 use crate::flow::Flow;
+use crate::incoming::count_vias;
 use crate::layer::Layer;
 use crate::layer::client::own_request;
 use crate::table::Id;
@@ -27,12 +28,8 @@ impl Layer {
         let branch = via.branch().unwrap_or_default();
         let key = self.keyring.client(branch, cseq.method().as_str());
         let found = self.table.find(key).filter(|id| self.client(*id).is_some());
-        // Whose branch it is, is ours alone to know; but §18.1.2 wants the sent-by compared too.
-        let ours = match found.and_then(|id| self.table.get(id)) {
-            Some(entry) => {
-                let sent_by = self.config.sent_by(&entry.flow);
-                sent_by.is(entry.flow.transport, &via.host(), via.port())
-            }
+        let ours = match found {
+            Some(id) => self.is_answer(id, &via, count_vias(headers)),
             None => self.config.is_ours(&flow, &via.host(), via.port()),
         };
         if !ours {
@@ -42,6 +39,17 @@ impl Layer {
             Some(id) => self.client_response(now, id, flow, response),
             None => self.report(Event::StrayResponse { response, flow }),
         }
+    }
+
+    /// Whose branch it is, is ours alone to know; but §18.1.2 wants the sent-by compared too, and
+    /// a response with more Via values than its request was led astray (§8.1.3.3).
+    fn is_answer(&self, id: Id, via: &Via<'_>, vias: usize) -> bool {
+        let Some(entry) = self.table.get(id) else {
+            return false;
+        };
+        let asked = self.client(id).map_or(0, |client| client.vias);
+        let sent_by = self.config.sent_by(&entry.flow);
+        vias <= asked && sent_by.is(entry.flow.transport, &via.host(), via.port())
     }
 
     pub(super) fn client_timeout(&mut self, now: Instant, id: Id) {
