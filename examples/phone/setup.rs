@@ -61,7 +61,11 @@ pub(crate) async fn prepare(args: Args) -> Result<Ready, Failure> {
     let ladder = options.ladder;
     let (plan, duration, auto_answer) = plan(&args.command, server.as_ref())?;
 
-    let near = nearest(&plan, server.as_ref()).await;
+    let asked = options.listen.map(|listen| listen.ip());
+    let near = match asked.filter(|ip| !ip.is_unspecified()) {
+        Some(ip) => Some(ip),
+        None => nearest(&plan, server.as_ref()).await,
+    };
     let sockets = bind(options.listen, near)?;
     let config = Config {
         auto_answer,

@@ -1,4 +1,4 @@
-//! baresip as a registered phone: it takes a call from our phone and calls from SIPp.
+//! baresip as a registered phone: it takes a call from our phone and calls from `SIPp`.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
@@ -77,28 +77,13 @@ fn a_call_from_our_phone() {
     let Some(callee) = baresip(&home, 5071, &server.address, &baresip_play) else {
         return;
     };
-    let caller = Program::start(
-        "phone",
-        env!("CARGO_BIN_EXE_phone"),
-        &[
-            "call",
-            "2",
-            "--server",
-            &server.address,
-            "--user",
-            "u1",
-            "--password",
-            "secret1",
-            "--listen",
-            "127.0.4.183:5060",
-            "--play",
-            text(&play),
-            "--record",
-            text(&record),
-            "--duration",
-            "4",
-        ],
-    );
+    let caller = Program::phone(&format!(
+        "call 2 --server {} --user u1 --password secret1 --listen 127.0.4.183:5060 \
+         --play {} --record {} --duration 4",
+        server.address,
+        text(&play),
+        text(&record),
+    ));
     let (status, said) = caller.finish(Duration::from_secs(30));
     assert!(status.success(), "the phone ended with {status}:\n{said}");
     callee.interrupt(Duration::from_secs(10));

@@ -28,6 +28,7 @@ fn scenario(name: &str) -> String {
 }
 
 /// One SIPp process: a scenario, its own address, and the data of its calls.
+#[allow(clippy::too_many_arguments, reason = "a command line")]
 fn sipp(
     scenario_name: &str,
     ip: &str,
@@ -56,7 +57,7 @@ fn sipp(
             "-mi",
             ip,
             "-mp",
-            &(port + 1000).to_string(),
+            &media_port(port).to_string(),
             "-m",
             &calls.to_string(),
             "-r",
@@ -72,6 +73,11 @@ fn sipp(
             )),
         ]);
     Program::spawn("sipp", command)
+}
+
+/// SIPp takes a handful of ports from here on; the tests run side by side.
+fn media_port(port: u16) -> u16 {
+    7000 + (port - 5060) * 50
 }
 
 fn finish(program: Program, what: &str, folder: &tempfile::TempDir) {

@@ -76,12 +76,8 @@ impl Capture {
 
 /// Sends datagrams to a closed port of the network until tshark prints one.
 fn wait_until_it_captures(program: &mut Program, network: &str) {
-    let base = network
-        .split('/')
-        .next()
-        .and_then(|ip| ip.rsplit_once('.'))
-        .map(|(base, _)| base)
-        .unwrap_or("127.0.0");
+    let address = network.split('/').next().unwrap_or_default();
+    let base = address.rsplit_once('.').map_or("127.0.0", |(base, _)| base);
     let probe = std::net::UdpSocket::bind(format!("{base}.9:0")).expect("a probe socket");
     let sink = std::net::UdpSocket::bind(format!("{base}.8:0")).expect("a sink socket");
     let target = sink.local_addr().expect("an address");

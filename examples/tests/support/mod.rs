@@ -5,6 +5,9 @@
     missing_docs,
     missing_debug_implementations,
     clippy::assigning_clones,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
     clippy::disallowed_methods,
     clippy::expect_used,
     clippy::panic,
@@ -58,6 +61,12 @@ impl Program {
         let mut command = Command::new(executable);
         command.args(arguments);
         Self::spawn(name, command)
+    }
+
+    /// Starts the phone with the words of a command line.
+    pub fn phone(words: &str) -> Self {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        Self::start("phone", env!("CARGO_BIN_EXE_phone"), &words)
     }
 
     /// Starts any command; its standard error stays visible in the test's output.
@@ -219,7 +228,7 @@ impl Server {
     /// The same with a configuration folder of the test's own.
     pub fn start_in(folder: tempfile::TempDir, address: &str, more: &[&str]) -> Self {
         let config = text(folder.path()).to_owned();
-        let mut arguments = vec!["--config", &config, "--listen", address];
+        let mut arguments = vec!["--config", &config, "--state", "none", "--listen", address];
         arguments.extend_from_slice(more);
         let mut program = Program::start("server", env!("CARGO_BIN_EXE_server"), &arguments);
         program.wait_for("listening", Duration::from_secs(10));

@@ -50,22 +50,39 @@ pub fn read(path: &Path) -> Vec<i16> {
         .collect()
 }
 
-/// The best normalised correlation (-1 to 1) of one second of `played` with any place of `heard`.
+/// How well `played` is found in `heard`, -1 to 1: the median of the best normalised correlations
+/// of short pieces, each looked for everywhere. A jitter buffer may leave out or repeat a frame
+/// between two pieces; it may not change what is within one.
 pub fn resemblance(heard: &[i16], played: &[i16]) -> f32 {
-    let piece: Vec<f32> = played
-        .iter()
-        .skip(RATE as usize / 2)
-        .take(RATE as usize)
-        .map(|&s| f32::from(s))
-        .collect();
-    let energy: f32 = piece.iter().map(|s| s * s).sum();
-    let heard: Vec<f32> = heard.iter().map(|&s| f32::from(s)).collect();
-    heard
-        .windows(piece.len())
-        .map(|window| {
-            let product: f32 = window.iter().zip(&piece).map(|(a, b)| a * b).sum();
-            let own: f32 = window.iter().map(|s| s * s).sum();
-            product / (own * energy).sqrt().max(1.0)
+    const PIECE: usize = RATE as usize / 10;
+    let heard = floats(heard);
+    let pieces = played[RATE as usize / 2..]
+        .chunks_exact(PIECE)
+        .step_by(3)
+        .take(9);
+    let mut found: Vec<f32> = pieces
+        .map(|piece| {
+            let piece = floats(piece);
+            let places = heard
+                .windows(PIECE)
+                .map(|window| correlation(window, &piece));
+            places.fold(-1.0, f32::max)
         })
-        .fold(-1.0, f32::max)
+        .collect();
+    found.sort_by(f32::total_cmp);
+    found[found.len() / 2]
+}
+
+fn floats(samples: &[i16]) -> Vec<f32> {
+    samples.iter().map(|&sample| f32::from(sample)).collect()
+}
+
+fn correlation(a: &[f32], b: &[f32]) -> f32 {
+    let (mut product, mut energy_a, mut energy_b) = (0.0, 0.0, 0.0);
+    for (a, b) in a.iter().zip(b) {
+        product += a * b;
+        energy_a += a * a;
+        energy_b += b * b;
+    }
+    product / f32::max((energy_a * energy_b).sqrt(), 1.0)
 }
