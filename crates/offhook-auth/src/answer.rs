@@ -16,38 +16,47 @@ use crate::role::Role;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// The first Digest credentials for `realm`; those of other schemes (Basic above all, RFC 3261 §22) and of other
-/// realms are somebody else's.
-pub(crate) fn credentials_for<'a>(
+/// All credentials of a request, of whatever scheme and realm.
+pub(crate) fn credentials(
     role: Role,
-    request: &'a Request,
+    request: &Request,
+) -> impl Iterator<Item = Result<Authorization<'_>, Malformed>> {
+    request
+        .headers()
+        .get_all(role.credentials_header())
+        .flat_map(|line| {
+            // `Proxy-Authorization` has the same grammar. Nearly always a line is one value.
+            let one = Authorization::decode(line).ok();
+            let many = one.is_none().then(|| split_values(line).map(read_value));
+            one.map(Ok).into_iter().chain(many.into_iter().flatten())
+        })
+}
+
+/// The nonce of the request's credentials for a realm.
+pub(crate) fn nonce_in(
+    role: Role,
+    request: &Request,
     realm: &str,
-) -> Result<Option<Authorization<'a>>, Malformed> {
-    for line in request.headers().get_all(role.credentials_header()) {
-        for value in split_values(line) {
-            let credentials = read_value(value)?;
-            if is_for(&credentials, realm) {
-                return Ok(Some(credentials));
-            }
+) -> Result<Option<String>, Malformed> {
+    for credentials in credentials(role, request) {
+        if let Some(answer) = Answer::read(&credentials?, realm)? {
+            return Ok(Some(answer.nonce.into_owned()));
         }
     }
     Ok(None)
 }
 
-/// `Proxy-Authorization` has the same grammar.
-fn read_value(value: &str) -> Result<Authorization<'_>, Malformed> {
-    Authorization::decode(value).map_err(|_| Malformed)
-}
-
-fn is_for(credentials: &Authorization<'_>, realm: &str) -> bool {
-    let mut params = credentials.params();
-    let named = params.find(|(name, _)| name.eq_ignore_ascii_case("realm"));
-    credentials.is_digest() && named.is_some_and(|(_, value)| unquoted(value) == realm)
-}
-
 /// Whether a header value holds Digest credentials for one of these realms.
 pub(crate) fn is_for_any<'r>(value: &str, mut realms: impl Iterator<Item = &'r str>) -> bool {
-    read_value(value).is_ok_and(|credentials| realms.any(|realm| is_for(&credentials, realm)))
+    let Ok(credentials) = read_value(value) else {
+        return false;
+    };
+    let named = credentials.param_decoded("realm");
+    credentials.is_digest() && named.is_some_and(|named| realms.any(|realm| named == realm))
+}
+
+fn read_value(value: &str) -> Result<Authorization<'_>, Malformed> {
+    Authorization::decode(value).map_err(|_| Malformed)
 }
 
 /// Digest credentials, out of their quotes.
@@ -72,15 +81,28 @@ pub(crate) struct AnswerProtection<'a> {
 }
 
 impl<'a> Answer<'a> {
-    pub(crate) fn read(credentials: &'a Authorization<'_>) -> Result<Self, Malformed> {
-        Fields::read(credentials)?.complete()
+    /// Reads Digest credentials for `realm`; `None` if they are of another scheme (Basic above all, RFC 3261 §22) or
+    /// for another realm, and so somebody else's.
+    pub(crate) fn read(
+        credentials: &'a Authorization<'_>,
+        realm: &str,
+    ) -> Result<Option<Self>, Malformed> {
+        if !credentials.is_digest() {
+            return Ok(None);
+        }
+        let fields = Fields::read(credentials);
+        match &fields.realm {
+            Some(named) if named == realm => fields.complete().map(Some),
+            _ => Ok(None),
+        }
     }
 }
 
-/// The parameters that have a meaning, each at most once.
+/// The parameters that have a meaning.
 #[derive(Default)]
 struct Fields<'a> {
     username: Option<Cow<'a, str>>,
+    realm: Option<Cow<'a, str>>,
     nonce: Option<Cow<'a, str>>,
     uri: Option<Cow<'a, str>>,
     response: Option<Cow<'a, str>>,
@@ -88,38 +110,44 @@ struct Fields<'a> {
     qop: Option<Cow<'a, str>>,
     nonce_count: Option<Cow<'a, str>>,
     cnonce: Option<Cow<'a, str>>,
+    /// One came twice, or cannot be read.
+    is_broken: bool,
 }
 
 impl<'a> Fields<'a> {
-    fn read(credentials: &'a Authorization<'_>) -> Result<Self, Malformed> {
+    fn read(credentials: &'a Authorization<'_>) -> Self {
         let mut fields = Self::default();
         for (name, raw) in credentials.params() {
-            let mut value = Some(unquoted(raw));
-            let place = match Known::of(name) {
-                Some(Known::Username) => &mut fields.username,
-                Some(Known::UsernameExtended) => {
-                    value = value.as_deref().and_then(extended).map(Cow::Owned);
-                    &mut fields.username
-                }
-                Some(Known::Nonce) => &mut fields.nonce,
-                Some(Known::Uri) => &mut fields.uri,
-                Some(Known::Response) => &mut fields.response,
-                Some(Known::Algorithm) => &mut fields.algorithm,
-                Some(Known::Qop) => &mut fields.qop,
-                Some(Known::NonceCount) => &mut fields.nonce_count,
-                Some(Known::Cnonce) => &mut fields.cnonce,
-                None => continue,
+            let is = |known: &str| known.eq_ignore_ascii_case(name);
+            let place = match name.len() {
+                2 if is("nc") => &mut fields.nonce_count,
+                3 if is("uri") => &mut fields.uri,
+                3 if is("qop") => &mut fields.qop,
+                5 if is("realm") => &mut fields.realm,
+                5 if is("nonce") => &mut fields.nonce,
+                6 if is("cnonce") => &mut fields.cnonce,
+                8 | 9 if is("username") || is("username*") => &mut fields.username,
+                8 if is("response") => &mut fields.response,
+                9 if is("algorithm") => &mut fields.algorithm,
+                _ => continue,
+            };
+            let value = unquoted(raw);
+            let value = if is("username*") {
+                extended(&value).map(Cow::Owned)
+            } else {
+                Some(value)
             };
             // Of two values one program would check the one, the next the other.
-            if place.is_some() || value.is_none() {
-                return Err(Malformed);
-            }
+            fields.is_broken |= place.is_some() || value.is_none();
             *place = value;
         }
-        Ok(fields)
+        fields
     }
 
     fn complete(self) -> Result<Answer<'a>, Malformed> {
+        if self.is_broken {
+            return Err(Malformed);
+        }
         let protection = match self.qop {
             None => None,
             Some(qop) => {
@@ -143,39 +171,6 @@ impl<'a> Fields<'a> {
                 .ok(),
             protection,
         })
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Known {
-    Username,
-    UsernameExtended,
-    Nonce,
-    Uri,
-    Response,
-    Algorithm,
-    Qop,
-    NonceCount,
-    Cnonce,
-}
-
-impl Known {
-    fn of(name: &str) -> Option<Self> {
-        const NAMES: [(&str, Known); 9] = [
-            ("username", Known::Username),
-            ("username*", Known::UsernameExtended),
-            ("nonce", Known::Nonce),
-            ("uri", Known::Uri),
-            ("response", Known::Response),
-            ("algorithm", Known::Algorithm),
-            ("qop", Known::Qop),
-            ("nc", Known::NonceCount),
-            ("cnonce", Known::Cnonce),
-        ];
-        NAMES
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, known)| *known)
     }
 }
 

@@ -9,7 +9,7 @@ use core::fmt::Write;
 use offhook_sip::{BuildError, Request, Response};
 
 use crate::algorithm::{Algorithm, HashFunction};
-use crate::answer::{Answer, credentials_for, is_for_any};
+use crate::answer::{is_for_any, nonce_in};
 use crate::digest::{self, Covered, Protection, Qop};
 use crate::offer::{Offer, Offers};
 use crate::quoting::{quoted, split_values};
@@ -221,9 +221,8 @@ impl ClientAuth {
 
     /// What to answer with, or `None` when the credentials were refused.
     fn session(&mut self, offer: &Offer, request: &Request) -> Option<Session> {
-        let refused = credentials_for(offer.role, request, &offer.realm).ok()?;
-        let refused = refused.as_ref().map(Answer::read).transpose().ok()?;
-        let retried = match refused.and_then(|refused| self.fresh(&refused)) {
+        let refused = nonce_in(offer.role, request, &offer.realm).ok()?;
+        let retried = match refused.and_then(|nonce| self.fresh(&nonce)) {
             Some(session) if session.retried || !offer.stale => return None,
             Some(_) => true,
             // Nothing was refused, or a nonce kept from an earlier request, which may have ended since.
@@ -242,11 +241,11 @@ impl ClientAuth {
         })
     }
 
-    /// The session whose nonce was in use for the first time in these credentials.
-    fn fresh(&self, refused: &Answer<'_>) -> Option<&Session> {
+    /// The session of this nonce, if it was in use for the first time.
+    fn fresh(&self, nonce: &str) -> Option<&Session> {
         self.sessions
             .iter()
-            .find(|session| session.nonce == refused.nonce && session.count == 1)
+            .find(|session| session.nonce == nonce && session.count == 1)
     }
 
     fn forget(&mut self, role: Role, realm: &str) {

@@ -1,11 +1,12 @@
 //! The server's side: what is offered, and whether an answer to it is right (RFC 7616 §3.3 to §3.6, RFC 3261 §22.4).
 
+use core::convert::Infallible;
 use core::hint::black_box;
 
 use offhook_sip::{Host, Method, Request, StatusCode, Uri, UriRef};
 
 use crate::algorithm::{HashFunction, HexDigest};
-use crate::answer::{Answer, Malformed, credentials_for};
+use crate::answer::{Answer, credentials};
 use crate::config::Config;
 use crate::digest::{self, Covered, Protection};
 use crate::nonce::{Nonce, NonceIssuer, NonceUse, ReplayWindows};
@@ -55,14 +56,15 @@ impl Authenticator {
         self.challenge_because(now, role, Reason::NoCredentials)
     }
 
-    /// The user name that a request carries for this realm, **unproved**: to ask a limiter before the digest is
-    /// computed.
+    /// The user name that a request carries for this realm, **unproved**.
     #[must_use]
     pub fn claim(&self, role: Role, request: &Request) -> Option<Claim> {
-        let credentials = credentials_for(role, request, &self.config.realm).ok()??;
-        Answer::read(&credentials)
-            .ok()
-            .map(|answer| Claim::new(&answer.username))
+        let all = credentials(role, request).filter_map(Result::ok);
+        all.into_iter().find_map(|one| {
+            Some(Claim::new(
+                &Answer::read(&one, &self.config.realm).ok()??.username,
+            ))
+        })
     }
 
     /// Checks the credentials of `request` for this realm.
@@ -76,26 +78,60 @@ impl Authenticator {
         request: &Request,
         lookup: impl FnOnce(&str) -> Option<&'s Secret>,
     ) -> Verdict {
+        match self.verify_unless(now, role, request, |claim| {
+            Ok::<_, Infallible>(lookup(claim))
+        }) {
+            Ok(verdict) => verdict,
+            Err(never) => match never {},
+        }
+    }
+
+    /// Like [`Self::verify`], but `lookup` may refuse before a digest is computed: for a limiter that is asked whether
+    /// this user may try now.
+    ///
+    /// # Errors
+    /// Whatever `lookup` says.
+    pub fn verify_unless<'s, E>(
+        &mut self,
+        now: UnixTime,
+        role: Role,
+        request: &Request,
+        lookup: impl FnOnce(&str) -> Result<Option<&'s Secret>, E>,
+    ) -> Result<Verdict, E> {
         self.started.get_or_insert(now);
-        let credentials = match credentials_for(role, request, &self.config.realm) {
-            Ok(Some(credentials)) => credentials,
-            Ok(None) => return Verdict::Challenge(self.challenge(now, role)),
-            Err(Malformed) => return Verdict::Refused(StatusCode::BAD_REQUEST),
-        };
-        let Ok(answer) = Answer::read(&credentials) else {
-            return Verdict::Refused(StatusCode::BAD_REQUEST);
-        };
+        for credentials in credentials(role, request) {
+            let answer = credentials.as_ref().map_err(|malformed| *malformed);
+            match answer.and_then(|credentials| Answer::read(credentials, &self.config.realm)) {
+                Ok(Some(answer)) => {
+                    let secret = lookup(&answer.username)?;
+                    return Ok(self.judge(now, role, request, answer, secret));
+                }
+                Ok(None) => {}
+                Err(_) => return Ok(Verdict::Refused(StatusCode::BAD_REQUEST)),
+            }
+        }
+        Ok(Verdict::Challenge(self.challenge(now, role)))
+    }
+
+    fn judge(
+        &mut self,
+        now: UnixTime,
+        role: Role,
+        request: &Request,
+        answer: Answer<'_>,
+        secret: Option<&Secret>,
+    ) -> Verdict {
         if !self.uri_fits(&answer.uri, request.uri()) {
             // RFC 7616 §3.4.6: the credentials are for something else.
             return Verdict::Refused(StatusCode::BAD_REQUEST);
         }
-        let claim = Claim::new(&answer.username);
-        if !(self.is_offered(&answer) && self.is_right(&answer, request, lookup(&answer.username)))
-        {
-            return Verdict::Challenge(self.challenge_because(now, role, Reason::Wrong(claim)));
+        if !(self.is_offered(&answer) && self.is_right(&answer, request, secret)) {
+            let reason = Reason::Wrong(Claim::new(&answer.username));
+            return Verdict::Challenge(self.challenge_because(now, role, reason));
         }
         if self.spend(now, &answer).is_none() {
-            return Verdict::Challenge(self.challenge_because(now, role, Reason::Stale(claim)));
+            let reason = Reason::Stale(Claim::new(&answer.username));
+            return Verdict::Challenge(self.challenge_because(now, role, reason));
         }
         Verdict::Verified(Verified::new(answer.username.into_owned()))
     }

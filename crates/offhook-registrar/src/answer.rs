@@ -7,7 +7,7 @@ use offhook_routing::location::Binding;
 use offhook_sip::{HeaderName, Request, Response, StatusCode};
 
 /// 200 with all bindings and what is left of them.
-pub(crate) fn ok(request: &Request, bindings: &[Binding], wall: UnixTime) -> Response {
+pub(crate) fn ok(request: &Request, bindings: &[&Binding], wall: UnixTime) -> Response {
     let mut response = request.response(StatusCode::OK);
     let headers = response.headers_mut();
     for binding in bindings {
@@ -33,10 +33,11 @@ pub(crate) fn ok(request: &Request, bindings: &[Binding], wall: UnixTime) -> Res
     response
 }
 
-/// A refusal that says why.
-pub(crate) fn refusal(request: &Request, status: StatusCode, reason: &str) -> Response {
+/// A refusal, which may say why.
+pub(crate) fn refusal(request: &Request, status: StatusCode, reason: Option<&str>) -> Response {
     let plain = request.response(status);
-    plain.clone().with_reason(reason).unwrap_or(plain)
+    let with_reason = reason.and_then(|reason| plain.clone().with_reason(reason).ok());
+    with_reason.unwrap_or(plain)
 }
 
 fn is_of(binding: &Binding, request: &Request) -> bool {
@@ -83,14 +84,36 @@ fn date(wall: UnixTime) -> String {
             .ok()
             .and_then(|at| names.get(at).copied())
     };
-    format!(
-        "{}, {day:02} {} {year:04} {:02}:{:02}:{:02} GMT",
-        name(&DAYS, days % 7).unwrap_or_default(),
-        name(&MONTHS, month).unwrap_or_default(),
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60,
-    )
+    let mut text = String::with_capacity(29);
+    text.push_str(name(&DAYS, days % 7).unwrap_or_default());
+    text.push_str(", ");
+    push_two(&mut text, day);
+    text.push(' ');
+    text.push_str(name(&MONTHS, month).unwrap_or_default());
+    text.push(' ');
+    push_two(&mut text, year / 100);
+    push_two(&mut text, year % 100);
+    for (separator, number) in [
+        (' ', seconds / 3600),
+        (':', seconds / 60 % 60),
+        (':', seconds % 60),
+    ] {
+        text.push(separator);
+        push_two(&mut text, number);
+    }
+    text.push_str(" GMT");
+    text
+}
+
+/// Two digits; formatting machinery would cost more than all the rest of the date.
+fn push_two(text: &mut String, number: u64) {
+    for digit in [number / 10 % 10, number % 10] {
+        text.extend(
+            u32::try_from(digit)
+                .ok()
+                .and_then(|digit| char::from_digit(digit, 10)),
+        );
+    }
 }
 
 #[cfg(test)]

@@ -118,27 +118,19 @@ impl Policy {
         request: &Request,
         aor: &AddressOfRecord,
         source: Received,
-        current: &[Binding],
+        current: Vec<Binding>,
         wall: UnixTime,
     ) -> Registration {
-        let wish = match Wish::read(request, self, source) {
-            Ok(wish) => wish,
-            Err(status) => return Registration::unchanged(request.response(status)),
-        };
-        let decided = match wish {
+        let decided = Wish::read(request, self, source).and_then(|wish| match wish {
             Wish::Query => Ok(Plan::new(current)),
             Wish::RemoveAll { call_id, cseq } => remove_all(current, call_id, cseq),
-            Wish::Update(contacts) => self.update(aor, current, &contacts, wall),
-        };
+            Wish::Update(contacts) => self.update(aor, current, contacts, wall),
+        });
         match decided {
-            Ok(mut plan) => {
-                plan.after
-                    .sort_by_key(|binding| core::cmp::Reverse(binding.q));
-                Registration {
-                    response: answer::ok(request, &plan.after, wall),
-                    changes: plan.changes,
-                }
-            }
+            Ok(plan) => Registration {
+                response: answer::ok(request, &plan.bindings(), wall),
+                changes: plan.into_changes(),
+            },
             Err(Refused::Brief) => {
                 let mut response = request.response(StatusCode::INTERVAL_TOO_BRIEF);
                 response
@@ -174,10 +166,11 @@ impl Policy {
     fn update(
         &self,
         aor: &AddressOfRecord,
-        current: &[Binding],
-        wishes: &[ContactWish],
+        current: Vec<Binding>,
+        wishes: Vec<ContactWish>,
         wall: UnixTime,
     ) -> Result<Plan, Refused> {
+        let before = current.len();
         let mut plan = Plan::new(current);
         for wish in wishes {
             let seconds = wish
@@ -187,17 +180,16 @@ impl Policy {
             if seconds > 0 && seconds < self.shortest() {
                 return Err(Refused::Brief);
             }
-            let mut earlier = current.iter().filter(|binding| wish.replaces(binding));
-            if !earlier.all(|binding| is_newer(binding, &wish.call_id, wish.cseq)) {
-                return Err(OUT_OF_ORDER);
-            }
-            plan.remove(|binding| wish.replaces(binding));
+            plan.remove(|binding| wish.replaces(binding), &wish.call_id, wish.cseq)?;
             if seconds > 0 {
-                plan.put(wish.binding(aor, wall.as_secs().saturating_add(seconds.into())));
+                plan.put(wish.into_binding(aor, wall.as_secs().saturating_add(seconds.into())));
             }
         }
-        if plan.after.len() > self.contacts_per_user.max(current.len()) {
-            return Err(Refused::Status(StatusCode::FORBIDDEN, "Too Many Contacts"));
+        if plan.kept.len() + plan.put.len() > self.contacts_per_user.max(before) {
+            return Err(Refused::Status(
+                StatusCode::FORBIDDEN,
+                Some("Too Many Contacts"),
+            ));
         }
         Ok(plan)
     }
@@ -205,13 +197,20 @@ impl Policy {
 
 /// §10.3 step 7: "the update MUST be aborted and the request fails"; §12.2.2 answers the like with 500.
 const OUT_OF_ORDER: Refused =
-    Refused::Status(StatusCode::SERVER_INTERNAL_ERROR, "CSeq Out Of Order");
+    Refused::Status(StatusCode::SERVER_INTERNAL_ERROR, Some("CSeq Out Of Order"));
 
-enum Refused {
+/// Why nothing is changed.
+pub(crate) enum Refused {
     /// 423.
     Brief,
-    /// Another status, with its reason.
-    Status(StatusCode, &'static str),
+    /// Another status, with a reason of its own.
+    Status(StatusCode, Option<&'static str>),
+}
+
+impl From<StatusCode> for Refused {
+    fn from(status: StatusCode) -> Self {
+        Self::Status(status, None)
+    }
 }
 
 /// §8.2.2.3, §10.3 step 2.
@@ -236,57 +235,79 @@ fn missing_extension(request: &Request) -> Option<Response> {
     Some(response)
 }
 
-fn remove_all(current: &[Binding], call_id: &str, cseq: u32) -> Result<Plan, Refused> {
-    if !current
-        .iter()
-        .all(|binding| is_newer(binding, call_id, cseq))
-    {
-        return Err(OUT_OF_ORDER);
-    }
+fn remove_all(current: Vec<Binding>, call_id: &str, cseq: u32) -> Result<Plan, Refused> {
     let mut plan = Plan::new(current);
-    plan.remove(|_| true);
+    plan.remove(|_| true, call_id, cseq)?;
     Ok(plan)
 }
 
-/// Whether a registration comes after the one that made the binding.
-fn is_newer(binding: &Binding, call_id: &str, cseq: u32) -> bool {
-    binding.call_id != call_id || cseq > binding.cseq
-}
-
-/// What becomes of a user's bindings, and by which changes.
+/// What becomes of a user's bindings.
 struct Plan {
-    after: Vec<Binding>,
-    changes: Vec<Change>,
+    /// Those that are as they were.
+    kept: Vec<Binding>,
+    /// Those that go.
+    removed: Vec<Binding>,
+    /// Those that are new or refreshed, in the order of the request.
+    put: Vec<Binding>,
 }
 
 impl Plan {
-    fn new(current: &[Binding]) -> Self {
+    fn new(current: Vec<Binding>) -> Self {
         Self {
-            after: current.to_vec(),
-            changes: Vec::new(),
+            kept: current,
+            removed: Vec::new(),
+            put: Vec::new(),
         }
     }
 
-    fn remove(&mut self, goes: impl Fn(&Binding) -> bool) {
-        for binding in self.after.extract_if(.., |binding| goes(binding)) {
-            self.changes.push(removal(binding));
+    /// Takes bindings out for a registration, which must be newer than the one that made them (§10.3 step 7). What the
+    /// same request has put before is not older, and gives way all the same.
+    fn remove(
+        &mut self,
+        goes: impl Fn(&Binding) -> bool,
+        call_id: &str,
+        cseq: u32,
+    ) -> Result<(), Refused> {
+        for binding in self.kept.extract_if(.., |binding| goes(binding)) {
+            if binding.call_id == call_id && cseq <= binding.cseq {
+                return Err(OUT_OF_ORDER);
+            }
+            self.removed.push(binding);
         }
+        self.put.retain(|binding| !goes(binding));
+        Ok(())
     }
 
-    /// A binding of the same spelling takes the place of the old one: then its removal need not be said.
     fn put(&mut self, binding: Binding) {
-        let unsaid = removal(binding.clone());
-        self.changes.retain(|change| *change != unsaid);
-        self.changes.push(Change::Put(Box::new(binding.clone())));
-        self.after.insert(0, binding);
+        // One of the same spelling takes the place of the old one: then its removal need not be said.
+        self.removed
+            .retain(|old| old.contact != binding.contact || old.reg_id != binding.reg_id);
+        self.put.push(binding);
     }
-}
 
-fn removal(binding: Binding) -> Change {
-    Change::Remove {
-        aor: binding.aor,
-        contact: binding.contact,
-        reg_id: binding.reg_id,
+    /// As they will be, in the order in which they would be called: by preference, the newest first.
+    fn bindings(&self) -> Vec<&Binding> {
+        let mut all: Vec<&Binding> = self.put.iter().rev().chain(&self.kept).collect();
+        all.sort_by_key(|binding| core::cmp::Reverse(binding.q));
+        all
+    }
+
+    fn into_changes(self) -> Vec<Change> {
+        let removal = |Binding {
+                           aor,
+                           contact,
+                           reg_id,
+                           ..
+                       }| Change::Remove {
+            aor,
+            contact,
+            reg_id,
+        };
+        self.removed
+            .into_iter()
+            .map(removal)
+            .chain(self.put.into_iter().map(Box::new).map(Change::Put))
+            .collect()
     }
 }
 

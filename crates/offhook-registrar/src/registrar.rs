@@ -158,7 +158,7 @@ impl Registrar {
             }
         };
         let current = self.bindings.lookup(now, wall, &aor);
-        let registration = self.policy.decide(request, &aor, source, &current, wall);
+        let registration = self.policy.decide(request, &aor, source, current, wall);
         if self.is_too_much(&registration.changes) {
             let mut response = request.response(StatusCode::SERVICE_UNAVAILABLE);
             response

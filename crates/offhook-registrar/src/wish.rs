@@ -4,7 +4,7 @@ use offhook_routing::location::{AddressOfRecord, Binding, Received};
 use offhook_sip::header::{Contact, Expires, Path, Supported, UserAgent, Via};
 use offhook_sip::{Host, NameAddrRef, Request, StatusCode, Uri, UriRef};
 
-use crate::policy::{Policy, order};
+use crate::policy::{Policy, Refused, order};
 
 /// The longest contact or Call-ID that is kept.
 const LONGEST_TEXT: usize = 1024;
@@ -50,7 +50,7 @@ impl<'a> Wish<'a> {
         request: &'a Request,
         policy: &Policy,
         source: Received,
-    ) -> Result<Self, StatusCode> {
+    ) -> Result<Self, Refused> {
         let (call_id, cseq) = order(request)?;
         let contacts: Vec<Contact<'_>> = request
             .headers()
@@ -73,17 +73,15 @@ impl<'a> Wish<'a> {
             return if alone {
                 Ok(Self::RemoveAll { call_id, cseq })
             } else {
-                Err(StatusCode::BAD_REQUEST)
+                Err(StatusCode::BAD_REQUEST.into())
             };
         }
         let shared = Shared::read(request, policy, source)?;
         let wishes = contacts
             .into_iter()
             .filter_map(|contact| Some((contact, contact.address()?)));
-        wishes
-            .map(|(contact, address)| shared.wish(contact, address, expires))
-            .collect::<Result<_, _>>()
-            .map(Self::Update)
+        let read = wishes.map(|(contact, address)| shared.wish(contact, address, expires));
+        Ok(Self::Update(read.collect::<Result<_, _>>()?))
     }
 }
 
@@ -211,18 +209,18 @@ impl ContactWish {
         self.contact.equivalent(&binding.contact)
     }
 
-    pub(crate) fn binding(&self, aor: &AddressOfRecord, expires_at: u64) -> Binding {
+    pub(crate) fn into_binding(self, aor: &AddressOfRecord, expires_at: u64) -> Binding {
         Binding {
             aor: aor.clone(),
-            contact: self.contact.clone(),
+            contact: self.contact,
             received: self.received,
-            call_id: self.call_id.clone(),
+            call_id: self.call_id,
             cseq: self.cseq,
             q: self.q,
             expires_at,
-            path: self.path.clone(),
-            user_agent: self.user_agent.clone(),
-            instance: self.instance.clone(),
+            path: self.path,
+            user_agent: self.user_agent,
+            instance: self.instance,
             reg_id: self.reg_id,
         }
     }
