@@ -17,6 +17,9 @@ use crate::sound::{Recording, Voice};
 /// How long hanging up and logging out may take.
 const LEAVING_TIME: Duration = Duration::from_secs(4);
 
+/// What is taken in at most before 20 ms of sound: a flood must not silence the call.
+const MOST_WAITING: usize = 64;
+
 /// Runs until all is done, and says how it went.
 pub(crate) async fn run(ready: Ready) -> Exit {
     let mut run = Run::new(ready);
@@ -34,7 +37,7 @@ pub(crate) async fn run(ready: Ready) -> Exit {
         let deadline = run.deadline();
         tokio::select! {
             arrival = run.sockets.next_before(deadline) => run.feed(arrival),
-            _ = frames.tick(), if has_sound => run.pass_sound(),
+            at = frames.tick(), if has_sound => run.pass_sound(at.into_std()).await,
             Some(key) = keys.recv() => run.obey(key),
         }
         run.drain();
@@ -169,13 +172,24 @@ impl Run {
         }
     }
 
-    fn pass_sound(&mut self) {
+    /// 20 ms of sound. What has come is taken in first: after a hold-up several of these follow each
+    /// other, and must not play silence while voice waits.
+    ///
+    /// `at` is when it was due: the time of a sound card, which is never late.
+    async fn pass_sound(&mut self, at: Instant) {
+        for _ in 0..MOST_WAITING {
+            let Some(arrival) = self.sockets.next_waiting().await else {
+                break;
+            };
+            self.feed(Some(arrival));
+            self.drain();
+        }
         let frame = if self.answered {
             self.speaking.next_frame()
         } else {
             SILENCE
         };
-        self.phone.handle_audio_frame(Instant::now(), &frame);
+        self.phone.handle_audio_frame(at, &frame);
     }
 
     fn obey(&mut self, key: Key) {

@@ -142,6 +142,19 @@ impl Sockets {
         }
     }
 
+    /// What has arrived already, if anything: for those who must have it before they go on, as a
+    /// phone before it plays what it has heard. Lets the tasks that receive have their turn first.
+    pub async fn next_waiting(&mut self) -> Option<Arrival> {
+        if self.backlog.is_empty() && self.notes.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        while self.backlog.is_empty() {
+            let note = self.notes.try_recv().ok()?;
+            self.take(note);
+        }
+        self.backlog.pop_front()
+    }
+
     /// The next thing to feed a machine, or `None` once `deadline` has come. A deadline that has
     /// come goes before everything else, so that no flood of packets holds the timers up.
     pub async fn next_before(&mut self, deadline: Option<Instant>) -> Option<Arrival> {
