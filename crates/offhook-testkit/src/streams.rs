@@ -20,6 +20,8 @@ pub(crate) struct End {
     /// What a partition holds up, and since when.
     pub(crate) stuck: VecDeque<Bytes>,
     pub(crate) stuck_since: Option<Instant>,
+    /// The connection is lost, and this end has not heard of it yet.
+    pub(crate) broken: bool,
     /// Set while the connection is not open yet: the flow that asked for it.
     pub(crate) opening: Option<Flow>,
     /// The node that listens, and where.
@@ -115,6 +117,7 @@ impl Streams {
             arrives_at: now,
             stuck: VecDeque::new(),
             stuck_since: None,
+            broken: false,
             opening: None,
             other,
             seen: local,
@@ -122,20 +125,21 @@ impl Streams {
         self.ends.insert(id, end);
     }
 
-    /// Breaks a connection; returns both ends that were left.
-    pub(crate) fn close(&mut self, id: ConnectionId) -> Vec<End> {
-        let mut closed = Vec::new();
+    /// Both ends of a connection, as far as they are there.
+    pub(crate) fn both_ends(&self, id: ConnectionId) -> Vec<ConnectionId> {
         let peer = self.ends.get(&id).map(|end| end.peer);
-        for id in [Some(id), peer].into_iter().flatten() {
-            if let Some(end) = self.ends.remove(&id) {
-                let key = (end.node, end.flow.transport, end.flow.remote);
-                if self.newest.get(&key) == Some(&id) {
-                    self.newest.remove(&key);
-                }
-                closed.push(end);
-            }
+        let ids = [Some(id), peer].into_iter().flatten();
+        ids.filter(|id| self.ends.contains_key(id)).collect()
+    }
+
+    /// Forgets one end.
+    pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<End> {
+        let end = self.ends.remove(&id)?;
+        let key = (end.node, end.flow.transport, end.flow.remote);
+        if self.newest.get(&key) == Some(&id) {
+            self.newest.remove(&key);
         }
-        closed
+        Some(end)
     }
 
     /// All connections of a node.

@@ -35,6 +35,8 @@ pub(super) enum Delivery {
     Stream { end: ConnectionId, payload: Bytes },
     /// A stream that was held up tries again.
     Retry { end: ConnectionId },
+    /// An end of a stream learns that it is lost.
+    Broken { end: ConnectionId },
     /// A node learns that something failed.
     Failure { node: usize, flow: Flow },
 }
@@ -164,7 +166,7 @@ impl Network {
                 }
             }
             Delivery::Stream { end, payload } => {
-                if let Some(end) = self.streams.get(end) {
+                if let Some(end) = self.streams.get(end).filter(|end| !end.broken) {
                     let (node, flow) = (end.node, end.flow);
                     let now = self.now;
                     self.nodes[node].node.handle_packet(now, flow, payload);
@@ -172,6 +174,13 @@ impl Network {
                 }
             }
             Delivery::Retry { end } => self.retry(end),
+            Delivery::Broken { end } => {
+                if let Some(end) = self.streams.remove(end) {
+                    let (now, flow) = (self.now, end.opening.unwrap_or(end.flow));
+                    self.nodes[end.node].node.handle_transport_error(now, flow);
+                    self.touched.push(end.node);
+                }
+            }
             Delivery::Failure { node, flow } => {
                 let now = self.now;
                 self.nodes[node].node.handle_transport_error(now, flow);
@@ -180,13 +189,21 @@ impl Network {
         }
     }
 
-    /// Breaks a connection; both ends are told, except the node that caused it.
+    /// Breaks a connection. Each end is told after a while, and takes it for open until then; the
+    /// end of the node that caused it is gone at once.
     pub(super) fn break_connection(&mut self, id: ConnectionId, silent: Option<usize>) {
-        for end in self.streams.close(id) {
-            if silent != Some(end.node) {
-                let link = self.link(end.flow.local.ip(), end.flow.remote.ip());
-                let delay = self.latency(&link);
-                self.fail(end.node, end.opening.unwrap_or(end.flow), delay);
+        for id in self.streams.both_ends(id) {
+            let Some(end) = self.streams.get_mut(id) else {
+                continue;
+            };
+            let (node, flow) = (end.node, end.flow);
+            end.broken = true;
+            if silent == Some(node) {
+                self.streams.remove(id);
+            } else {
+                let link = self.link(flow.local.ip(), flow.remote.ip());
+                let at = self.now + self.latency(&link);
+                self.schedule(at, Delivery::Broken { end: id });
             }
         }
     }
@@ -238,6 +255,10 @@ impl Network {
             return;
         };
         let flow = end.flow;
+        if end.broken {
+            self.note_undeliverable(flow, &payload);
+            return;
+        }
         if end.stuck_since.is_some() || self.is_cut(flow.local.ip(), flow.remote.ip()) {
             let (transport, now) = (Some(flow.transport), self.now);
             self.note(transport, flow.local, flow.remote, &payload, Fate::CutOff);
@@ -281,7 +302,7 @@ impl Network {
     }
 
     fn retry(&mut self, id: ConnectionId) {
-        let Some(end) = self.streams.get(id) else {
+        let Some(end) = self.streams.get(id).filter(|end| !end.broken) else {
             return;
         };
         let (node, flow, since, opening) = (end.node, end.flow, end.stuck_since, end.opening);
@@ -290,7 +311,7 @@ impl Network {
         let patience_ends = since.is_some_and(|since| self.now - since >= PATIENCE);
         match opening {
             Some(asked) if (cut && patience_ends) || (!cut && refused) => {
-                self.streams.close(id);
+                self.streams.remove(id);
                 self.fail(node, asked, Duration::ZERO);
                 return;
             }
