@@ -60,6 +60,26 @@ fn requests_without_the_cookie_are_matched_by_the_old_rules() {
 }
 
 #[test]
+fn a_via_that_cannot_be_read_is_answered_to_its_source() {
+    for (name, status) in [("badinv01", "400"), ("badvers", "505")] {
+        let Some(payload) = message(name) else {
+            return;
+        };
+        let mut desk = Desk::new();
+        desk.layer.handle_packet(desk.now, udp(), payload);
+        desk.drain();
+        let sent = desk.take_sent();
+        assert_eq!(sent.len(), 1, "{name}");
+        assert_eq!(sent[0].flow, udp(), "{name}");
+        let line = common::first_line(&sent[0].payload);
+        assert!(
+            line.starts_with(&format!("SIP/2.0 {status}")),
+            "{name}: {line}"
+        );
+    }
+}
+
+#[test]
 fn none_of_them_leaves_a_transaction_behind() {
     let Some(messages) = messages() else {
         return;

@@ -57,15 +57,17 @@ impl Layer {
 
     /// Sends a response; where its To has no tag, one that follows from `key` (§8.2.7).
     pub(super) fn send_stateless(&mut self, flow: Flow, mut response: Response, key: Key) {
-        // Without a Via nobody knows where to.
-        let Ok(Some(via)) = response.headers().typed::<Via>() else {
-            return;
+        let to = match response.headers().typed::<Via>() {
+            Ok(Some(via)) => WayBack::of(&via, &flow, self.config.answer_source_port).flow,
+            // A Via that cannot be read is no reason for silence: back to where it came from.
+            Err(_) => flow,
+            // Without one the peer could not tell what is answered.
+            Ok(None) => return,
         };
-        let way = WayBack::of(&via, &flow, self.config.answer_source_port);
         if to_tag(&response).is_none() {
             add_to_tag(&mut response, &self.tag_of(key));
         }
-        self.transmit(way.flow, response.to_bytes());
+        self.transmit(to, response.to_bytes());
     }
 }
 
