@@ -29,7 +29,7 @@ async fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
     match setup::prepare(args).await {
-        Ok(ready) => run::run(ready).await.into(),
+        Ok(ready) => Box::pin(run::run(ready)).await.into(),
         Err(error) => {
             eprintln!("phone: {error}");
             exit::Exit::Usage.into()

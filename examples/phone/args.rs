@@ -90,6 +90,9 @@ pub(crate) struct Options {
     /// The tone's frequency in hertz; 0 is silence.
     #[arg(long, value_name = "HERTZ", default_value_t = 440, value_parser = clap::value_parser!(u16).range(0..4000))]
     pub(crate) tone: u16,
+    /// Keys to press, one after the other, once the call is answered.
+    #[arg(long, value_name = "KEYS", value_parser = digits)]
+    pub(crate) dtmf: Option<String>,
     /// Write what is heard to a WAV file (of the last call, if there are several).
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
@@ -118,4 +121,17 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .parse()
         .map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn digits(text: &str) -> Result<String, String> {
+    if text.chars().all(is_digit) {
+        Ok(text.to_ascii_uppercase())
+    } else {
+        Err("the keys are 0 to 9, *, #, and A to D".to_owned())
+    }
+}
+
+/// Whether a telephone has this key.
+const fn is_digit(key: char) -> bool {
+    matches!(key, '0'..='9' | '*' | '#' | 'A'..='D' | 'a'..='d')
 }

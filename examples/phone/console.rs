@@ -11,6 +11,7 @@ pub(crate) enum Key {
     HangUp,
     Reject,
     Quit,
+    Digit(char),
     /// Ctrl-C, or the system wants us to end.
     Interrupt,
 }
@@ -22,6 +23,7 @@ impl Key {
             'h' | 'b' => Some(Self::HangUp),
             'r' => Some(Self::Reject),
             'q' => Some(Self::Quit),
+            '0'..='9' | '*' | '#' => Some(Self::Digit(letter)),
             _ => None,
         }
     }

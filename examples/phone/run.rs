@@ -17,6 +17,8 @@ use crate::sound::{Recording, Voice};
 /// How long hanging up and logging out may take.
 const LEAVING_TIME: Duration = Duration::from_secs(4);
 
+/// How long a key is held down.
+const KEY_TIME: Duration = Duration::from_millis(100);
 /// What is taken in at most before 20 ms of sound: a flood must not silence the call.
 const MOST_WAITING: usize = 64;
 
@@ -64,6 +66,7 @@ struct Run {
     speaking: Voice,
     recording: Option<Recording>,
     duration: Option<Duration>,
+    digits: String,
     /// The call that is up, and whether it is answered.
     call: Option<CallId>,
     answered: bool,
@@ -87,6 +90,7 @@ impl Run {
             voice: ready.voice,
             recording: ready.recording,
             duration: ready.duration,
+            digits: ready.digits,
             call: None,
             answered: false,
             hang_up_at: None,
@@ -198,7 +202,12 @@ impl Run {
             (Key::Answer, Some(call)) => said(self.phone.answer(now, call)),
             (Key::Reject, Some(call)) => said(self.phone.reject(now, call, StatusCode::DECLINE)),
             (Key::HangUp, Some(_)) => self.hang_up(),
-            (Key::Answer | Key::Reject | Key::HangUp, None) => println!("there is no call"),
+            (Key::Digit(digit), Some(call)) => {
+                said(self.phone.send_digit(call, digit, KEY_TIME));
+            }
+            (Key::Answer | Key::Reject | Key::HangUp | Key::Digit(_), None) => {
+                println!("there is no call");
+            }
             (Key::Quit, _) => self.leave(self.exit),
             (Key::Interrupt, _) if self.exit == Exit::Interrupted => self.leave_by = Some(now),
             (Key::Interrupt, _) => {
@@ -259,12 +268,7 @@ impl Run {
             Event::Progress { response, .. } => {
                 println!("{} {}", response.status(), response.reason());
             }
-            Event::Answered { .. } => {
-                println!("answered");
-                self.answered = true;
-                self.speaking = self.voice.rewound();
-                self.hang_up_at = self.duration.map(|duration| Instant::now() + duration);
-            }
+            Event::Answered { call } => self.answered(call),
             Event::Hearing { from, .. } => println!("hearing {from}"),
             Event::Held { held: true, .. } => println!("held by the other side"),
             Event::Held { held: false, .. } => println!("taken up again by the other side"),
@@ -316,6 +320,16 @@ impl Run {
         };
         if let Some(status) = reject {
             said(self.phone.reject(Instant::now(), call, status));
+        }
+    }
+
+    fn answered(&mut self, call: CallId) {
+        println!("answered");
+        self.answered = true;
+        self.speaking = self.voice.rewound();
+        self.hang_up_at = self.duration.map(|duration| Instant::now() + duration);
+        for digit in self.digits.chars() {
+            said(self.phone.send_digit(call, digit, KEY_TIME));
         }
     }
 

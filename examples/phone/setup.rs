@@ -27,6 +27,8 @@ pub(crate) struct Ready {
     pub(crate) voice: Voice,
     pub(crate) recording: Option<Recording>,
     pub(crate) duration: Option<Duration>,
+    /// Keys to press once a call is answered.
+    pub(crate) digits: String,
 }
 
 /// What is to be done.
@@ -59,6 +61,7 @@ pub(crate) async fn prepare(args: Args) -> Result<Ready, Failure> {
     });
     let recording = recording.transpose()?;
     let ladder = options.ladder;
+    let digits = options.dtmf.clone().unwrap_or_default();
     let (plan, duration, auto_answer) = plan(&args.command, server.as_ref())?;
 
     let asked = options.listen.map(|listen| listen.ip());
@@ -87,6 +90,7 @@ pub(crate) async fn prepare(args: Args) -> Result<Ready, Failure> {
         voice,
         recording,
         duration,
+        digits,
     })
 }
 

@@ -267,10 +267,15 @@ fn over_tcp_and_answered_and_ended_by_hand() {
         "sip:0@127.0.0.35;transport=tcp",
         "--listen",
         "127.0.0.36:5060",
+        "--dtmf",
+        "12",
     ]);
     callee.says("incoming call").types("a");
-    caller.says("hearing");
-    callee.says("hearing").types("h");
+    caller.says("hearing").types("3#");
+    for digit in ["digit 1", "digit 2", "digit 3", "digit #"] {
+        callee.says(digit);
+    }
+    callee.types("h");
     assert_eq!(caller.ends().0, 0);
     assert_eq!(callee.ends().0, 0);
 }
