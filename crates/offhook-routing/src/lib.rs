@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod call;
 pub mod conf;
 pub mod hunt;
 pub mod location;
