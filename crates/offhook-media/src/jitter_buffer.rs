@@ -33,7 +33,8 @@ pub enum Waiting {
         /// Never longer.
         most: Duration,
     },
-    /// Always so long after the first packet.
+    /// Always so long after the first packet: nothing is ever inserted or shortened, so that what is played is what
+    /// was sent, gaps apart. For recording and measuring.
     Fixed(Duration),
 }
 
@@ -48,14 +49,20 @@ pub struct Config {
     pub max_packets: usize,
 }
 
+impl Default for Waiting {
+    fn default() -> Self {
+        Self::Adaptive {
+            least: Duration::from_millis(10),
+            most: Duration::from_millis(400),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             clock_rate: 8000,
-            waiting: Waiting::Adaptive {
-                least: Duration::from_millis(10),
-                most: Duration::from_millis(400),
-            },
+            waiting: Waiting::default(),
             max_packets: 100,
         }
     }
@@ -340,9 +347,10 @@ impl JitterBuffer {
         if gap > 0 {
             // In sequence, but later by the clock: the sender made a pause.
             let silent = self.is_whole(playing.played, number);
-            return self.pass_time(frame, ahead, silent, delay < self.target);
+            let is_early = self.may_change() && delay < self.target;
+            return self.pass_time(frame, ahead, silent, is_early);
         }
-        let rested = playing.steady >= REST;
+        let rested = playing.steady >= REST && self.may_change();
         if delay < self.target && rested {
             return self.wait(frame, ahead);
         }
@@ -350,6 +358,10 @@ impl JitterBuffer {
         let spare = timestamp_distance(ahead, frame / 4) > 0;
         let slow = timestamp_distance(frame, 0) <= delay - self.target;
         self.hand_out(rested && (spare || slow))
+    }
+
+    const fn may_change(&self) -> bool {
+        matches!(self.config.waiting, Waiting::Adaptive { .. })
     }
 
     fn first(&self) -> Option<(u64, u32)> {
@@ -374,7 +386,7 @@ impl JitterBuffer {
         let Some(playing) = self.playing else {
             return Pulled::Silence;
         };
-        let is_early = self.delay_at(now, start, playing.next) < self.target;
+        let is_early = self.may_change() && self.delay_at(now, start, playing.next) < self.target;
         let silent = playing.idle >= PAUSE || self.other.contains(&(playing.played + 1));
         self.pass_time(frame, ahead, silent, is_early)
     }

@@ -14,7 +14,7 @@ use offhook_rtp::telephone_event::EventCode;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::jitter_buffer::Counts;
+use crate::jitter_buffer::{Counts, Waiting};
 use crate::latch::Latch;
 use crate::relay::StreamReport;
 
@@ -70,6 +70,8 @@ pub struct Config {
     pub comfort_noise: Option<PayloadType>,
     /// Whether to listen for digits in the voice itself.
     pub in_band_digits: bool,
+    /// How long received voice waits to be played; what was chosen first stays for the life of the stream.
+    pub waiting: Waiting,
 }
 
 impl Config {
@@ -90,6 +92,7 @@ impl Config {
             telephone_event: None,
             comfort_noise: Some(PayloadType::COMFORT_NOISE),
             in_band_digits: false,
+            waiting: Waiting::default(),
         }
     }
 }

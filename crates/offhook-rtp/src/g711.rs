@@ -113,11 +113,7 @@ pub mod alaw {
     /// Decodes one code.
     #[inline(always)]
     #[must_use]
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_possible_wrap,
-        reason = "the magnitude has 15 bits"
-    )]
+    #[expect(clippy::cast_possible_wrap, reason = "the magnitude has 15 bits")]
     pub const fn decode(code: u8) -> i16 {
         let plain = (code ^ 0x55) as u16;
         let segment = (plain >> 4) & 0x07;

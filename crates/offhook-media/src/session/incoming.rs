@@ -48,7 +48,10 @@ impl Incoming {
         Self {
             ear: Ear::new(config.remote, config.latch),
             inbound: Inbound::default(),
-            buffer: JitterBuffer::new(jitter_buffer::Config::default()),
+            buffer: JitterBuffer::new(jitter_buffer::Config {
+                waiting: config.waiting,
+                ..jitter_buffer::Config::default()
+            }),
             ssrc: None,
             concealment: Concealment::new(),
             noise: NoiseSource::new(seed),
