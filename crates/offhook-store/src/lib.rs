@@ -6,8 +6,12 @@ mod files;
 mod frame;
 mod journal;
 mod replay;
+#[cfg(feature = "redis")]
+mod shared;
 mod writer;
 
 pub use conf_folder::{ConfFolder, ConfFolderError};
 pub use journal::{Journal, JournalConfig, JournalError, Opened};
 pub use replay::Damage;
+#[cfg(feature = "redis")]
+pub use shared::{SharedBindings, SharedConfig, SharedError};
