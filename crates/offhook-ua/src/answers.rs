@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use offhook_dialog::{CallId, Dialog, Failure, InviteSession, Purpose, Sent};
-use offhook_sip::{HeaderName, Method, Response, StatusCode};
+use offhook_sip::{HeaderName, Headers, Method, Response, StatusCode};
 use offhook_transaction::{ClientTransactionId, Flow};
 
 use crate::compose::{self, MethodSet};
@@ -119,6 +119,7 @@ impl UserAgent {
                 self.authorize(outgoing, &response)
             }
             StatusCode::SESSION_INTERVAL_TOO_SMALL => lengthen(outgoing, &response),
+            StatusCode::BAD_EXTENSION => do_without(outgoing, &response),
             StatusCode::SERVICE_UNAVAILABLE if outgoing.hop.is_some() => {
                 // RFC 3263 §4.3: the next server of the set.
                 self.fail_over(now, exchange.outgoing, Failure::Rejected(response));
@@ -245,6 +246,33 @@ fn cseq_of(outgoing: &Outgoing) -> u32 {
         .ok()
         .flatten()
         .map_or(0, |cseq| cseq.number())
+}
+
+/// RFC 3261 §8.1.3.5: asks again without requiring what the peer does not know.
+fn do_without(outgoing: &mut Outgoing, response: &Response) -> bool {
+    let tags = |headers: &Headers, name| -> Vec<String> {
+        headers
+            .get_all(name)
+            .flat_map(|line| line.split(','))
+            .map(|tag| tag.trim().to_ascii_lowercase())
+            .collect()
+    };
+    let unknown = tags(response.headers(), HeaderName::UNSUPPORTED);
+    let required = tags(outgoing.request.headers(), HeaderName::REQUIRE);
+    let kept: Vec<String> = required
+        .iter()
+        .filter(|tag| !unknown.contains(tag))
+        .cloned()
+        .collect();
+    if kept.len() == required.len() {
+        return false;
+    }
+    let headers = outgoing.request.headers_mut();
+    headers.remove(HeaderName::REQUIRE);
+    if !kept.is_empty() {
+        compose::set(headers, HeaderName::REQUIRE, &kept.join(", "));
+    }
+    true
 }
 
 /// RFC 4028 §7.3: asks again with an interval that the 422's Min-SE allows.

@@ -156,4 +156,17 @@ impl RegistrationConfig {
             headers: Headers::new(),
         }
     }
+
+    /// Asks for requests over the flow that this registration makes (RFC 5626 §4.2). `instance` is
+    /// a URN that stays over restarts, `reg_id` tells the flows of one client apart.
+    #[must_use]
+    pub fn with_outbound(mut self, instance: &str, reg_id: u32) -> Self {
+        let instance = format!("\"<{instance}>\"");
+        self.contact_params
+            .push(("+sip.instance".to_owned(), Some(instance)));
+        self.contact_params
+            .push(("reg-id".to_owned(), Some(reg_id.to_string())));
+        let _ = self.headers.append("Supported", "outbound, path");
+        self
+    }
 }

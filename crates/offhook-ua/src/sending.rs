@@ -5,7 +5,7 @@ use std::time::Instant;
 use offhook_auth::ClientAuth;
 use offhook_dialog::{CallId, Failure, Purpose, RequestId};
 use offhook_routing::next_hop::NextHop;
-use offhook_sip::{HeaderName, Method, Request, Uri};
+use offhook_sip::{HeaderName, Host, Method, Request, Uri};
 use offhook_transaction::{ClientTransactionId, Flow, Outbound, Transmit};
 
 use crate::event::{Event, RegistrationId};
@@ -135,7 +135,7 @@ impl UserAgent {
         let routed = request.headers().contains(HeaderName::ROUTE);
         let flow = self.calls.get(&id).and_then(|call| {
             // A proxy that recorded itself is where requests go, whatever the flow.
-            let bound = !routed && (call.pinned || call.flow.is_some_and(|f| f.is_reliable()));
+            let bound = !routed && (call.pinned || call.flow.is_some_and(|f| leads(&f, &request)));
             call.flow.filter(|_| bound)
         });
         let mut outgoing = Outgoing::new(
@@ -274,6 +274,18 @@ impl UserAgent {
             Owner::Ack { .. } | Owner::Nobody => {}
         }
     }
+}
+
+/// Whether the connection of `flow` leads to the target of a request: the same host on another
+/// port, since who opened a connection may not be called back, or a client that cannot be called
+/// back at all (RFC 7118 §5).
+fn leads(flow: &Flow, request: &Request) -> bool {
+    let same_host = match request.uri().host() {
+        Some(Host::Ip(address)) => address == flow.remote.ip(),
+        Some(Host::Domain(name)) => name.to_ascii_lowercase().ends_with(".invalid"),
+        None => false,
+    };
+    flow.is_reliable() && same_host
 }
 
 /// Whether a request makes an INVITE transaction.

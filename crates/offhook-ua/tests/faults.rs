@@ -448,3 +448,132 @@ fn a_flood_of_calls_meets_the_limit() {
     assert_eq!(refused.status().get(), 503);
     assert_eq!(header(refused.headers(), HeaderName::RETRY_AFTER), "5");
 }
+
+// checklist: R3261-31
+#[test]
+fn unknown_statuses_are_taken_by_their_class() {
+    let mut stage = Stage::new();
+    let call = stage.call(|_| {});
+    let invite = stage.hear_request(&Method::Invite);
+    stage.say(answer(&invite, 199, "b", None));
+    assert!(matches!(stage.event(), Event::Progress { .. }));
+    stage.say(answer(&invite, 299, "b", Some(ANSWER)));
+    let _ = stage.hear_request(&Method::Ack);
+    assert!(matches!(stage.event(), Event::Answered { .. }));
+    stage.hang_up(call);
+    let bye = stage.hear_request(&Method::Bye);
+    stage.say(answer(&bye, 299, "b", None));
+    assert!(matches!(stage.event(), Event::Ended { .. }));
+    let _ = stage.call(|_| {});
+    let invite = stage.hear_request(&Method::Invite);
+    stage.say(answer(&invite, 499, "b", None));
+    let _ = stage.hear_request(&Method::Ack);
+    assert!(matches!(
+        stage.event(),
+        Event::Ended {
+            cause: EndCause::Rejected { .. },
+            ..
+        }
+    ));
+    stage.nothing_left();
+}
+
+// checklist: R3261-34
+#[test]
+fn a_420_is_asked_again_without_what_the_peer_does_not_know() {
+    let mut stage = Stage::new();
+    let _ = stage.call(|outgoing| {
+        outgoing
+            .headers
+            .append("Require", "replaces, foo")
+            .expect("a Require");
+    });
+    let invite = stage.hear_request(&Method::Invite);
+    let mut bad = answer(&invite, 420, "b", None);
+    bad.headers_mut()
+        .append(HeaderName::UNSUPPORTED, "foo")
+        .expect("an Unsupported");
+    stage.say(bad);
+    let _ = stage.hear_request(&Method::Ack);
+    let again = stage.hear_request(&Method::Invite);
+    assert_eq!(header(again.headers(), HeaderName::REQUIRE), "replaces");
+    let mut bad = answer(&again, 420, "b", None);
+    bad.headers_mut()
+        .append(HeaderName::UNSUPPORTED, "bar")
+        .expect("an Unsupported");
+    stage.say(bad);
+    let _ = stage.hear_request(&Method::Ack);
+    stage.silence();
+    assert!(matches!(stage.event(), Event::Ended { .. }));
+}
+
+// checklist: R3261-75
+#[test]
+fn a_refusal_ends_the_early_dialogs_of_its_invite() {
+    let mut stage = Stage::new();
+    let _ = stage.call(|_| {});
+    let invite = stage.hear_request(&Method::Invite);
+    stage.say(answer(&invite, 180, "one", None));
+    stage.say(answer(&invite, 180, "two", None));
+    stage.say(answer(&invite, 486, "one", None));
+    let _ = stage.hear_request(&Method::Ack);
+    stage.say(within(&invite, "two", &Method::Info, 5));
+    let _ = stage.hear_response(481);
+}
+
+// checklist: R3261-42, R3261-41
+#[test]
+fn options_tells_what_we_take() {
+    let mut stage = Stage::new();
+    let text = "OPTIONS sip:alice@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKx\r\n\
+        Max-Forwards: 70\r\nFrom: <sip:bob@10.0.0.2>;tag=x\r\nTo: <sip:alice@10.0.0.1>\r\n\
+        Call-ID: x\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+    stage.say_raw(5060, Bytes::from_static(text.as_bytes()));
+    let Event::IncomingRequest(request) = stage.event() else {
+        panic!("an OPTIONS was expected")
+    };
+    let ok = request.response(StatusCode::OK);
+    stage
+        .net
+        .act(stage.alice, |alice, now| alice.ua.respond(now, request, ok));
+    stage.fly();
+    let response = stage.hear_response(200);
+    for name in [HeaderName::ALLOW, HeaderName::ACCEPT, HeaderName::SUPPORTED] {
+        assert!(response.headers().contains(name), "{name} is missing");
+    }
+    stage.nothing_left();
+}
+
+#[test]
+fn a_contact_on_another_host_is_followed_though_the_answer_came_on_a_connection() {
+    let mut stage = Stage::new();
+    let call = stage.call(|outgoing| {
+        outgoing.request_uri = uri("sip:bob@10.0.0.2;transport=tcp");
+    });
+    let (flow, message) = stage
+        .net
+        .node_mut(stage.peer)
+        .heard
+        .pop_front()
+        .expect("an INVITE");
+    let invite = message.into_request().expect("an INVITE");
+    let mut ok = answer(&invite, 200, "b", Some(ANSWER));
+    ok.headers_mut()
+        .set(
+            HeaderName::CONTACT,
+            "<sip:bob@10.0.0.77:5060;transport=tcp>",
+        )
+        .expect("a Contact");
+    stage.net.act(stage.peer, |peer, _| {
+        peer.say.push_back(offhook_transaction::Transmit {
+            flow,
+            payload: ok.to_bytes(),
+        });
+    });
+    stage.fly();
+    // A proxy that did not record itself has nothing to do with the call any more (§16.6 step 4).
+    let ack = stage.net.sightings().last().expect("an ACK");
+    assert!(ack.first_line().starts_with("ACK sip:bob@10.0.0.77"));
+    assert_eq!(ack.to.ip().to_string(), "10.0.0.77");
+    let _ = call;
+}

@@ -49,7 +49,7 @@ fn number(request: &Request) -> u32 {
         .expect("a number")
 }
 
-// checklist: R3261-48, R3261-51
+// checklist: R3261-48, R3261-50, R3261-51
 #[test]
 fn a_binding_is_refreshed_before_it_ends_and_taken_away_at_last() {
     let mut stage = Stage::new();
@@ -96,6 +96,11 @@ fn a_binding_is_refreshed_before_it_ends_and_taken_away_at_last() {
     stage.fly();
     let last = stage.hear_request(&Method::Register);
     assert_eq!(header(last.headers(), HeaderName::EXPIRES), "0");
+    // Our own binding, never all of them.
+    assert_eq!(
+        header(last.headers(), HeaderName::CONTACT),
+        "<sip:alice@10.0.0.1:5060>"
+    );
     stage.say(answer(&last, 200, "r", None));
     assert!(matches!(state(&mut stage), RegistrationState::Unregistered));
     stage.nothing_left();
@@ -167,6 +172,7 @@ fn a_challenge_is_answered_once_and_a_wrong_password_not_tried_again() {
     stage.silence();
 }
 
+// checklist: R5626-07
 #[test]
 fn a_silent_registrar_is_tried_again_ever_more_rarely() {
     let mut stage = Stage::new();
@@ -216,4 +222,25 @@ fn a_failed_refresh_is_news_and_the_binding_is_asked_for_again() {
         state(&mut stage),
         RegistrationState::Registered { .. }
     ));
+}
+
+// checklist: R5626-01, R5626-02
+#[test]
+fn a_client_behind_nat_names_its_instance_and_flow() {
+    let mut stage = Stage::new();
+    let config = RegistrationConfig::new(uri("sip:10.0.0.2"), address("sip:alice@10.0.0.2"))
+        .with_outbound("urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6", 1);
+    stage
+        .net
+        .act(stage.alice, |alice, now| alice.ua.register(now, config));
+    stage.fly();
+    let request = stage.hear_request(&Method::Register);
+    assert_eq!(
+        header(request.headers(), HeaderName::CONTACT),
+        "<sip:10.0.0.1:5060>;+sip.instance=\"<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6>\";reg-id=1"
+    );
+    assert_eq!(
+        header(request.headers(), HeaderName::SUPPORTED),
+        "outbound, path"
+    );
 }

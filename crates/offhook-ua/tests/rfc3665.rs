@@ -418,6 +418,7 @@ impl Play {
     }
 }
 
+// checklist: R3261-68
 #[test]
 fn section_3_2_the_callee() {
     if request_of("3.2_F7").is_none() {
