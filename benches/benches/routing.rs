@@ -75,16 +75,24 @@ fn route(c: &mut Criterion) {
 }
 
 fn rules_in_turn(c: &mut Criterion) {
-    let mut group = c.benchmark_group("route past expressions");
-    for size in [10, 100, 1_000] {
+    let mut group = c.benchmark_group("route past");
+    let prefixes = |n: usize| format!("^49{n:05}\\(.*\\)$");
+    let expressions = |n: usize| format!("\\(.*\\)49{n:05}$");
+    for (name, size, rule) in [
+        ("prefixes", 10, &prefixes as &dyn Fn(usize) -> String),
+        ("prefixes", 1_000, &prefixes),
+        ("prefixes", 10_000, &prefixes),
+        ("expressions", 10, &expressions),
+        ("expressions", 1_000, &expressions),
+    ] {
         let mut text = "[default]\n".to_owned();
         for n in 0..size {
-            writeln!(text, "^49{n:04}\\(.*\\)$=return;called=\\1").unwrap();
+            writeln!(text, "{}=return;called=\\1", rule(n)).unwrap();
         }
         let table = load(&text);
         let mut state = table.start([0; 32], Facts::default());
-        let parameters = call("7");
-        group.bench_function(BenchmarkId::from_parameter(size), |b| {
+        let parameters = call("4X");
+        group.bench_function(BenchmarkId::new(name, size), |b| {
             b.iter_batched(
                 || parameters.clone(),
                 |parameters| {

@@ -323,6 +323,8 @@ fn any_record() -> impl Strategy<Value = Record> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
     /// Whatever is answered, the machine ends, and says at every moment what it waits for.
     #[test]
     fn any_answers_come_to_an_end(

@@ -50,6 +50,11 @@ impl Expression {
             .map(Box::new)
     }
 
+    /// What every text that matches begins with.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// The compiled expression, if the text begins as it must.
     fn for_text(&self, text: &str) -> Option<&Regex> {
         if !text.starts_with(&*self.prefix) {

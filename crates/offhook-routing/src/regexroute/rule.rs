@@ -1,6 +1,6 @@
 //! A routing table in the form in which it is run.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::conf::Place;
 use crate::regexroute::expression::Template;
@@ -31,12 +31,16 @@ pub(crate) type Inverted = bool;
 
 /// Rules in their order, and a shorter way through them.
 ///
-/// A rule such as `^100$=...` can only fire for one match string. Such rules are looked up instead
-/// of tried one by one, so that a table of 100,000 numbers costs what a table of ten does.
+/// A rule such as `^100$=...` can only fire for one match string, and one such as `^0049...=` only
+/// for those that begin so. Such rules are looked up instead of tried one by one, so that a table of
+/// 100,000 numbers costs what a table of ten does.
 #[derive(Debug, Default)]
 pub(crate) struct Block {
     items: Vec<Item>,
     exact: HashMap<Box<str>, Vec<u32>>,
+    prefixes: HashMap<Box<str>, Vec<u32>>,
+    /// How long these prefixes are, in octets.
+    lengths: BTreeSet<usize>,
     others: Vec<u32>,
 }
 
@@ -44,31 +48,54 @@ impl Block {
     pub(crate) fn push(&mut self, item: Item) {
         // A table is a file in memory: it has fewer than 2^32 lines.
         let position = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
-        match item.only_match_string() {
-            Some(text) => self.exact.entry(text.into()).or_default().push(position),
+        match item.needed() {
+            Some(Needed::Exact(text)) => self.exact.entry(text.into()).or_default().push(position),
+            Some(Needed::Prefix(text)) => {
+                self.lengths.insert(text.len());
+                self.prefixes.entry(text.into()).or_default().push(position);
+            }
             None => self.others.push(position),
         }
         self.items.push(item);
     }
 
-    /// The first item at or after `from` that may fire for this match string, and its position.
-    pub(crate) fn next(&self, from: u32, match_string: &str) -> Option<(u32, &Item)> {
-        let first = |positions: &[u32]| {
-            let index = positions.partition_point(|&position| position < from);
-            positions.get(index).copied()
-        };
-        let exact = self.exact.get(match_string).and_then(|found| first(found));
-        let position = match (exact, first(&self.others)) {
-            (Some(exact), Some(other)) => exact.min(other),
-            (exact, other) => exact.or(other)?,
-        };
-        let item = self.items.get(usize::try_from(position).ok()?)?;
-        Some((position, item))
+    /// The first item at or after `from` of those that are looked up by the match string.
+    pub(crate) fn looked_up(&self, from: u32, match_string: &str) -> Option<u32> {
+        let prefixes = self.lengths.iter().map_while(|&length| {
+            // Longer ones do not fit either.
+            (length <= match_string.len()).then(|| {
+                let prefix = match_string.get(..length)?;
+                first(self.prefixes.get(prefix)?, from)
+            })
+        });
+        let exact = self.exact.get(match_string);
+        let exact = exact.and_then(|positions| first(positions, from));
+        prefixes.flatten().chain(exact).min()
+    }
+
+    /// The first item at or after `from` of those that must be tried.
+    pub(crate) fn tried(&self, from: u32) -> Option<u32> {
+        first(&self.others, from)
+    }
+
+    pub(crate) fn item(&self, position: u32) -> Option<&Item> {
+        self.items.get(usize::try_from(position).ok()?)
     }
 
     pub(crate) fn items(&self) -> &[Item] {
         &self.items
     }
+}
+
+fn first(positions: &[u32], from: u32) -> Option<u32> {
+    let index = positions.partition_point(|&position| position < from);
+    positions.get(index).copied()
+}
+
+/// What a match string must be for an item to do anything.
+enum Needed<'a> {
+    Exact(&'a str),
+    Prefix(&'a str),
 }
 
 /// One rule, or a chain `a={ ... } b={ ... } ={ ... }` of which the first that matches is run.
@@ -78,18 +105,24 @@ pub(crate) struct Item {
 }
 
 impl Item {
-    /// The one match string for which this item can do anything, if there is only one.
-    fn only_match_string(&self) -> Option<&str> {
+    /// What the match string must be for this item to do anything, if that can be looked up.
+    fn needed(&self) -> Option<Needed<'_>> {
         let [branch] = &*self.branches else {
             return None;
         };
         let (first, rest) = branch.conditions.split_first()?;
         let alternatives = rest.iter().any(|condition| condition.join == Join::Or);
+        if first.inverted || alternatives {
+            return None;
+        }
         match (&first.subject, &first.test) {
-            (Subject::MatchString, Test::Pattern(Pattern::Exact(text)))
-                if !first.inverted && !alternatives =>
-            {
-                Some(text)
+            (Subject::MatchString, Test::Pattern(Pattern::Exact(text))) => {
+                Some(Needed::Exact(text))
+            }
+            (Subject::MatchString, Test::Pattern(Pattern::Regex(expression))) => {
+                Some(expression.prefix())
+                    .filter(|prefix| !prefix.is_empty())
+                    .map(Needed::Prefix)
             }
             _ => None,
         }

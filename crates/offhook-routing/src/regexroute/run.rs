@@ -27,6 +27,8 @@ pub(crate) struct Run<'a> {
     pub(crate) parameters: Parameters,
     pub(crate) message: Message,
     captures: Captures,
+    /// Counts the match strings, so that it shows when there is another.
+    matched: usize,
     budget: usize,
     exhausted: bool,
 }
@@ -51,6 +53,7 @@ impl<'a> Run<'a> {
             parameters,
             message,
             captures: Captures::default(),
+            matched: 0,
             budget: program.budget,
             exhausted: false,
         }
@@ -88,7 +91,23 @@ impl<'a> Run<'a> {
 
     fn block(&mut self, block: &Block, match_string: &mut String, depth: usize) -> Next {
         let mut from = 0;
-        while let Some((position, item)) = block.next(from, match_string.trim()) {
+        let mut looked_up = block.looked_up(from, match_string.trim());
+        let mut at = self.matched;
+        loop {
+            if at != self.matched || looked_up.is_some_and(|position| position < from) {
+                looked_up = block.looked_up(from, match_string.trim());
+                at = self.matched;
+            }
+            let position = match (looked_up, block.tried(from)) {
+                (Some(one), Some(other)) => one.min(other),
+                (one, other) => match one.or(other) {
+                    Some(position) => position,
+                    None => return Next::Rule,
+                },
+            };
+            let Some(item) = block.item(position) else {
+                return Next::Rule;
+            };
             from = position + 1;
             if let Next::Stop(handled) = self.item(item, match_string, depth) {
                 return Next::Stop(handled);
@@ -97,7 +116,6 @@ impl<'a> Run<'a> {
                 return Next::Stop(false);
             }
         }
-        Next::Rule
     }
 
     fn item(&mut self, item: &Item, match_string: &mut String, depth: usize) -> Next {
@@ -197,7 +215,10 @@ impl<'a> Run<'a> {
                     return Next::Stop(true);
                 }
             }
-            Word::Match(_) => argument.clone_into(match_string),
+            Word::Match(_) => {
+                argument.clone_into(match_string);
+                self.matched += 1;
+            }
             Word::Rename(_) => argument.clone_into(&mut self.message.name),
             Word::Retval(_) => argument.clone_into(&mut self.message.retval),
             Word::Output(_) => self.state.say(Line::Output(argument.to_owned())),
