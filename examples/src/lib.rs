@@ -1,1 +1,6 @@
-//! The manuals of the programs: `server.md`, `phone.md`, `ladder.md` beside this package.
+//! The manuals of the programs stand beside this package: `server.md`, `phone.md`, `ladder.md`.
+
+/// Runs the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
