@@ -115,7 +115,7 @@ impl Established {
         if status == StatusCode::METHOD_NOT_ALLOWED || status == StatusCode::NOT_IMPLEMENTED {
             self.peer_updates = false;
         }
-        if let Outcome::Glare = self.updates.answered(cx, &mut self.dialog, response) {
+        if let Outcome::Glare(glares) = self.updates.answered(cx, &mut self.dialog, response) {
             let body = crate::body::Body::of_request(sent.request).map(Box::new);
             self.want_again(
                 cx,
@@ -123,7 +123,7 @@ impl Established {
                     update: true,
                     body,
                     refresh: false,
-                    glares: 0,
+                    glares,
                     not_before: cx.now,
                 },
             );

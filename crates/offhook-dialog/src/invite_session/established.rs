@@ -190,6 +190,7 @@ impl Established {
                 reported,
                 self.timer.as_ref(),
             );
+            self.updates.set_glares(wanted.glares);
             return;
         }
         let mut request = self.dialog.request(&Method::Invite);

@@ -23,6 +23,8 @@ struct Ours {
     /// The application asked for it; a refresh is our own affair.
     reported: bool,
     offered: bool,
+    /// How often it has met a 491.
+    glares: u8,
 }
 
 /// The peer's UPDATE in the application's hands.
@@ -38,8 +40,8 @@ pub(super) enum Outcome {
     None,
     /// The peer agreed.
     Agreed,
-    /// It crossed another offer: try again later.
-    Glare,
+    /// It crossed another offer, for the time after so many: try again later.
+    Glare(u8),
     /// The peer refused, or did not answer.
     Refused,
 }
@@ -77,8 +79,16 @@ impl Updates {
         self.ours = Some(Ours {
             reported,
             offered: body.is_some(),
+            glares: 0,
         });
         cx.send(request, Purpose::Update);
+    }
+
+    /// Remembers how often the open UPDATE has met a 491 already.
+    pub(super) fn set_glares(&mut self, glares: u8) {
+        if let Some(ours) = &mut self.ours {
+            ours.glares = glares;
+        }
     }
 
     /// A request in order. `ours_open`: an offer of ours waits for its answer elsewhere in the dialog.
@@ -179,7 +189,7 @@ impl Updates {
         }
         if response.status() == StatusCode::REQUEST_PENDING && ours.reported {
             self.ours = None;
-            return Outcome::Glare;
+            return Outcome::Glare(ours.glares);
         }
         self.ours = None;
         if response.status().is_success() {
@@ -206,7 +216,7 @@ impl Updates {
         response: Response,
     ) {
         let refused = response.clone();
-        if let Outcome::Glare = self.answered(cx, dialog, response) {
+        if let Outcome::Glare(_) = self.answered(cx, dialog, response) {
             cx.report(Report::ReofferFailed(Failure::Rejected(refused)));
         }
     }

@@ -10,8 +10,8 @@ use offhook_sip::{Headers, Host, Method, NameAddr, StatusCode, Transport, Uri};
 use offhook_testkit::Node;
 use offhook_transaction::{Flow, Transmit};
 use offhook_ua::{
-    CallId, EndCause, Event, Guarded, IncomingCall, IncomingRequest, OutgoingCall, Output, Reoffer,
-    RequestId, UserAgent,
+    CallId, EndCause, Event, Guarded, IncomingCall, IncomingRequest, OutgoingCall, OutgoingRequest,
+    Output, ReferralId, Reoffer, RequestId, UserAgent,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -33,7 +33,7 @@ pub enum Fate {
 impl Fate {
     fn of(cause: &EndCause) -> Self {
         match cause {
-            EndCause::LocalHangUp => Self::HungUp,
+            EndCause::LocalHangUp | EndCause::Replaced { .. } => Self::HungUp,
             EndCause::RemoteHangUp { .. } => Self::PeerHungUp,
             EndCause::Rejected { response } if response.status().get() == 503 => Self::Lost,
             EndCause::Rejected { response } => Self::RefusedByPeer(response.status().get()),
@@ -67,6 +67,7 @@ pub struct Actor {
     guarded: Vec<Guarded>,
     requests: Vec<IncomingRequest>,
     owes_answer: Vec<CallId>,
+    referrals: Vec<(CallId, ReferralId)>,
     live: BTreeMap<CallId, String>,
     ended: BTreeSet<CallId>,
     fates: Vec<(String, Fate)>,
@@ -118,6 +119,7 @@ impl Actor {
             guarded: Vec::new(),
             requests: Vec::new(),
             owes_answer: Vec::new(),
+            referrals: Vec::new(),
             live: BTreeMap::new(),
             ended: BTreeSet::new(),
             fates: Vec::new(),
@@ -264,6 +266,16 @@ impl Actor {
         if self.rng.random_bool(0.8) {
             outgoing.body = sdp(OFFER);
         }
+        if self.rng.random_bool(0.2)
+            && let Some(dialog) = self.some_call().and_then(|call| self.ua.dialog_of(call))
+        {
+            // Often a dialog that the other side does not have: 481.
+            let value = format!(
+                "{};to-tag={};from-tag={}",
+                dialog.call_id, dialog.remote_tag, dialog.local_tag
+            );
+            let _ = outgoing.headers.append("Replaces", &value);
+        }
         let call = self.ua.call(now, outgoing);
         self.live.insert(call, name);
     }
@@ -296,8 +308,7 @@ impl Actor {
             }
             7 => {
                 if let Some(request) = Self::pick(&mut self.rng, &mut self.requests) {
-                    let ok = request.response(StatusCode::OK);
-                    self.ua.respond(now, request, ok);
+                    self.reply(now, request);
                 }
             }
             8..11 => self.change(now),
@@ -357,11 +368,58 @@ impl Actor {
         }
     }
 
+    fn reply(&mut self, now: Instant, request: IncomingRequest) {
+        if let Some(call) = request.call()
+            && *request.request().method() == Method::Refer
+        {
+            self.referrals.push((call, request.referral()));
+        }
+        let agreed = self.rng.random_bool(0.8);
+        let status = if agreed {
+            StatusCode::OK
+        } else {
+            StatusCode::DECLINE
+        };
+        let response = request.response(status);
+        self.ua.respond(now, request, response);
+    }
+
+    /// Asks the peer to call somebody, or tells how that goes; or asks somebody outside a call.
+    fn refer(&mut self, now: Instant, call: CallId) {
+        if let Some((call, referral)) = Self::pick(&mut self.rng, &mut self.referrals) {
+            let status = if self.rng.random_bool(0.5) {
+                self.referrals.push((call, referral));
+                StatusCode::RINGING
+            } else {
+                StatusCode::OK
+            };
+            self.ua.report_referral(now, call, referral, status);
+        }
+        if self.rng.random_bool(0.5) {
+            let mut headers = Headers::new();
+            headers
+                .append("Refer-To", "<sip:carol@10.0.0.9>")
+                .expect("a Refer-To");
+            let id = self
+                .ua
+                .request_in_call(now, call, Method::Refer, headers, None);
+            self.outstanding.insert(id);
+        } else {
+            let host = Host::Ip(IpAddr::from([10, 0, 0, self.rng.random_range(1..=4)]));
+            let target = Uri::sip(None, host, Some(5060)).expect("a URI");
+            let own = NameAddr::new(target.clone());
+            let asking = OutgoingRequest::new(Method::Options, target, own.clone(), own);
+            let id = self.ua.request(now, asking);
+            self.outstanding.insert(id);
+        }
+    }
+
     fn change(&mut self, now: Instant) {
         let Some(call) = self.some_call() else {
             return;
         };
-        match self.rng.random_range(0..4) {
+        match self.rng.random_range(0..5) {
+            4 => self.refer(now, call),
             0 => {
                 *self.reoffers.entry(call).or_default() += 1;
                 let body = sdp(OFFER).filter(|_| self.rng.random_bool(0.8));
@@ -394,9 +452,9 @@ impl Actor {
             self.decide(now, asked);
         }
         for request in std::mem::take(&mut self.requests) {
-            let ok = request.response(StatusCode::OK);
-            self.ua.respond(now, request, ok);
+            self.reply(now, request);
         }
+        self.referrals.clear();
         self.owes_answer.clear();
         let calls: Vec<CallId> = self.live.keys().copied().collect();
         for call in calls {
