@@ -9,6 +9,7 @@ mod error;
 mod grammar;
 pub mod header;
 mod host;
+mod index;
 mod limits;
 mod message;
 mod method;

@@ -1,9 +1,7 @@
 //! Octets to messages (RFC 3261 §7, §18.3): the start line is read, the headers are indexed.
 //!
-//! The loop over the lines is written by hand around `memchr`; the grammar of what stands in them
-//! is nom's.
+//! The loop over the lines is in `index`.
 
-use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -13,8 +11,9 @@ use bytestring::ByteString;
 use crate::error::{ErrorKind, ParseError};
 use crate::grammar::{all, class, control, is};
 use crate::header::map::Headers;
-use crate::header::name::{HeaderName, lookup};
-use crate::header::store::{Entry, Store, unfold};
+use crate::header::name::HeaderName;
+use crate::header::store::Store;
+use crate::index::Index;
 use crate::limits::ParserConfig;
 use crate::message::{Message, Request, Response};
 use crate::method::Method;
@@ -58,216 +57,75 @@ fn read(config: &ParserConfig, octets: &Bytes) -> Result<Message, ParseError> {
     if octets.len() > config.limits.message {
         return Err(ParseError::new(config.limits.message, ErrorKind::TooLarge));
     }
+    if !matches!(octets.first(), Some(b'\r' | b'\n')) {
+        return build(config, Index::message(config, octets)?, octets);
+    }
     // Line ends before the start line are keep-alives (RFC 3261 §7.5).
     let start = octets
         .iter()
         .position(|octet| !matches!(octet, b'\r' | b'\n'))
         .unwrap_or(octets.len());
     let message = octets.slice(start..);
-    let mut index = Index::default();
-    index
-        .lines(config, &message)
-        .and_then(|()| index.build(config, message))
+    Index::message(config, &message)
+        .and_then(|index| build(config, index, &message))
         .map_err(|error| error.shifted(start))
 }
 
-/// What the loop over the lines finds.
-#[derive(Default)]
-struct Index {
-    start_line_end: usize,
-    head_end: usize,
-    entries: Vec<Entry>,
-    /// Unfolded values.
-    added: String,
-    content_length: Option<(usize, usize)>,
-}
-
-/// A line: where it ends, and where the next one begins.
-struct Line {
-    end: usize,
-    next: usize,
-}
-
-fn line(config: &ParserConfig, octets: &[u8], from: usize) -> Result<Line, ParseError> {
-    let found = octets
-        .get(from..)
-        .and_then(|rest| memchr::memchr2(b'\r', b'\n', rest));
-    let Some(found) = found else {
-        let end = octets.len();
-        return if config.missing_final_crlf {
-            Ok(Line { end, next: end })
-        } else {
-            Err(ParseError::new(end, ErrorKind::EndOfHeaders))
-        };
+fn build(config: &ParserConfig, index: Index, octets: &Bytes) -> Result<Message, ParseError> {
+    let body_end = body_end(config, &index, octets.len())?;
+    let Ok(head) = ByteString::try_from(octets.slice(..index.head_end)) else {
+        return not_utf8(config, index.head_end, octets);
     };
-    let end = from + found;
-    match octets.get(end..) {
-        Some([b'\r', b'\n', ..]) => Ok(Line { end, next: end + 2 }),
-        Some([b'\n', ..]) if config.lf_line_ends => Ok(Line { end, next: end + 1 }),
-        _ => Err(ParseError::new(end, ErrorKind::LineEnd)),
+    let start = start_line(config, &head, index.start_line_end)?;
+    let body = if body_end > index.head_end {
+        octets.slice(index.head_end..body_end)
+    } else {
+        Bytes::new()
+    };
+    let headers = Headers {
+        store: Store::new(head, index.added, index.entries),
+    };
+    Ok(match start {
+        StartLine::Request { method, uri } => Message::Request(Request {
+            method,
+            uri,
+            headers,
+            body,
+            untouched: true,
+        }),
+        StartLine::Status { status, reason } => Message::Response(Response {
+            status,
+            reason,
+            headers,
+            body,
+            untouched: true,
+        }),
+    })
+}
+
+/// Where the body ends: where Content-Length says, or with the datagram (RFC 3261 §18.3).
+fn body_end(config: &ParserConfig, index: &Index, end: usize) -> Result<usize, ParseError> {
+    match index.content_length {
+        Some((length, at)) if length > end - index.head_end => {
+            if config.short_body {
+                return Ok(end);
+            }
+            Err(ParseError::new(at, ErrorKind::BodyTooShort).in_header(HeaderName::CONTENT_LENGTH))
+        }
+        Some((length, _)) => Ok(index.head_end + length),
+        None => Ok(end),
     }
 }
 
-impl Index {
-    /// The start line and the headers.
-    fn lines(&mut self, config: &ParserConfig, octets: &[u8]) -> Result<(), ParseError> {
-        if octets.is_empty() {
-            return Err(ParseError::new(0, ErrorKind::StartLine));
-        }
-        let first = line(config, octets, 0)?;
-        self.start_line_end = first.end;
-        self.entries.reserve(16);
-        self.headers(config, octets, first.next)
+/// Refuses a head that is not UTF-8, or reads it as Latin-1.
+#[cold]
+fn not_utf8(config: &ParserConfig, head_end: usize, octets: &Bytes) -> Result<Message, ParseError> {
+    let (head, body) = octets.split_at(head_end);
+    if config.latin1 {
+        return latin1(config, head, body);
     }
-
-    /// The headers, to the empty line.
-    fn headers(
-        &mut self,
-        config: &ParserConfig,
-        octets: &[u8],
-        from: usize,
-    ) -> Result<(), ParseError> {
-        let mut at = from;
-        loop {
-            if at >= octets.len() {
-                if config.missing_final_crlf {
-                    self.head_end = octets.len();
-                    return Ok(());
-                }
-                return Err(ParseError::new(octets.len(), ErrorKind::EndOfHeaders));
-            }
-            let mut here = line(config, octets, at)?;
-            if here.end == at {
-                self.head_end = here.next;
-                return Ok(());
-            }
-            if here.next > config.limits.head || self.entries.len() >= config.limits.headers {
-                return Err(ParseError::new(at, ErrorKind::TooLarge));
-            }
-            let mut folded = false;
-            // A line that begins with white space goes on with the one before (RFC 3261 §7.3.1).
-            while matches!(octets.get(here.next), Some(b' ' | b'\t')) {
-                here = line(config, octets, here.next)?;
-                folded = true;
-            }
-            self.header(octets, at, here.end, folded)?;
-            at = here.next;
-        }
-    }
-
-    /// `header-name HCOLON header-value`
-    fn header(
-        &mut self,
-        octets: &[u8],
-        start: usize,
-        end: usize,
-        folded: bool,
-    ) -> Result<(), ParseError> {
-        let line = &octets[start..end];
-        let name_len = line
-            .iter()
-            .position(|&octet| !is(octet, class::TOKEN))
-            .unwrap_or(line.len());
-        let mut colon = name_len;
-        while matches!(line.get(colon), Some(b' ' | b'\t')) {
-            colon += 1;
-        }
-        if name_len == 0 || line.get(colon) != Some(&b':') {
-            return Err(ParseError::new(start + colon, ErrorKind::HeaderName));
-        }
-        let name_octets = &line[..name_len];
-        let value = trim(line, colon + 1);
-        let name = core::str::from_utf8(name_octets).unwrap_or_default();
-        let number = lookup(name);
-        let (from, to) = (start + value.0, start + value.1);
-        if folded {
-            let value = text(&octets[from..to]);
-            let entry = unfold(&value, number, name, &mut self.added);
-            self.entries.push(entry);
-        } else {
-            let length =
-                u16::try_from(name_len).map_err(|_| ParseError::new(start, ErrorKind::TooLarge))?;
-            self.entries.push(Entry::in_message(
-                number,
-                small(start),
-                length,
-                small(from),
-                small(to),
-            ));
-        }
-        if number == HeaderName::CONTENT_LENGTH.number() {
-            self.content_length(octets, from, to)?;
-        }
-        Ok(())
-    }
-
-    /// Content-Length may be there but once: two readings of where the body ends are an attack.
-    fn content_length(&mut self, octets: &[u8], from: usize, to: usize) -> Result<(), ParseError> {
-        let fault = |at, kind| ParseError::new(at, kind).in_header(HeaderName::CONTENT_LENGTH);
-        if self.content_length.is_some() {
-            return Err(fault(from, ErrorKind::RepeatedHeader));
-        }
-        let digits = octets[from..to].trim_ascii();
-        if digits.is_empty() {
-            return Err(fault(from, ErrorKind::Number));
-        }
-        let mut length = 0_usize;
-        for &digit in digits {
-            if !digit.is_ascii_digit() {
-                return Err(fault(from, ErrorKind::Number));
-            }
-            length = length
-                .saturating_mul(10)
-                .saturating_add(usize::from(digit - b'0'));
-        }
-        self.content_length = Some((length, from));
-        Ok(())
-    }
-
-    fn build(self, config: &ParserConfig, message: Bytes) -> Result<Message, ParseError> {
-        let mut body = message;
-        let head = body.split_to(self.head_end);
-        let start_line_end = self.start_line_end;
-        let (head, entries) = match ByteString::try_from(head.clone()) {
-            Ok(head) => (head, self.entries),
-            Err(_) if config.latin1 => return latin1(config, &head, &body),
-            Err(_) => {
-                let valid =
-                    core::str::from_utf8(&head).map_or_else(|error| error.valid_up_to(), str::len);
-                return Err(ParseError::new(valid, ErrorKind::Utf8));
-            }
-        };
-        let start = start_line(config, &head, start_line_end)?;
-        if let Some((length, at)) = self.content_length {
-            if length > body.len() {
-                if !config.short_body {
-                    return Err(ParseError::new(at, ErrorKind::BodyTooShort)
-                        .in_header(HeaderName::CONTENT_LENGTH));
-                }
-            } else {
-                body.truncate(length);
-            }
-        }
-        let headers = Headers {
-            store: Store::new(head, self.added, entries),
-        };
-        Ok(match start {
-            StartLine::Request { method, uri } => Message::Request(Request {
-                method,
-                uri,
-                headers,
-                body,
-                untouched: true,
-            }),
-            StartLine::Status { status, reason } => Message::Response(Response {
-                status,
-                reason,
-                headers,
-                body,
-                untouched: true,
-            }),
-        })
-    }
+    let valid = core::str::from_utf8(head).map_or_else(|error| error.valid_up_to(), str::len);
+    Err(ParseError::new(valid, ErrorKind::Utf8))
 }
 
 /// Headers and body of a part of a multipart body. Without headers it begins with an empty line
@@ -278,8 +136,7 @@ pub(crate) fn part(octets: Bytes) -> Result<(Headers, Bytes), ParseError> {
         missing_final_crlf: true,
         ..ParserConfig::STRICT
     };
-    let mut index = Index::default();
-    index.headers(&CONFIG, &octets, 0)?;
+    let index = Index::part(&CONFIG, &octets)?;
     let mut body = octets;
     let head = body.split_to(index.head_end);
     let head = ByteString::try_from(head).map_err(|_| ParseError::new(0, ErrorKind::Utf8))?;
@@ -294,31 +151,7 @@ fn latin1(config: &ParserConfig, head: &[u8], body: &[u8]) -> Result<Message, Pa
     octets.extend_from_slice(text.as_bytes());
     octets.extend_from_slice(body);
     let message = Bytes::from(octets);
-    let mut index = Index::default();
-    index.lines(config, &message)?;
-    index.build(config, message)
-}
-
-fn text(octets: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(octets)
-}
-
-/// Offsets fit: a message is far smaller than 4 GiB, and `Limits` say so.
-fn small(offset: usize) -> u32 {
-    u32::try_from(offset).unwrap_or(u32::MAX)
-}
-
-/// Where the value stands without white space (folds too) around it.
-fn trim(line: &[u8], from: usize) -> (usize, usize) {
-    let blank = |octet: u8| matches!(octet, b' ' | b'\t' | b'\r' | b'\n');
-    let (mut start, mut end) = (from, line.len());
-    while start < end && blank(line[start]) {
-        start += 1;
-    }
-    while end > start && blank(line[end - 1]) {
-        end -= 1;
-    }
-    (start, end)
+    build(config, Index::message(config, &message)?, &message)
 }
 
 enum StartLine {

@@ -57,7 +57,7 @@ fn salvage(datagram: &Bytes) -> Option<Headers> {
             continue;
         };
         let name = name.trim_end();
-        let number = lookup(name);
+        let number = lookup(name.as_bytes());
         if let Some(place) = TAKEN.iter().position(|taken| taken.number() == number) {
             if bad_control(value).is_some() {
                 return None;

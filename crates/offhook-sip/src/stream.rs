@@ -186,8 +186,7 @@ fn content_length(head: &[u8]) -> Result<usize, ParseError> {
         // Only these two letters begin its names.
         if matches!(head[at], b'c' | b'C' | b'l' | b'L')
             && let Some(colon) = memchr::memchr(b':', &head[at..end])
-            && let Ok(name) = core::str::from_utf8(&head[at..at + colon])
-            && lookup(name.trim_end_matches([' ', '\t'])) == HeaderName::CONTENT_LENGTH.number()
+            && lookup(head[at..at + colon].trim_ascii_end()) == HeaderName::CONTENT_LENGTH.number()
         {
             while matches!(head.get(end), Some(b' ' | b'\t')) {
                 end = line_end(head, end);

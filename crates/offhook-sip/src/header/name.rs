@@ -63,7 +63,7 @@ impl<'a> HeaderName<'a> {
     /// Like [`From`], for constants.
     #[must_use]
     pub const fn from_static(name: &'static str) -> HeaderName<'static> {
-        HeaderName::from_number(lookup(name), name)
+        HeaderName::from_number(lookup(name.as_bytes()), name)
     }
 
     /// The name without its borrow, if the RFCs define it.
@@ -76,9 +76,61 @@ impl<'a> HeaderName<'a> {
     }
 }
 
+/// A name without case, packed so that comparing is comparing numbers: its first and its last
+/// octets, which overlap in a short name and leave the middle out in one over 16.
+#[derive(Clone, Copy)]
+struct Key {
+    first: u64,
+    last: u64,
+}
+
+/// Lower case: the bit that letters differ in is set wherever the bit is that only letters (and a
+/// few marks that no name has) have among the octets of names.
+#[inline]
+const fn fold(octets: u64) -> u64 {
+    octets | (octets & 0x4040_4040_4040_4040) >> 1
+}
+
+impl Key {
+    /// The key of a name of two octets at least.
+    #[inline]
+    const fn of(name: &[u8]) -> Self {
+        if let (Some(first), Some(last)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+            Self {
+                first: fold(u64::from_le_bytes(*first)),
+                last: fold(u64::from_le_bytes(*last)),
+            }
+        } else if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>())
+        {
+            Self {
+                first: fold(u32::from_le_bytes(*first) as u64),
+                last: fold(u32::from_le_bytes(*last) as u64),
+            }
+        } else if let (Some(first), Some(last)) = (name.first_chunk::<2>(), name.last_chunk::<2>())
+        {
+            Self {
+                first: fold(u16::from_le_bytes(*first) as u64),
+                last: fold(u16::from_le_bytes(*last) as u64),
+            }
+        } else {
+            Self { first: 0, last: 0 }
+        }
+    }
+
+    /// The multipliers were searched for: each of the names has a slot of its own.
+    #[inline]
+    const fn slot(self, length: usize) -> usize {
+        let mixed = self.first.wrapping_mul(0x0de0_b9d4_3b05_cac1)
+            ^ self.last.wrapping_mul(0x98cf_bb44_1a3c_9365)
+            ^ (length as u64).wrapping_mul(0x83a1_012f_83e6_0e75);
+        (mixed >> (64 - SLOT_BITS)) as usize
+    }
+}
+
 /// The number of a name in any case, long or compact; [`UNKNOWN`] for others.
-pub(crate) const fn lookup(name: &str) -> u8 {
-    if let [letter] = name.as_bytes() {
+#[inline]
+pub(crate) const fn lookup(name: &[u8]) -> u8 {
+    if let [letter] = name {
         let letter = letter.to_ascii_lowercase();
         return if letter.is_ascii_lowercase() {
             COMPACT[(letter - b'a') as usize]
@@ -86,35 +138,41 @@ pub(crate) const fn lookup(name: &str) -> u8 {
             UNKNOWN
         };
     }
-    let mut slot = hash(name.as_bytes());
+    let key = Key::of(name);
+    let mut slot = key.slot(name.len());
     loop {
         let number = SLOTS[slot];
-        if number == UNKNOWN || NAMES[number as usize].0.eq_ignore_ascii_case(name) {
-            return number;
+        if number == UNKNOWN {
+            return UNKNOWN;
+        }
+        let (known, length) = KEYS[number as usize];
+        if known.first == key.first && known.last == key.last && length as usize == name.len() {
+            let text = NAMES[number as usize].0.as_bytes();
+            if name.len() <= 16 || text.eq_ignore_ascii_case(name) {
+                return number;
+            }
         }
         slot = (slot + 1) % SLOT_COUNT;
     }
 }
 
-/// Length, first, middle and last letter tell the names apart well enough.
-const fn hash(name: &[u8]) -> usize {
-    let len = name.len();
-    if len == 0 {
-        return 0;
-    }
-    let first = (name[0] | 0x20) as usize;
-    let middle = (name[len / 2] | 0x20) as usize;
-    let last = (name[len - 1] | 0x20) as usize;
-    (len.wrapping_mul(37)
-        ^ first.wrapping_mul(59)
-        ^ middle.wrapping_mul(7)
-        ^ last.wrapping_mul(131))
-        % SLOT_COUNT
-}
-
-const SLOT_COUNT: usize = 512;
+const SLOT_BITS: u32 = 9;
+const SLOT_COUNT: usize = 1 << SLOT_BITS;
 static SLOTS: [u8; SLOT_COUNT] = slots();
 static COMPACT: [u8; 26] = compact_forms();
+static KEYS: [(Key, u8); NAME_LIST.len()] = keys();
+
+#[allow(clippy::cast_possible_truncation, reason = "names are short")]
+const fn keys() -> [(Key, u8); NAME_LIST.len()] {
+    let mut table = [(Key { first: 0, last: 0 }, 0); NAME_LIST.len()];
+    let mut number = 0;
+    while number < NAME_LIST.len() {
+        let name = NAME_LIST[number].0.as_bytes();
+        table[number] = (Key::of(name), name.len() as u8);
+        number += 1;
+    }
+    table
+}
 
 #[allow(
     clippy::cast_possible_truncation,
@@ -123,8 +181,9 @@ static COMPACT: [u8; 26] = compact_forms();
 const fn slots() -> [u8; SLOT_COUNT] {
     let mut table = [UNKNOWN; SLOT_COUNT];
     let mut number = 0;
-    while number < NAMES.len() {
-        let mut slot = hash(NAMES[number].0.as_bytes());
+    while number < NAME_LIST.len() {
+        let name = NAME_LIST[number].0.as_bytes();
+        let mut slot = Key::of(name).slot(name.len());
         while table[slot] != UNKNOWN {
             slot = (slot + 1) % SLOT_COUNT;
         }
@@ -154,7 +213,7 @@ impl<'a> From<&'a str> for HeaderName<'a> {
     /// Takes a name in any case or form. Whether an unknown one is a token is checked where it is
     /// written.
     fn from(name: &'a str) -> Self {
-        Self::from_number(lookup(name), name)
+        Self::from_number(lookup(name.as_bytes()), name)
     }
 }
 
@@ -299,14 +358,18 @@ mod tests {
     use super::*;
     use alloc::string::ToString;
 
+    fn text(name: &str) -> u8 {
+        lookup(name.as_bytes())
+    }
+
     #[test]
     fn every_name_is_found_in_any_case() {
         for (number, (name, compact)) in NAMES.iter().enumerate() {
-            assert_eq!(usize::from(lookup(name)), number, "{name}");
-            assert_eq!(usize::from(lookup(&name.to_uppercase())), number, "{name}");
+            assert_eq!(usize::from(text(name)), number, "{name}");
+            assert_eq!(usize::from(text(&name.to_uppercase())), number, "{name}");
             if !compact.is_empty() {
-                assert_eq!(usize::from(lookup(compact)), number, "{name}");
-                assert_eq!(usize::from(lookup(&compact.to_uppercase())), number);
+                assert_eq!(usize::from(text(compact)), number, "{name}");
+                assert_eq!(usize::from(text(&compact.to_uppercase())), number);
             }
         }
     }
@@ -316,7 +379,7 @@ mod tests {
         for name in [
             "", "-", "z", "é", "Viae", "vi", "Call ID", "X-Via", "[", "`",
         ] {
-            assert_eq!(lookup(name), UNKNOWN, "{name}");
+            assert_eq!(text(name), UNKNOWN, "{name}");
         }
         assert_eq!(HeaderName::from("X-a").to_string(), "X-a");
     }

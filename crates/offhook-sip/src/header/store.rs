@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use bytestring::ByteString;
 
-use crate::header::name::{HeaderName, UNKNOWN, lookup};
+use crate::header::name::{HeaderName, UNKNOWN};
 
 /// One header: where its name and its value stand.
 #[derive(Clone, Copy, Debug)]
@@ -142,7 +142,7 @@ impl Store {
         };
         let name = String::from(self.written_name(&entry));
         self.entries.remove(at);
-        self.insert_with(at, HeaderName::from_number(lookup(&name), &name), write);
+        self.insert_with(at, HeaderName::from(&*name), write);
     }
 
     pub(crate) fn remove(&mut self, at: usize) {
