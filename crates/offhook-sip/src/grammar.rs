@@ -9,6 +9,7 @@ use memchr::memchr2;
 use nom::IResult;
 use nom::error::{ErrorKind as NomKind, ParseError};
 
+use crate::class::{self, is, is_domain, span};
 use crate::error::{ErrorKind, ValueError};
 
 /// Where a parser failed (what was left of its input) and what it wanted there.
@@ -46,6 +47,7 @@ pub(crate) const fn fail<T>(rest: &str, kind: ErrorKind) -> Parsed<'_, T> {
 }
 
 /// Runs a parser that must take the whole text, but for white space at its ends.
+#[inline]
 pub(crate) fn whole<'a, T>(
     text: &'a str,
     parser: impl FnOnce(&'a str) -> Parsed<'a, T>,
@@ -72,122 +74,10 @@ pub(crate) const fn at(text: &str, rest: &str, kind: ErrorKind) -> ValueError {
     ValueError::new(text.len().saturating_sub(rest.len()), kind)
 }
 
-/// Sets of octets, one bit each in [`CLASS`].
-pub(crate) mod class {
-    /// `token`
-    pub(crate) const TOKEN: u16 = 1;
-    /// `user`, without escapes
-    pub(crate) const USER: u16 = 1 << 1;
-    /// `password`, without escapes
-    pub(crate) const PASSWORD: u16 = 1 << 2;
-    /// `hostname`; the underscore too, which DNS allows and private networks use
-    pub(crate) const HOST: u16 = 1 << 3;
-    /// `paramchar` of a URI, without escapes
-    pub(crate) const URI_PARAM: u16 = 1 << 4;
-    /// `hname` and `hvalue` of a URI, without escapes
-    pub(crate) const URI_HEADER: u16 = 1 << 5;
-    /// `word`, with the `@` of a callid
-    pub(crate) const CALL_ID: u16 = 1 << 6;
-    /// `gen-value` that is not quoted: a token or a host, an IPv6 reference among them
-    pub(crate) const GEN_VALUE: u16 = 1 << 7;
-    /// `scheme`, after its first letter
-    pub(crate) const SCHEME: u16 = 1 << 8;
-    /// `uric`, and what stands in a URI of an unknown scheme; without escapes
-    pub(crate) const URIC: u16 = 1 << 9;
-    /// Digits of a number
-    pub(crate) const DIGIT: u16 = 1 << 10;
-    /// `phonedigit` of a tel URI (RFC 3966 §3)
-    pub(crate) const PHONE: u16 = 1 << 11;
-    /// `phonedigit-hex` of a tel URI (RFC 3966 §3)
-    pub(crate) const PHONE_LOCAL: u16 = 1 << 14;
-    /// SP and HTAB
-    pub(crate) const BLANK: u16 = 1 << 12;
-    /// `token68` of RFC 7235: what an authentication scheme other than Digest may carry
-    pub(crate) const TOKEN68: u16 = 1 << 13;
-}
-
-pub(crate) static CLASS: [u16; 256] = classes();
-
-const fn classes() -> [u16; 256] {
-    use class::{
-        BLANK, CALL_ID, DIGIT, GEN_VALUE, HOST, PASSWORD, PHONE, PHONE_LOCAL, SCHEME, TOKEN,
-        TOKEN68, URI_HEADER, URI_PARAM, URIC, USER,
-    };
-    const EVERYWHERE: u16 = TOKEN
-        | USER
-        | PASSWORD
-        | HOST
-        | URI_PARAM
-        | URI_HEADER
-        | CALL_ID
-        | GEN_VALUE
-        | SCHEME
-        | URIC
-        | TOKEN68;
-    let mut table = [0; 256];
-    table = add(
-        table,
-        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
-        EVERYWHERE,
-    );
-    table = add(
-        table,
-        b"0123456789",
-        EVERYWHERE | DIGIT | PHONE | PHONE_LOCAL,
-    );
-    table = add(table, b"-.!%*_+`'~", TOKEN | GEN_VALUE);
-    // mark
-    table = add(
-        table,
-        b"-_.!~*'()",
-        USER | PASSWORD | URI_PARAM | URI_HEADER | URIC,
-    );
-    table = add(table, b"&=+$,;?/", USER);
-    // Telephone numbers of a dial plan; RFC 3261 wants `#` escaped, RFC 3966 §5.1.1 agrees, and
-    // so do we.
-    table = add(table, b"&=+$,", PASSWORD);
-    table = add(table, b"-._", HOST);
-    table = add(table, b"[]/:&+$", URI_PARAM);
-    table = add(table, b"[]/?:+$", URI_HEADER);
-    table = add(table, b"-.!%*_+`'~()<>:\\\"/[]?{}@", CALL_ID);
-    table = add(table, b"[]:", GEN_VALUE);
-    table = add(table, b"+-.", SCHEME);
-    table = add(table, b";/?:@&=+$,[]", URIC);
-    table = add(table, b"-.()", PHONE | PHONE_LOCAL);
-    table = add(table, b"ABCDEFabcdef*#", PHONE_LOCAL);
-    table = add(table, b" \t", BLANK);
-    table = add(table, b"-._~+/=", TOKEN68);
-    table
-}
-
-const fn add(mut table: [u16; 256], octets: &[u8], bits: u16) -> [u16; 256] {
-    let mut i = 0;
-    while i < octets.len() {
-        table[octets[i] as usize] |= bits;
-        i += 1;
-    }
-    table
-}
-
-/// Whether an octet is of a class.
-#[inline]
-pub(crate) fn is(octet: u8, class: u16) -> bool {
-    CLASS[usize::from(octet)] & class != 0
-}
-
-/// Whether a text is of a class throughout.
-pub(crate) fn all(text: &str, class: u16) -> bool {
-    text.bytes().all(|octet| is(octet, class))
-}
-
 /// Splits where the class (of ASCII only) ends: what follows, what belongs.
 #[inline]
 pub(crate) fn take(text: &str, class: u16) -> (&str, &str) {
-    let end = text
-        .bytes()
-        .position(|octet| !is(octet, class))
-        .unwrap_or(text.len());
-    let (taken, rest) = text.split_at(end);
+    let (taken, rest) = text.split_at(span(text.as_bytes(), class));
     (rest, taken)
 }
 
@@ -201,21 +91,17 @@ pub(crate) fn take1(text: &str, class: u16, kind: ErrorKind) -> Parsed<'_, &str>
 }
 
 /// Like [`take`], with `%` HEX HEX besides.
+#[inline]
 pub(crate) fn take_escaped(text: &str, class: u16) -> Parsed<'_, &str> {
     let octets = text.as_bytes();
-    let mut end = 0;
-    while let Some(&octet) = octets.get(end) {
-        if is(octet, class) {
-            end += 1;
-        } else if octet == b'%' {
-            let digits = octets.get(end + 1..end + 3);
-            if !digits.is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit)) {
-                return fail(&text[end..], ErrorKind::Escape);
-            }
-            end += 3;
-        } else {
-            break;
+    let mut end = span(octets, class);
+    while octets.get(end) == Some(&b'%') {
+        let digits = octets.get(end + 1..end + 3);
+        if !digits.is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit)) {
+            return fail(&text[end..], ErrorKind::Escape);
         }
+        end += 3;
+        end += span(&octets[end..], class);
     }
     let (taken, rest) = text.split_at(end);
     Ok((rest, taken))
@@ -240,6 +126,7 @@ pub(crate) fn trim(text: &str) -> &str {
 }
 
 /// `token`
+#[inline]
 pub(crate) fn token(text: &str) -> Parsed<'_, &str> {
     take1(text, class::TOKEN, ErrorKind::Token)
 }
@@ -255,12 +142,14 @@ pub(crate) fn mark(text: &str, mark: u8, kind: ErrorKind) -> Parsed<'_, ()> {
 }
 
 /// One mark with white space around it: `SEMI`, `COMMA`, `EQUAL`, `SLASH`, ...
+#[inline]
 pub(crate) fn separator(text: &str, octet: u8) -> Parsed<'_, ()> {
     let (rest, ()) = mark(skip_lws(text), octet, ErrorKind::Separator)?;
     Ok((skip_lws(rest), ()))
 }
 
 /// `quoted-string`, without its quotes, escapes as they are.
+#[inline]
 pub(crate) fn quoted_string(text: &str) -> Parsed<'_, &str> {
     let (inner, ()) = mark(text, b'"', ErrorKind::QuotedString)?;
     let octets = inner.as_bytes();
@@ -286,15 +175,32 @@ pub(crate) fn quoted_string(text: &str) -> Parsed<'_, &str> {
 }
 
 /// 1*DIGIT that fits.
+#[inline]
 pub(crate) fn number(text: &str) -> Parsed<'_, u32> {
-    let (rest, digits) = take1(text, class::DIGIT, ErrorKind::Number)?;
-    match digits.parse() {
-        Ok(number) => Ok((rest, number)),
-        Err(_) => fail(text, ErrorKind::Number),
+    let mut number = 0_u32;
+    let mut end = 0;
+    for octet in text.bytes() {
+        let digit = octet.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        let next = number
+            .checked_mul(10)
+            .and_then(|number| number.checked_add(u32::from(digit)));
+        match next {
+            Some(next) => number = next,
+            None => return fail(text, ErrorKind::Number),
+        }
+        end += 1;
     }
+    if end == 0 {
+        return fail(text, ErrorKind::Number);
+    }
+    Ok((&text[end..], number))
 }
 
 /// `host`: a name, an IPv4 address, an IPv6 reference in its brackets.
+#[inline]
 pub(crate) fn host(text: &str) -> Parsed<'_, &str> {
     if text.as_bytes().first() == Some(&b'[') {
         let Some(end) = text.find(']') else {
@@ -312,32 +218,23 @@ pub(crate) fn host(text: &str) -> Parsed<'_, &str> {
     Ok((rest, name))
 }
 
-/// Whether the labels of a name are not empty and do not begin or end with a hyphen; a dot at the
-/// end is that of an absolute name.
-fn is_domain(name: &str) -> bool {
-    let mut before = b'.';
-    for &octet in name.as_bytes() {
-        if (octet == b'.' && matches!(before, b'.' | b'-')) || (octet == b'-' && before == b'.') {
-            return false;
-        }
-        before = octet;
-    }
-    before != b'-' && name != "."
-}
-
 /// `":" port` if it is there.
+#[inline]
 pub(crate) fn port(text: &str) -> Parsed<'_, Option<u16>> {
     let Ok((after, ())) = mark(text, b':', ErrorKind::Port) else {
         return Ok((text, None));
     };
-    let (rest, digits) = take1(after, class::DIGIT, ErrorKind::Port)?;
-    match digits.parse() {
-        Ok(port) => Ok((rest, Some(port))),
+    match number(after) {
+        Ok((rest, number)) => match u16::try_from(number) {
+            Ok(port) => Ok((rest, Some(port))),
+            Err(_) => fail(after, ErrorKind::Port),
+        },
         Err(_) => fail(after, ErrorKind::Port),
     }
 }
 
 /// Where the first comma stands that is neither quoted nor between `<` and `>`.
+#[inline]
 pub(crate) fn comma(text: &str) -> Option<usize> {
     let octets = text.as_bytes();
     let first = memchr::memchr(b',', octets)?;
@@ -390,16 +287,6 @@ mod tests {
         assert_eq!(comma("a, b"), Some(1));
         assert_eq!(comma(r#""a, \", b" <sip:a,b@c>, d"#), Some(22));
         assert_eq!(comma(r#""a, b""#), None);
-    }
-
-    #[test]
-    fn domains_have_no_empty_labels() {
-        for good in ["a", "a.b", "a.b.", "a-b.c", "192.0.2.1", "my_host"] {
-            assert!(is_domain(good), "{good}");
-        }
-        for bad in [".", ".a", "a..b", "-a", "a-", "a-.b", "a.-b"] {
-            assert!(!is_domain(bad), "{bad}");
-        }
     }
 
     #[test]

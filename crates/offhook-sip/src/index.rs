@@ -6,8 +6,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::class::{self, is};
 use crate::error::{ErrorKind, ParseError};
-use crate::grammar::{class, is};
 use crate::header::name::{HeaderName, UNKNOWN, lookup};
 use crate::header::store::{Entry, unfold};
 use crate::limits::ParserConfig;

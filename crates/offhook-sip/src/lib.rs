@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+mod class;
 mod derive;
 mod error;
 mod grammar;

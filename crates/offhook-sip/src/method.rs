@@ -5,8 +5,8 @@ use core::str::FromStr;
 
 use bytestring::ByteString;
 
+use crate::class::{self, all};
 use crate::error::{BuildError, ErrorKind};
-use crate::grammar::{all, class};
 
 /// The method of a request. Methods are compared with regard to case (RFC 3261 §7.1).
 ///

@@ -6,9 +6,10 @@ use core::fmt;
 
 use memchr::{memchr, memchr2};
 
+use crate::class::{self, all};
 use crate::error::{BuildError, ErrorKind};
 use crate::grammar::{
-    Parsed, all, class, control, mark, quoted_string, separator, skip_lws, take1, token, trim,
+    Parsed, control, mark, quoted_string, separator, skip_lws, take1, token, trim,
 };
 
 /// The parameters of a header value, in order; names are compared without regard to case.
@@ -89,18 +90,17 @@ pub(crate) fn quote(text: &str, out: &mut String) -> Result<(), BuildError> {
 }
 
 /// `*( SEMI generic-param )`, the value of each a token, a host or a quoted string.
+#[inline]
 pub(crate) fn params(text: &str) -> Parsed<'_, Params<'_>> {
     let mut rest = text;
-    let mut end = text;
     while let Ok((after, ())) = separator(rest, b';') {
-        let (after, _) = generic_param(after)?;
-        rest = after;
-        end = after;
+        rest = generic_param(after)?.0;
     }
-    Ok((end, Params(&text[..text.len() - end.len()])))
+    Ok((rest, Params(&text[..text.len() - rest.len()])))
 }
 
 /// `token [ EQUAL gen-value ]`
+#[inline]
 pub(crate) fn generic_param(text: &str) -> Parsed<'_, Param<'_>> {
     let (rest, name) = token(text)?;
     let blank = skip_lws(rest);

@@ -8,8 +8,9 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use bytestring::ByteString;
 
+use crate::class::{self, all, is};
 use crate::error::{ErrorKind, ParseError};
-use crate::grammar::{all, class, control, is};
+use crate::grammar::control;
 use crate::header::map::Headers;
 use crate::header::name::HeaderName;
 use crate::header::store::Store;

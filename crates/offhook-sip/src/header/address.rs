@@ -6,8 +6,9 @@ use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
 
+use crate::class::{self, is};
 use crate::error::{BuildError, ErrorKind, ValueError};
-use crate::grammar::{Parsed, class, fail, is, quoted_string, skip_lws, take, trim, whole};
+use crate::grammar::{Parsed, fail, quoted_string, skip_lws, take, trim, whole};
 use crate::param::{ParamList, Params, params, quote, unescape};
 use crate::uri::owned::Uri;
 use crate::uri::view::UriRef;
@@ -216,7 +217,7 @@ impl NameAddr {
 
     /// Sets the tag, a token.
     pub fn with_tag(self, tag: &str) -> Result<Self, BuildError> {
-        if tag.is_empty() || !crate::grammar::all(tag, class::TOKEN) {
+        if tag.is_empty() || !class::all(tag, class::TOKEN) {
             return Err(BuildError::new(0, ErrorKind::Token));
         }
         self.with_param("tag", Some(tag))

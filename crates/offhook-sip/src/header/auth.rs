@@ -5,9 +5,10 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt;
 
+use crate::class::{self, all};
 use crate::error::{BuildError, ErrorKind, ValueError};
 use crate::grammar::{
-    Parsed, all, class, fail, mark, quoted_string, separator, skip_lws, take, take1, token, whole,
+    Parsed, fail, mark, quoted_string, separator, skip_lws, take, take1, token, whole,
 };
 use crate::header::name::HeaderName;
 use crate::header::typed::TypedHeader;

@@ -3,8 +3,9 @@
 use alloc::borrow::Cow;
 use core::fmt;
 
+use crate::class::{self, all};
 use crate::error::{BuildError, ErrorKind, ValueError};
-use crate::grammar::{all, class, skip_lws, take, whole};
+use crate::grammar::{skip_lws, take, whole};
 use crate::header::name::HeaderName;
 use crate::header::typed::TypedHeader;
 

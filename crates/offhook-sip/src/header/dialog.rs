@@ -3,8 +3,9 @@
 use alloc::borrow::Cow;
 use core::fmt;
 
+use crate::class::{self, all};
 use crate::error::{BuildError, ErrorKind, ValueError};
-use crate::grammar::{all, class, whole};
+use crate::grammar::whole;
 use crate::header::name::HeaderName;
 use crate::header::text::call_id;
 use crate::header::typed::TypedHeader;

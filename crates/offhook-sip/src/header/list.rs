@@ -5,8 +5,9 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt;
 
+use crate::class::{self, all};
 use crate::error::{BuildError, ErrorKind, HeaderError, ValueError};
-use crate::grammar::{all, class, trim};
+use crate::grammar::trim;
 use crate::header::name::HeaderName;
 use crate::header::store::Lines;
 use crate::header::typed::TypedHeader;

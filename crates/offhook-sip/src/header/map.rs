@@ -6,8 +6,9 @@ use core::fmt;
 
 use bytestring::ByteString;
 
+use crate::class::{self, all};
 use crate::error::{BuildError, ErrorKind, HeaderError};
-use crate::grammar::{all, class, comma, control, skip_lws, trim};
+use crate::grammar::{comma, control, skip_lws, trim};
 use crate::header::name::{HeaderName, UNKNOWN};
 use crate::header::store::{Lines, Store};
 use crate::header::typed::{TypedHeader, TypedValues};

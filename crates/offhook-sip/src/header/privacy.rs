@@ -4,8 +4,9 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt;
 
+use crate::class::{self, all};
 use crate::error::{BuildError, ErrorKind, ValueError};
-use crate::grammar::{all, class, trim};
+use crate::grammar::trim;
 use crate::header::name::HeaderName;
 use crate::header::typed::TypedHeader;
 

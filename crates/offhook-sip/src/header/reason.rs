@@ -4,8 +4,9 @@ use alloc::borrow::Cow;
 use alloc::string::ToString;
 use core::fmt;
 
+use crate::class::{self, all};
 use crate::error::{BuildError, ErrorKind, ValueError};
-use crate::grammar::{all, class, token, whole};
+use crate::grammar::{token, whole};
 use crate::header::name::HeaderName;
 use crate::header::typed::TypedHeader;
 use crate::param::{ParamList, Params, params};

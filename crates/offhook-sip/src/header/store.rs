@@ -65,6 +65,7 @@ impl Store {
         &self.entries
     }
 
+    #[inline]
     fn slice(&self, added: bool, start: u32, end: u32) -> &str {
         let text: &str = if added { &self.added } else { &self.text };
         text.get(start as usize..end as usize).unwrap_or_default()
@@ -79,6 +80,7 @@ impl Store {
         self.slice(entry.added, entry.name_start, end)
     }
 
+    #[inline]
     pub(crate) fn value(&self, entry: &Entry) -> &str {
         self.slice(entry.added, entry.value_start, entry.value_end)
     }
@@ -92,6 +94,7 @@ impl Store {
         }
     }
 
+    #[inline]
     pub(crate) fn matches(&self, entry: &Entry, name: HeaderName<'_>) -> bool {
         entry.number == name.number()
             && (entry.number != UNKNOWN
@@ -202,15 +205,20 @@ pub struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     /// The next value and where it stands in the message.
+    #[inline]
     pub(crate) fn next_placed(&mut self) -> Option<(&'a str, usize)> {
         let store = self.store;
-        while let Some(entry) = store.entries.get(self.next) {
-            self.next += 1;
-            if store.matches(entry, self.name) {
-                return Some((store.value(entry), Store::message_offset(entry)));
-            }
-        }
-        None
+        let rest = store.entries.get(self.next..)?;
+        let number = self.name.number();
+        let found = if number == UNKNOWN {
+            rest.iter()
+                .position(|entry| store.matches(entry, self.name))
+        } else {
+            rest.iter().position(|entry| entry.number == number)
+        };
+        let entry = rest.get(found?)?;
+        self.next += found? + 1;
+        Some((store.value(entry), Store::message_offset(entry)))
     }
 }
 

@@ -3,8 +3,9 @@
 use alloc::borrow::Cow;
 use core::fmt;
 
+use crate::class::{self, all};
 use crate::error::{BuildError, ErrorKind, ValueError};
-use crate::grammar::{Parsed, all, bad_control, class, fail, take, trim};
+use crate::grammar::{Parsed, at, bad_control, take1, trim};
 use crate::header::name::HeaderName;
 use crate::header::typed::TypedHeader;
 
@@ -18,7 +19,7 @@ fn check_text(text: &str) -> Result<(), ValueError> {
 fn check_token(text: &str) -> Result<(), ValueError> {
     match text
         .bytes()
-        .position(|octet| !crate::grammar::is(octet, class::TOKEN))
+        .position(|octet| !class::is(octet, class::TOKEN))
     {
         None if !text.is_empty() => Ok(()),
         offset => Err(ValueError::new(
@@ -29,30 +30,22 @@ fn check_token(text: &str) -> Result<(), ValueError> {
 }
 
 /// `word [ "@" word ]`, where something else may follow
+#[inline]
 pub(crate) fn call_id(text: &str) -> Parsed<'_, &str> {
-    let (rest, id) = take(text, class::CALL_ID);
-    match check_call_id(id) {
-        Ok(()) => Ok((rest, id)),
-        Err(error) => fail(text.get(error.offset()..).unwrap_or(text), error.kind()),
-    }
+    let (rest, _) = take1(text, class::WORD, ErrorKind::Token)?;
+    let rest = match rest.strip_prefix('@') {
+        Some(domain) => take1(domain, class::WORD, ErrorKind::Token)?.0,
+        None => rest,
+    };
+    Ok((rest, &text[..text.len() - rest.len()]))
 }
 
-/// `word [ "@" word ]`
 fn check_call_id(text: &str) -> Result<(), ValueError> {
-    let bad = text
-        .bytes()
-        .position(|octet| !crate::grammar::is(octet, class::CALL_ID));
-    let (word, domain) = match text.split_once('@') {
-        Some((word, domain)) => (word, Some(domain)),
-        None => (text, None),
-    };
-    match bad {
-        Some(offset) => Err(ValueError::new(offset, ErrorKind::Token)),
-        None if word.is_empty() => Err(ValueError::new(0, ErrorKind::Token)),
-        None if domain.is_some_and(|domain| domain.is_empty() || domain.contains('@')) => {
-            Err(ValueError::new(word.len() + 1, ErrorKind::Token))
-        }
-        None => Ok(()),
+    match call_id(text) {
+        Ok(("", _)) => Ok(()),
+        Ok((rest, _)) => Err(at(text, rest, ErrorKind::Token)),
+        Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => Err(fault.in_text(text)),
+        Err(nom::Err::Incomplete(_)) => Err(ValueError::new(text.len(), ErrorKind::Token)),
     }
 }
 

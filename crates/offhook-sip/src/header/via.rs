@@ -6,10 +6,9 @@ use alloc::string::ToString;
 use core::fmt;
 use core::net::IpAddr;
 
+use crate::class::{self, all};
 use crate::error::{BuildError, ErrorKind, ValueError};
-use crate::grammar::{
-    Parsed, all, class, fail, host, mark, port, separator, skip_lws, token, whole,
-};
+use crate::grammar::{Parsed, fail, host, mark, port, separator, skip_lws, token, whole};
 use crate::header::name::HeaderName;
 use crate::header::typed::TypedHeader;
 use crate::host::Host;

@@ -4,10 +4,9 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt;
 
+use crate::class::{self, all};
 use crate::error::{BuildError, ErrorKind, ValueError};
-use crate::grammar::{
-    Parsed, all, class, fail, host, port, quoted_string, skip_lws, take, token, whole,
-};
+use crate::grammar::{Parsed, fail, host, port, quoted_string, skip_lws, take, token, whole};
 use crate::header::name::HeaderName;
 use crate::header::typed::TypedHeader;
 use crate::param::{quote, unescape};

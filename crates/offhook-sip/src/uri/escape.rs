@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::grammar::all;
+use crate::class::all;
 
 /// Resolves `%` escapes, once.
 pub(crate) fn decode(text: &str) -> Cow<'_, str> {
@@ -64,7 +64,7 @@ pub(crate) fn escape(text: &str, class: u16, out: &mut String) {
         return;
     }
     for octet in text.bytes() {
-        if crate::grammar::is(octet, class) {
+        if crate::class::is(octet, class) {
             out.push(char::from(octet));
         } else {
             const DIGITS: [char; 16] = [

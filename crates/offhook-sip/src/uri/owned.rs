@@ -8,8 +8,8 @@ use core::str::FromStr;
 
 use bytestring::ByteString;
 
+use crate::class;
 use crate::error::{BuildError, ErrorKind, ValueError};
-use crate::grammar::class;
 use crate::host::Host;
 use crate::transport::Transport;
 use crate::uri::escape::{escape, same_escaped};

@@ -1,8 +1,9 @@
 //! Where the parts of a URI stand in its text: the grammar of sip, sips and tel URIs (RFC 3261
 //! §25.1, RFC 3966 §3).
 
+use crate::class::{self, span};
 use crate::error::{ErrorKind, ValueError};
-use crate::grammar::{Parsed, at, class, fail, host, mark, port, take, take_escaped, take1};
+use crate::grammar::{Parsed, at, fail, host, mark, port, take, take_escaped, take1};
 
 /// The scheme of a URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,8 +50,13 @@ pub(crate) fn parse_parts(text: &str) -> Result<Parts, ValueError> {
     }
 }
 
+#[inline]
 fn uri(text: &str) -> Parsed<'_, Parts> {
-    let (rest, scheme) = scheme(text)?;
+    // as nearly everybody writes it
+    let (rest, scheme) = match text.strip_prefix("sip:") {
+        Some(rest) => (rest, Scheme::Sip),
+        None => scheme(text)?,
+    };
     let start = offset(text, rest);
     let mut parts = Parts {
         scheme,
@@ -63,19 +69,23 @@ fn uri(text: &str) -> Parsed<'_, Parts> {
         params_start: start,
         params_end: start,
     };
-    match scheme {
-        Scheme::Sip | Scheme::Sips => sip(text, rest, &mut parts),
-        Scheme::Tel => tel(text, rest, &mut parts),
-        Scheme::Other => {
-            let (rest, opaque) = take_escaped(rest, class::URIC)?;
-            if opaque.is_empty() {
-                return fail(rest, ErrorKind::Uri);
-            }
-            parts.params_start = offset(text, rest);
-            parts.params_end = parts.params_start;
-            Ok((rest, parts))
-        }
+    let rest = match scheme {
+        Scheme::Sip | Scheme::Sips => sip(text, rest, &mut parts)?.0,
+        Scheme::Tel => tel(text, rest, &mut parts)?.0,
+        Scheme::Other => other(text, rest, &mut parts)?.0,
+    };
+    Ok((rest, parts))
+}
+
+/// What stands in a URI of any scheme (RFC 3261 §25.1, `absoluteURI`).
+fn other<'a>(text: &'a str, rest: &'a str, parts: &mut Parts) -> Parsed<'a, ()> {
+    let (rest, opaque) = take_escaped(rest, class::URIC)?;
+    if opaque.is_empty() {
+        return fail(rest, ErrorKind::Uri);
     }
+    parts.params_start = offset(text, rest);
+    parts.params_end = parts.params_start;
+    Ok((rest, ()))
 }
 
 #[allow(
@@ -105,33 +115,51 @@ fn scheme(text: &str) -> Parsed<'_, Scheme> {
 }
 
 /// `[ userinfo ] hostport uri-parameters [ headers ]`
-fn sip<'a>(text: &'a str, rest: &'a str, parts: &mut Parts) -> Parsed<'a, Parts> {
-    let mut rest = rest;
-    // No part but the user part may have an @ in it unescaped, so it decides.
-    if memchr::memchr(b'@', rest.as_bytes()).is_some() {
+#[inline]
+fn sip<'a>(text: &'a str, rest: &'a str, parts: &mut Parts) -> Parsed<'a, ()> {
+    let rest = userinfo(text, rest, parts)?.0;
+    let (after, _) = host(rest)?;
+    parts.host_end = offset(text, after);
+    let (mut rest, number) = port(after)?;
+    parts.port = number;
+    parts.params_start = offset(text, rest);
+    if rest.starts_with(';') {
+        rest = uri_params(rest)?.0;
+    }
+    parts.params_end = offset(text, rest);
+    if rest.starts_with('?') {
+        rest = uri_headers(rest)?.0;
+    }
+    Ok((rest, ()))
+}
+
+/// `[ user [ ":" password ] "@" ]`
+#[inline]
+fn userinfo<'a>(text: &'a str, rest: &'a str, parts: &mut Parts) -> Parsed<'a, ()> {
+    let octets = rest.as_bytes();
+    let plain = span(octets, class::HOST);
+    let after = if plain > 0 && octets.get(plain) == Some(&b'@') {
+        &rest[plain..]
+    } else if memchr::memchr(b'@', &octets[plain..]).is_some() {
+        // No part but the user part may have an @ in it unescaped, so it decides.
         let (after, user) = take_escaped(rest, class::USER)?;
         if user.is_empty() {
             return fail(rest, ErrorKind::User);
         }
-        parts.user_end = offset(text, after);
-        parts.password_end = parts.user_end;
-        rest = after;
-        if let Ok((after, ())) = mark(rest, b':', ErrorKind::User) {
-            rest = take_escaped(after, class::PASSWORD)?.0;
-            parts.password_end = offset(text, rest);
-        }
-        rest = mark(rest, b'@', ErrorKind::User)?.0;
-        parts.host_start = offset(text, rest);
+        after
+    } else {
+        return Ok((rest, ()));
+    };
+    parts.user_end = offset(text, after);
+    parts.password_end = parts.user_end;
+    let mut rest = after;
+    if let Some(password) = after.strip_prefix(':') {
+        rest = take_escaped(password, class::PASSWORD)?.0;
+        parts.password_end = offset(text, rest);
     }
-    let (after, _) = host(rest)?;
-    parts.host_end = offset(text, after);
-    let (after, number) = port(after)?;
-    parts.port = number;
-    parts.params_start = offset(text, after);
-    let rest = uri_params(after)?.0;
-    parts.params_end = offset(text, rest);
-    let rest = uri_headers(rest)?.0;
-    Ok((rest, *parts))
+    let (rest, ()) = mark(rest, b'@', ErrorKind::User)?;
+    parts.host_start = offset(text, rest);
+    Ok((rest, ()))
 }
 
 /// `*( ";" pname [ "=" pvalue ] )`
@@ -174,7 +202,7 @@ fn uri_headers(text: &str) -> Parsed<'_, ()> {
 }
 
 /// `telephone-subscriber` (RFC 3966 §3)
-fn tel<'a>(text: &'a str, rest: &'a str, parts: &mut Parts) -> Parsed<'a, Parts> {
+fn tel<'a>(text: &'a str, rest: &'a str, parts: &mut Parts) -> Parsed<'a, ()> {
     let (after, number) = match rest.strip_prefix('+') {
         Some(number) => take(number, class::PHONE),
         None => take(rest, class::PHONE_LOCAL),
@@ -192,7 +220,7 @@ fn tel<'a>(text: &'a str, rest: &'a str, parts: &mut Parts) -> Parsed<'a, Parts>
     parts.params_start = parts.user_end;
     let rest = uri_params(after)?.0;
     parts.params_end = offset(text, rest);
-    Ok((rest, *parts))
+    Ok((rest, ()))
 }
 
 #[cfg(test)]
