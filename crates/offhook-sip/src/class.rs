@@ -107,10 +107,10 @@ const WORDS: u16 =
     TOKEN | USER | PASSWORD | HOST | URI_PARAM | URI_HEADER | WORD | GEN_VALUE | URIC;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = ONES << 7;
+pub(crate) const HIGH: u64 = ONES << 7;
 
 /// The high bit of each octet (of those under 128) that lies in a range.
-#[inline]
+#[inline(always)]
 const fn within(octets: u64, first: u8, last: u8) -> u64 {
     let from = octets.wrapping_add(ONES * (0x80 - first as u64));
     let over = octets.wrapping_add(ONES * (0x7f - last as u64));
@@ -118,8 +118,8 @@ const fn within(octets: u64, first: u8, last: u8) -> u64 {
 }
 
 /// The high bit of each octet that is no letter, digit, dot or hyphen.
-#[inline]
-const fn not_word(octets: u64) -> u64 {
+#[inline(always)]
+pub(crate) const fn not_word(octets: u64) -> u64 {
     let low = octets & !HIGH;
     let good =
         within(low | (ONES << 5), b'a', b'z') | within(low, b'0', b'9') | within(low, b'-', b'.');
@@ -128,8 +128,14 @@ const fn not_word(octets: u64) -> u64 {
     (!good | octets) & HIGH
 }
 
+/// The high bit of each octet that is a dot or a hyphen.
+#[inline(always)]
+pub(crate) const fn marks(octets: u64) -> u64 {
+    within(octets & !HIGH, b'-', b'.') & !octets
+}
+
 /// How many octets there are before the first that is not of a class.
-#[inline]
+#[inline(always)]
 pub(crate) fn span(octets: &[u8], class: u16) -> usize {
     let mut end = 0;
     if class & WORDS != 0 {
@@ -166,7 +172,7 @@ pub(crate) fn is_domain(name: &str) -> bool {
     let mut at = 0;
     let mut before = 0;
     while let Some(eight) = octets.get(at..).and_then(|rest| rest.first_chunk()) {
-        let marks = within(u64::from_le_bytes(*eight), b'-', b'.');
+        let marks = marks(u64::from_le_bytes(*eight));
         if marks & (marks << 8 | before) != 0 {
             return labels(octets);
         }

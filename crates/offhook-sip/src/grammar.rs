@@ -75,13 +75,13 @@ pub(crate) const fn at(text: &str, rest: &str, kind: ErrorKind) -> ValueError {
 }
 
 /// Splits where the class (of ASCII only) ends: what follows, what belongs.
-#[inline]
+#[inline(always)]
 pub(crate) fn take(text: &str, class: u16) -> (&str, &str) {
     let (taken, rest) = text.split_at(span(text.as_bytes(), class));
     (rest, taken)
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn take1(text: &str, class: u16, kind: ErrorKind) -> Parsed<'_, &str> {
     let (rest, taken) = take(text, class);
     if taken.is_empty() {
@@ -107,7 +107,7 @@ pub(crate) fn take_escaped(text: &str, class: u16) -> Parsed<'_, &str> {
     Ok((rest, taken))
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn skip_lws(text: &str) -> &str {
     if text
         .as_bytes()
@@ -126,13 +126,13 @@ pub(crate) fn trim(text: &str) -> &str {
 }
 
 /// `token`
-#[inline]
+#[inline(always)]
 pub(crate) fn token(text: &str) -> Parsed<'_, &str> {
     take1(text, class::TOKEN, ErrorKind::Token)
 }
 
 /// One ASCII mark.
-#[inline]
+#[inline(always)]
 pub(crate) fn mark(text: &str, mark: u8, kind: ErrorKind) -> Parsed<'_, ()> {
     if text.as_bytes().first() == Some(&mark) {
         Ok((&text[1..], ()))
@@ -142,7 +142,7 @@ pub(crate) fn mark(text: &str, mark: u8, kind: ErrorKind) -> Parsed<'_, ()> {
 }
 
 /// One mark with white space around it: `SEMI`, `COMMA`, `EQUAL`, `SLASH`, ...
-#[inline]
+#[inline(always)]
 pub(crate) fn separator(text: &str, octet: u8) -> Parsed<'_, ()> {
     let (rest, ()) = mark(skip_lws(text), octet, ErrorKind::Separator)?;
     Ok((skip_lws(rest), ()))
@@ -175,7 +175,7 @@ pub(crate) fn quoted_string(text: &str) -> Parsed<'_, &str> {
 }
 
 /// 1*DIGIT that fits.
-#[inline]
+#[inline(always)]
 pub(crate) fn number(text: &str) -> Parsed<'_, u32> {
     let mut number = 0_u32;
     let mut end = 0;

@@ -17,6 +17,7 @@ mod method;
 mod multipart;
 mod param;
 pub mod parse;
+mod plain;
 mod print;
 mod salvage;
 mod status;

@@ -119,6 +119,11 @@ pub(crate) fn generic_param(text: &str) -> Parsed<'_, Param<'_>> {
 }
 
 impl<'a> Params<'a> {
+    /// Parameters in a text that was checked.
+    pub(crate) const fn checked(text: &'a str) -> Self {
+        Self(text)
+    }
+
     /// The text, from the first semicolon on.
     #[must_use]
     pub const fn as_str(&self) -> &'a str {

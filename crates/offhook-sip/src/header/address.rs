@@ -8,9 +8,11 @@ use core::str::FromStr;
 
 use crate::class::{self, is};
 use crate::error::{BuildError, ErrorKind, ValueError};
-use crate::grammar::{Parsed, fail, quoted_string, skip_lws, take, trim, whole};
+use crate::grammar::{Parsed, comma, fail, quoted_string, skip_lws, take, trim, whole};
 use crate::param::{ParamList, Params, params, quote, unescape};
+use crate::plain::{self, Stops, ends};
 use crate::uri::owned::Uri;
+use crate::uri::parts::{self, LONGEST, uri};
 use crate::uri::view::UriRef;
 
 /// A view of an address in a message.
@@ -54,11 +56,65 @@ pub struct NameAddr {
     params: ParamList<'static>,
 }
 
+/// The plain form of a name-addr, and where it ends.
+#[inline]
+pub(crate) fn plain(text: &str) -> Option<(NameAddrRef<'_>, usize)> {
+    let mut stops = Stops::new(text.as_bytes(), 0);
+    let (display_end, bracket) = plain_display(&mut stops)?;
+    let start = bracket + 1;
+    let (parts, uri_end) = parts::plain(&mut stops, start)?;
+    let after = stops.next();
+    if after != uri_end + 1 {
+        return None;
+    }
+    let end = plain::params(&mut stops, after)?;
+    if !ends(&stops, end) || stops.has_doubled_marks() {
+        return None;
+    }
+    let address = NameAddrRef {
+        display: text.get(..display_end)?,
+        uri: UriRef::from_parts(text.get(start..uri_end)?, parts),
+        params: Params::checked(text.get(after..end)?),
+    };
+    Some((address, end))
+}
+
+/// Where a quoted string without escapes, a token or nothing ends, and where the bracket after it
+/// stands.
+#[inline(always)]
+fn plain_display(stops: &mut Stops<'_>) -> Option<(usize, usize)> {
+    let mut at = stops.next();
+    let display_end = match stops.at(at) {
+        b'<' if at == 0 => return Some((0, 0)),
+        b'"' if at == 0 => {
+            loop {
+                at = stops.next();
+                match stops.at(at) {
+                    b'"' => break,
+                    b'\\' | ..b' ' | 0x7f.. => return None,
+                    _ => {}
+                }
+            }
+            let end = at + 1;
+            at = stops.next();
+            end
+        }
+        b' ' if at > 0 => at,
+        _ => return None,
+    };
+    if at == display_end && stops.at(at) == b' ' {
+        at = stops.next();
+    }
+    let near = at <= display_end + 1 && stops.at(display_end.min(at)) != 0;
+    (near && stops.at(at) == b'<' && (at == display_end || stops.at(display_end) == b' '))
+        .then_some((display_end, at))
+}
+
 /// `( name-addr / addr-spec ) *( SEMI generic-param )`
 pub(crate) fn name_addr(text: &str) -> Parsed<'_, NameAddrRef<'_>> {
     let (rest, display) = display_name(text)?;
     let (rest, uri) = if let Some(inner) = rest.strip_prefix('<') {
-        bracketed_uri(rest, inner)?
+        bracketed_uri(inner)?
     } else if display.is_empty() {
         addr_spec(rest)?
     } else {
@@ -99,15 +155,17 @@ fn display_name(text: &str) -> Parsed<'_, &str> {
     }
 }
 
-fn bracketed_uri<'a>(text: &'a str, inner: &'a str) -> Parsed<'a, UriRef<'a>> {
-    let Some(end) = memchr::memchr(b'>', inner.as_bytes()) else {
-        return fail(text, ErrorKind::BracketedUri);
+#[inline]
+fn bracketed_uri(inner: &str) -> Parsed<'_, UriRef<'_>> {
+    let (rest, parts) = uri(inner)?;
+    let Some(after) = rest.strip_prefix('>') else {
+        return fail(rest, ErrorKind::BracketedUri);
     };
-    let uri = &inner[..end];
-    match UriRef::parse(uri) {
-        Ok(view) => Ok((&inner[end + 1..], view)),
-        Err(error) => fail(inner.get(error.offset()..).unwrap_or(inner), error.kind()),
+    let text = &inner[..inner.len() - rest.len()];
+    if text.len() > LONGEST {
+        return fail(inner, ErrorKind::UriTooLong);
     }
+    Ok((after, UriRef::from_parts(text, parts)))
 }
 
 /// A URI without brackets: it ends where a parameter of the header begins, and it must not hold a
@@ -129,8 +187,24 @@ fn addr_spec(text: &str) -> Parsed<'_, UriRef<'_>> {
 
 impl<'a> NameAddrRef<'a> {
     /// Reads an address.
+    #[inline]
     pub fn parse(text: &'a str) -> Result<Self, ValueError> {
-        whole(text, name_addr)
+        match plain(text) {
+            Some((address, end)) if end == text.len() => Ok(address),
+            _ => whole(text, name_addr),
+        }
+    }
+
+    /// Reads the first address of a line, which may be a list.
+    #[inline]
+    pub(crate) fn parse_first(line: &'a str) -> Result<Self, ValueError> {
+        match plain(line) {
+            Some((address, _)) => Ok(address),
+            None => whole(
+                comma(line).map_or(line, |end| trim(&line[..end])),
+                name_addr,
+            ),
+        }
     }
 
     /// The display name, without quotes and escapes.
@@ -335,6 +409,66 @@ mod tests {
                 .unwrap();
         assert_eq!(address.uri().as_str(), "sip:vivekg@chair-dnrc.example.com");
         assert_eq!(address.tag(), Some("1918181833n"));
+    }
+
+    #[test]
+    fn what_is_plain_reads_as_the_grammar_reads_it() {
+        for (text, is_plain) in [
+            ("<sip:a@b>", true),
+            ("<sip:b>", true),
+            ("<sip:b:5060;lr>;x=y;z", true),
+            ("Alice <sip:a@b>", true),
+            ("\"Alice B. <c>, @\" <sip:a@b.c;transport=udp>;tag=1", true),
+            ("\"Alice\"<sip:a@b>", true),
+            ("Alice<sip:a@b>", false),
+            ("\"Alice\"  <sip:a@b>", false),
+            ("\"Alice\"x<sip:a@b>", false),
+            ("\"Alice\" x<sip:a@b>", false),
+            ("\"Al\\ice\" <sip:a@b>", false),
+            ("\"Al\u{e9}\" <sip:a@b>", false),
+            ("\"Alice\" sip:a@b", false),
+            ("Alice B <sip:a@b>", false),
+            ("Alice x<sip:a@b>", false),
+            (" <sip:a@b>", false),
+            ("sip:a@b", false),
+            ("<sip:a:1@b>", false),
+            ("<sip:a:b@c>", false),
+            ("<sip:@b>", false),
+            ("<sip:a@>", false),
+            ("<sip:a@b?c=d>", false),
+            ("<sip:a@b;>", false),
+            ("<sip:a@b;x==y>", false),
+            ("<sip:a@b:x>", false),
+            ("<sip:a@b", false),
+            ("<sips:a@b>", false),
+            ("<SIP:a@b>", false),
+            ("<sip:a%20b@c>", false),
+            ("<sip:a@b>x", false),
+            ("<sip:a@b> ;x", false),
+            ("<sip:a@b>;x=\"y\"", false),
+            ("<sip:a@b..c>", false),
+            ("<sip:a@-b>", false),
+            ("x<sip:a@b>", false),
+            ("", false),
+            ("<", false),
+            ("\"", false),
+        ] {
+            let found = plain(text);
+            assert_eq!(found.is_some(), is_plain, "{text}");
+            if let Some((address, end)) = found {
+                assert_eq!(end, text.len());
+                let slow = whole(text, name_addr).unwrap();
+                assert_eq!(address, slow);
+                assert_eq!(
+                    alloc::format!("{:?}", address.uri().parts()),
+                    alloc::format!("{:?}", slow.uri().parts())
+                );
+            }
+        }
+        assert_eq!(
+            plain("<sip:a@b>;c, <sip:d@e>").map(|(_, end)| end),
+            Some(11)
+        );
     }
 
     #[test]

@@ -4,8 +4,8 @@ use alloc::borrow::Cow;
 use core::fmt;
 
 use crate::error::{ErrorKind, ValueError};
-use crate::grammar::whole;
-use crate::header::address::{NameAddr, NameAddrRef, name_addr};
+use crate::grammar::{comma, trim};
+use crate::header::address::{NameAddr, NameAddrRef, plain};
 use crate::header::name::HeaderName;
 use crate::header::typed::TypedHeader;
 use crate::param::Params;
@@ -60,7 +60,15 @@ macro_rules! address_headers {
             const COMMA_SEPARATED: bool = $list;
 
             fn decode(raw: &'a str) -> Result<Self, ValueError> {
-                whole(raw, name_addr).map(Self)
+                NameAddrRef::parse(raw).map(Self)
+            }
+
+            fn decode_first(line: &'a str) -> Result<Self, ValueError> {
+                if $list {
+                    NameAddrRef::parse_first(line).map(Self)
+                } else {
+                    Self::decode(line)
+                }
             }
 
             fn encode(&self, out: &mut dyn fmt::Write) -> fmt::Result {
@@ -266,7 +274,14 @@ impl<'a> TypedHeader<'a> for Contact<'a> {
         if raw.is_empty() {
             return Err(ValueError::new(0, ErrorKind::Value));
         }
-        whole(raw, name_addr).map(Self::Address)
+        NameAddrRef::parse(raw).map(Self::Address)
+    }
+
+    fn decode_first(line: &'a str) -> Result<Self, ValueError> {
+        match plain(line) {
+            Some((address, _)) => Ok(Self::Address(address)),
+            None => Self::decode(comma(line).map_or(line, |end| trim(&line[..end]))),
+        }
     }
 
     fn encode(&self, out: &mut dyn fmt::Write) -> fmt::Result {

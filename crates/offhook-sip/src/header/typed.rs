@@ -51,6 +51,17 @@ pub trait TypedHeader<'a>: Sized {
     /// Writes one value.
     fn encode(&self, out: &mut dyn fmt::Write) -> fmt::Result;
 
+    /// Reads the first value of a line.
+    #[doc(hidden)]
+    fn decode_first(line: &'a str) -> Result<Self, ValueError> {
+        let value = if Self::COMMA_SEPARATED {
+            comma(line).map_or(line, |end| trim(&line[..end]))
+        } else {
+            line
+        };
+        Self::decode(value)
+    }
+
     /// Reads the first value that the lines of this header hold; lists read all lines as one.
     fn decode_lines(mut lines: Lines<'a>) -> Result<Option<Self>, HeaderError> {
         let Some((line, base)) = lines.next_placed() else {
@@ -59,12 +70,7 @@ pub trait TypedHeader<'a>: Sized {
         if Self::MAY_BE_EMPTY && line.is_empty() {
             return Ok(None);
         }
-        let value = if Self::COMMA_SEPARATED {
-            comma(line).map_or(line, |end| trim(&line[..end]))
-        } else {
-            line
-        };
-        Self::decode(value)
+        Self::decode_first(line)
             .map(Some)
             .map_err(|error| HeaderError::new(Self::NAME, error, base))
     }

@@ -8,11 +8,14 @@ use core::net::IpAddr;
 
 use crate::class::{self, all};
 use crate::error::{BuildError, ErrorKind, ValueError};
-use crate::grammar::{Parsed, fail, host, mark, port, separator, skip_lws, token, whole};
+use crate::grammar::{
+    Parsed, comma, fail, host, mark, port, separator, skip_lws, token, trim, whole,
+};
 use crate::header::name::HeaderName;
 use crate::header::typed::TypedHeader;
 use crate::host::Host;
 use crate::param::{ParamList, Params, params};
+use crate::plain::{self, Stops, ends, host_port};
 use crate::transport::Transport;
 
 /// One hop of the way back.
@@ -198,6 +201,35 @@ impl<'a> Via<'a> {
     }
 }
 
+/// The plain form of a Via, and where it ends.
+#[inline]
+fn plain(text: &str) -> Option<(Via<'_>, usize)> {
+    const PROTOCOL: &[u8] = b"SIP/2.0/";
+    let octets = text.as_bytes();
+    if !octets.starts_with(PROTOCOL) {
+        return None;
+    }
+    let mut stops = Stops::new(octets, PROTOCOL.len());
+    let transport_end = stops.next();
+    if stops.at(transport_end) != b' ' || transport_end == PROTOCOL.len() {
+        return None;
+    }
+    let start = transport_end + 1;
+    let end = stops.next();
+    let (host_end, port, after) = host_port(&mut stops, start, end)?;
+    let end = plain::params(&mut stops, after)?;
+    if !ends(&stops, end) || stops.has_doubled_marks() {
+        return None;
+    }
+    let via = Via {
+        transport: Cow::Borrowed(text.get(PROTOCOL.len()..transport_end)?),
+        host: Cow::Borrowed(text.get(start..host_end)?),
+        port,
+        params: Params::checked(text.get(after..end)?).into(),
+    };
+    Some((via, end))
+}
+
 /// `sent-protocol LWS sent-by *( SEMI via-params )`
 fn via(text: &str) -> Parsed<'_, Via<'_>> {
     let (rest, transport) = sent_protocol(text)?;
@@ -265,8 +297,20 @@ impl<'a> TypedHeader<'a> for Via<'a> {
     const NAME: HeaderName<'static> = HeaderName::VIA;
     const COMMA_SEPARATED: bool = true;
 
+    #[inline]
     fn decode(raw: &'a str) -> Result<Self, ValueError> {
-        whole(raw, via)
+        match plain(raw) {
+            Some((via, end)) if end == raw.len() => Ok(via),
+            _ => whole(raw, via),
+        }
+    }
+
+    #[inline]
+    fn decode_first(line: &'a str) -> Result<Self, ValueError> {
+        match plain(line) {
+            Some((via, _)) => Ok(via),
+            None => whole(comma(line).map_or(line, |end| trim(&line[..end])), via),
+        }
     }
 
     fn encode(&self, out: &mut dyn fmt::Write) -> fmt::Result {
@@ -315,6 +359,44 @@ mod tests {
         .unwrap();
         assert_eq!(via.host().ip(), "2001:db8::9:1".parse().ok());
         assert_eq!(via.received(), "2001:db8::9:255".parse().ok());
+    }
+
+    #[test]
+    fn what_is_plain_reads_as_the_grammar_reads_it() {
+        for (text, is_plain) in [
+            (
+                "SIP/2.0/UDP pc33.example.com:5060;branch=z9hG4bK776asdhds;rport",
+                true,
+            ),
+            ("SIP/2.0/TCP 192.0.2.1", true),
+            ("SIP/2.0/TCP a:65535", true),
+            ("SIP/2.0/TCP a:65536", false),
+            ("SIP/2.0/TCP a:", false),
+            ("SIP/2.0/TCP a:b", false),
+            ("SIP/2.0/TCP  a", false),
+            ("SIP/2.0/TCP a;b=c=d", false),
+            ("SIP/2.0/TCP a;b=", false),
+            ("SIP/2.0/TCP a;=b", false),
+            ("SIP/2.0/TCP a;", false),
+            ("SIP/2.0/TCP a b", false),
+            ("SIP/2.0/TCP .a", false),
+            ("SIP/2.0/TCP a-", false),
+            ("SIP/2.0/TCP a..b", false),
+            ("SIP/2.0/TCP xn--a", false),
+            ("SIP/2.0/ a", false),
+            ("SIP/2.0/TCP", false),
+        ] {
+            let found = plain(text);
+            assert_eq!(found.is_some(), is_plain, "{text}");
+            if let Some((via, end)) = found {
+                assert_eq!(end, text.len());
+                assert_eq!(whole(text, super::via), Ok(via));
+            }
+        }
+        assert_eq!(
+            plain("SIP/2.0/TCP a;b, SIP/2.0/UDP c").map(|(_, end)| end),
+            Some(15)
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use crate::class::{self, span};
 use crate::error::{ErrorKind, ValueError};
 use crate::grammar::{Parsed, at, fail, host, mark, port, take, take_escaped, take1};
+use crate::plain::{self, Stops, host_port};
 
 /// The scheme of a URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,7 +36,7 @@ pub(crate) struct Parts {
     pub(super) params_end: u16,
 }
 
-const LONGEST: usize = u16::MAX as usize;
+pub(crate) const LONGEST: usize = u16::MAX as usize;
 
 /// `Parts` of a text that must be a URI throughout.
 pub(crate) fn parse_parts(text: &str) -> Result<Parts, ValueError> {
@@ -50,8 +51,9 @@ pub(crate) fn parse_parts(text: &str) -> Result<Parts, ValueError> {
     }
 }
 
+/// A URI, where something else may follow.
 #[inline]
-fn uri(text: &str) -> Parsed<'_, Parts> {
+pub(crate) fn uri(text: &str) -> Parsed<'_, Parts> {
     // as nearly everybody writes it
     let (rest, scheme) = match text.strip_prefix("sip:") {
         Some(rest) => (rest, Scheme::Sip),
@@ -140,8 +142,7 @@ fn userinfo<'a>(text: &'a str, rest: &'a str, parts: &mut Parts) -> Parsed<'a, (
     let plain = span(octets, class::HOST);
     let after = if plain > 0 && octets.get(plain) == Some(&b'@') {
         &rest[plain..]
-    } else if memchr::memchr(b'@', &octets[plain..]).is_some() {
-        // No part but the user part may have an @ in it unescaped, so it decides.
+    } else if has_at(&octets[plain..]) {
         let (after, user) = take_escaped(rest, class::USER)?;
         if user.is_empty() {
             return fail(rest, ErrorKind::User);
@@ -160,6 +161,52 @@ fn userinfo<'a>(text: &'a str, rest: &'a str, parts: &mut Parts) -> Parsed<'a, (
     let (rest, ()) = mark(rest, b'@', ErrorKind::User)?;
     parts.host_start = offset(text, rest);
     Ok((rest, ()))
+}
+
+/// The plain form of a sip URI, from a place where `sip` begins to a `>`.
+#[inline(always)]
+pub(crate) fn plain(stops: &mut Stops<'_>, start: usize) -> Option<(Parts, usize)> {
+    let colon = stops.next();
+    if colon != start + 3 || !stops.is(start, b"sip:") {
+        return None;
+    }
+    let mut host_start = colon + 1;
+    let mut user_end = host_start;
+    let mut end = stops.next();
+    if stops.at(end) == b'@' {
+        if end == host_start {
+            return None;
+        }
+        user_end = end;
+        host_start = end + 1;
+        end = stops.next();
+    }
+    let (host_end, port, params_start) = host_port(stops, host_start, end)?;
+    let params_end = plain::params(stops, params_start)?;
+    if stops.at(params_end) != b'>' || params_end - start > LONGEST {
+        return None;
+    }
+    #[allow(clippy::cast_possible_truncation, reason = "at most LONGEST octets")]
+    let offset = |place: usize| (place - start) as u16;
+    let parts = Parts {
+        scheme: Scheme::Sip,
+        start: 4,
+        user_end: offset(user_end),
+        password_end: offset(user_end),
+        host_start: offset(host_start),
+        host_end: offset(host_end),
+        port,
+        params_start: offset(params_start),
+        params_end: offset(params_end),
+    };
+    Some((parts, params_end))
+}
+
+/// No part but the user part may have an `@` in it unescaped, so it decides. In brackets the URI
+/// ends where they close.
+#[inline]
+fn has_at(octets: &[u8]) -> bool {
+    memchr::memchr2(b'@', b'>', octets).is_some_and(|at| octets[at] == b'@')
 }
 
 /// `*( ";" pname [ "=" pvalue ] )`

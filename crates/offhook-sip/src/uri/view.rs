@@ -38,11 +38,11 @@ impl<'a> UriRef<'a> {
         })
     }
 
-    pub(super) const fn parts(&self) -> Parts {
+    pub(crate) const fn parts(&self) -> Parts {
         self.parts
     }
 
-    pub(super) const fn from_parts(text: &'a str, parts: Parts) -> Self {
+    pub(crate) const fn from_parts(text: &'a str, parts: Parts) -> Self {
         Self { text, parts }
     }
 
