@@ -1,6 +1,8 @@
 //! Sets of octets, and how far a text stays in one: eight octets at a time where they are letters,
 //! digits, dots and hyphens, as most are; by a table where not.
 
+#![allow(clippy::inline_always, reason = "the benches ask for it")]
+
 /// `token`
 pub(crate) const TOKEN: u16 = 1;
 /// `user`, without escapes
@@ -109,29 +111,37 @@ const WORDS: u16 =
 const ONES: u64 = 0x0101_0101_0101_0101;
 pub(crate) const HIGH: u64 = ONES << 7;
 
-/// The high bit of each octet (of those under 128) that lies in a range.
+/// The high bit of each octet (of those under 128) that lies in a range; other bits are noise.
 #[inline(always)]
 const fn within(octets: u64, first: u8, last: u8) -> u64 {
     let from = octets.wrapping_add(ONES * (0x80 - first as u64));
     let over = octets.wrapping_add(ONES * (0x7f - last as u64));
-    from & !over & HIGH
+    from & !over
 }
 
 /// The high bit of each octet that is no letter, digit, dot or hyphen.
 #[inline(always)]
 pub(crate) const fn not_word(octets: u64) -> u64 {
+    classify(octets).0
+}
+
+/// The high bit of each octet that is no letter, digit, dot or hyphen; that of each dot or hyphen.
+#[inline(always)]
+pub(crate) const fn classify(octets: u64) -> (u64, u64) {
     let low = octets & !HIGH;
-    let good =
-        within(low | (ONES << 5), b'a', b'z') | within(low, b'0', b'9') | within(low, b'-', b'.');
     // `low | 0x20` takes no octet into the range of letters that is none: 0x01 to 0x1a become
     // marks and digits.
-    (!good | octets) & HIGH
+    let letters = within(low | (ONES << 5), b'a', b'z');
+    let digits = within(low, b'0', b'9');
+    let marks = within(low, b'-', b'.');
+    let good = (letters | digits | marks) & !octets;
+    (!good & HIGH, marks & !octets & HIGH)
 }
 
 /// The high bit of each octet that is a dot or a hyphen.
 #[inline(always)]
 pub(crate) const fn marks(octets: u64) -> u64 {
-    within(octets & !HIGH, b'-', b'.') & !octets
+    classify(octets).1
 }
 
 /// How many octets there are before the first that is not of a class.

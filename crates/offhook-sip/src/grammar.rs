@@ -3,6 +3,8 @@
 //! Values reach these parsers unfolded (the header index replaces a fold by one space), so LWS is
 //! spaces and tabs here.
 
+#![allow(clippy::inline_always, reason = "the benches ask for it")]
+
 use core::net::Ipv6Addr;
 
 use memchr::memchr2;

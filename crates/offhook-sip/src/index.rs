@@ -3,10 +3,12 @@
 //!
 //! Written by hand around `memchr`: `benches/README.md` tells what that gains over combinators.
 
+#![allow(clippy::inline_always, reason = "the benches ask for it")]
+
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::class::{self, is};
+use crate::class::{self, is, span};
 use crate::error::{ErrorKind, ParseError};
 use crate::header::name::{HeaderName, UNKNOWN, lookup};
 use crate::header::store::{Entry, unfold};
@@ -29,7 +31,7 @@ const SHORT_LINE: usize = 24;
 
 /// Where a line ends, and where the next one begins. A CR that ends no line is refused: what comes
 /// after it is another line to some (RFC 3261 §7.3.1 knows CRLF alone).
-#[inline]
+#[inline(always)]
 fn line_end(
     config: &ParserConfig,
     octets: &[u8],
@@ -77,6 +79,9 @@ impl Index {
         octets: &[u8],
         from: usize,
     ) -> Result<(), ParseError> {
+        if u32::try_from(octets.len()).is_err() {
+            return Err(ParseError::new(0, ErrorKind::TooLarge));
+        }
         // One allocation is enough for any usual message.
         let guess = (octets.len() / SHORT_LINE).clamp(16, 128);
         self.entries.reserve_exact(guess.min(config.limits.headers));
@@ -102,7 +107,7 @@ impl Index {
     }
 
     /// `header-name HCOLON header-value`, and where the next line begins.
-    #[inline]
+    #[inline(always)]
     fn header(
         &mut self,
         config: &ParserConfig,
@@ -112,51 +117,57 @@ impl Index {
         let Some(colon) = colon(octets, start) else {
             return Err(not_a_name(octets, start));
         };
-        let mut name_end = colon;
-        while name_end > start && is(octets[name_end - 1], class::BLANK) {
-            name_end -= 1;
+        let mut name = octets.get(start..colon).unwrap_or_default();
+        while let [shorter @ .., b' ' | b'\t'] = name {
+            name = shorter;
         }
-        let name = &octets[start..name_end];
         let number = lookup(name);
-        if number == UNKNOWN
-            && (name.is_empty() || !name.iter().all(|&octet| is(octet, class::TOKEN)))
-        {
+        if number == UNKNOWN && !is_token(name) {
             return Err(not_a_name(octets, start));
         }
         let mut from = colon + 1;
-        while from < octets.len() && is(octets[from], class::BLANK) {
+        while matches!(octets.get(from), Some(b' ' | b'\t')) {
             from += 1;
         }
         let (mut to, mut next) = line_end(config, octets, from)?;
         // A line that begins with white space goes on with the one before (RFC 3261 §7.3.1).
-        let folded = next < octets.len() && is(octets[next], class::BLANK);
+        let folded = matches!(octets.get(next), Some(b' ' | b'\t'));
         if folded {
             (to, next) = fold(config, octets, next)?;
         }
         if next > config.limits.head || self.entries.len() >= config.limits.headers {
             return Err(ParseError::new(start, ErrorKind::TooLarge));
         }
-        while to > from && matches!(octets[to - 1], b' ' | b'\t' | b'\r' | b'\n') {
+        while to > from && matches!(octets.get(to - 1), Some(b' ' | b'\t' | b'\r' | b'\n')) {
             to -= 1;
         }
-        let entry = if folded {
-            let text = String::from_utf8_lossy;
-            unfold(
-                &text(&octets[from..to]),
-                number,
-                &text(name),
-                &mut self.added,
-            )
+        if name.len() > usize::from(u16::MAX) {
+            return Err(ParseError::new(start, ErrorKind::TooLarge));
+        }
+        if folded {
+            self.unfold(name, number, octets.get(from..to).unwrap_or_default());
         } else {
-            let length = u16::try_from(name.len())
-                .map_err(|_| ParseError::new(start, ErrorKind::TooLarge))?;
-            Entry::in_message(number, small(start), length, small(from), small(to))
-        };
-        self.entries.push(entry);
+            #[allow(clippy::cast_possible_truncation, reason = "was compared")]
+            let length = name.len() as u16;
+            self.entries.push(Entry::in_message(
+                number,
+                small(start),
+                length,
+                small(from),
+                small(to),
+            ));
+        }
         if number == HeaderName::CONTENT_LENGTH.number() {
-            self.content_length(&octets[from..to], from)?;
+            self.content_length(octets.get(from..to).unwrap_or_default(), from)?;
         }
         Ok(next)
+    }
+
+    #[cold]
+    fn unfold(&mut self, name: &[u8], number: u8, value: &[u8]) {
+        let text = String::from_utf8_lossy;
+        let entry = unfold(&text(value), number, &text(name), &mut self.added);
+        self.entries.push(entry);
     }
 
     /// Content-Length may be there but once: two readings of where the body ends are an attack.
@@ -205,7 +216,7 @@ fn not_a_name(octets: &[u8], start: usize) -> ParseError {
 }
 
 /// Where the next colon stands, eight octets at a time: names are short.
-#[inline]
+#[inline(always)]
 fn colon(octets: &[u8], from: usize) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let mut at = from;
@@ -221,10 +232,15 @@ fn colon(octets: &[u8], from: usize) -> Option<usize> {
     Some(at + rest.iter().position(|&octet| octet == b':')?)
 }
 
-/// Offsets fit: a message is far smaller than 4 GiB, and `Limits` say so.
-#[inline]
-fn small(offset: usize) -> u32 {
-    u32::try_from(offset).unwrap_or(u32::MAX)
+fn is_token(name: &[u8]) -> bool {
+    !name.is_empty() && span(name, class::TOKEN) == name.len()
+}
+
+/// Offsets fit: [`Index::headers`] refuses what is longer.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "was compared")]
+const fn small(offset: usize) -> u32 {
+    offset as u32
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Addresses: a URI with a display name and parameters, and the headers that hold one
 //! (RFC 3261 §20.10, §25.1 `name-addr` and `addr-spec`).
 
+#![allow(clippy::inline_always, reason = "the benches ask for it")]
+
 use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt;
@@ -57,7 +59,7 @@ pub struct NameAddr {
 }
 
 /// The plain form of a name-addr, and where it ends.
-#[inline]
+#[inline(always)]
 pub(crate) fn plain(text: &str) -> Option<(NameAddrRef<'_>, usize)> {
     let mut stops = Stops::new(text.as_bytes(), 0);
     let (display_end, bracket) = plain_display(&mut stops)?;
@@ -196,7 +198,7 @@ impl<'a> NameAddrRef<'a> {
     }
 
     /// Reads the first address of a line, which may be a list.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn parse_first(line: &'a str) -> Result<Self, ValueError> {
         match plain(line) {
             Some((address, _)) => Ok(address),

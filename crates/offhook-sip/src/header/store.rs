@@ -1,6 +1,8 @@
 //! Where the headers of a message are kept: an index over the text that came in, and a text that
 //! takes what is added.
 
+#![allow(clippy::inline_always, reason = "the benches ask for it")]
+
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -65,7 +67,7 @@ impl Store {
         &self.entries
     }
 
-    #[inline]
+    #[inline(always)]
     fn slice(&self, added: bool, start: u32, end: u32) -> &str {
         let text: &str = if added { &self.added } else { &self.text };
         text.get(start as usize..end as usize).unwrap_or_default()
@@ -80,7 +82,7 @@ impl Store {
         self.slice(entry.added, entry.name_start, end)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn value(&self, entry: &Entry) -> &str {
         self.slice(entry.added, entry.value_start, entry.value_end)
     }
@@ -107,6 +109,7 @@ impl Store {
             .position(|entry| self.matches(entry, name))
     }
 
+    #[inline(always)]
     pub(crate) const fn lines<'a>(&'a self, name: HeaderName<'a>) -> Lines<'a> {
         Lines {
             store: self,
@@ -205,7 +208,7 @@ pub struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     /// The next value and where it stands in the message.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_placed(&mut self) -> Option<(&'a str, usize)> {
         let store = self.store;
         let rest = store.entries.get(self.next..)?;

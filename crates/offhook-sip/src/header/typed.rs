@@ -63,6 +63,7 @@ pub trait TypedHeader<'a>: Sized {
     }
 
     /// Reads the first value that the lines of this header hold; lists read all lines as one.
+    #[inline]
     fn decode_lines(mut lines: Lines<'a>) -> Result<Option<Self>, HeaderError> {
         let Some((line, base)) = lines.next_placed() else {
             return Ok(None);

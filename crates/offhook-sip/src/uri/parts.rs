@@ -1,6 +1,8 @@
 //! Where the parts of a URI stand in its text: the grammar of sip, sips and tel URIs (RFC 3261
 //! §25.1, RFC 3966 §3).
 
+#![allow(clippy::inline_always, reason = "the benches ask for it")]
+
 use crate::class::{self, span};
 use crate::error::{ErrorKind, ValueError};
 use crate::grammar::{Parsed, at, fail, host, mark, port, take, take_escaped, take1};
@@ -167,7 +169,7 @@ fn userinfo<'a>(text: &'a str, rest: &'a str, parts: &mut Parts) -> Parsed<'a, (
 #[inline(always)]
 pub(crate) fn plain(stops: &mut Stops<'_>, start: usize) -> Option<(Parts, usize)> {
     let colon = stops.next();
-    if colon != start + 3 || !stops.is(start, b"sip:") {
+    if colon != start + 3 || !stops.is(start, *b"sip:") {
         return None;
     }
     let mut host_start = colon + 1;
