@@ -46,7 +46,6 @@ fn view(message: &Message) {
     black_box(headers.typed::<Route>().unwrap());
 }
 
-
 fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("sip");
     let a = MESSAGES[0].1;
@@ -54,7 +53,11 @@ fn bench(criterion: &mut Criterion) {
     group.bench_function("httparse/a", |bencher| {
         bencher.iter(|| {
             let mut headers = [httparse::EMPTY_HEADER; 64];
-            black_box(httparse::parse_headers(black_box(&a[start..]), &mut headers)).unwrap();
+            black_box(httparse::parse_headers(
+                black_box(&a[start..]),
+                &mut headers,
+            ))
+            .unwrap();
         });
     });
     for (name, octets) in messages() {
