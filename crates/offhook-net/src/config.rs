@@ -32,6 +32,9 @@ pub struct Config {
     pub port_taken: PortTaken,
     /// The threads that relay voice; `None` for none (a phone needs none).
     pub relay: Option<RelayConfig>,
+    /// The name servers to ask; empty: those of the system. Only with the feature `dns`.
+    #[cfg(feature = "dns")]
+    pub name_servers: Vec<SocketAddr>,
     /// How strictly streams are cut into messages, and how long these may be.
     pub parser: ParserConfig,
     /// What is held at most.
@@ -46,6 +49,8 @@ impl Config {
             listen,
             port_taken: PortTaken::default(),
             relay: None,
+            #[cfg(feature = "dns")]
+            name_servers: Vec::new(),
             parser: ParserConfig::default(),
             limits: Limits::default(),
         }

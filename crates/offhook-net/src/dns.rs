@@ -1,48 +1,59 @@
-//! Questions for the domain name system, answered by the system's resolver.
-//!
-//! It knows addresses only. A question for service records (SRV, NAPTR) is answered with "none",
-//! so that a name means its address and the default port (RFC 3263 §4.2, the last resort).
+//! Questions for the domain name system, asked without holding anybody up.
 
-use std::net::IpAddr;
+#[cfg(feature = "dns")]
+#[path = "dns/hickory.rs"]
+mod backend;
+#[cfg(not(feature = "dns"))]
+#[path = "dns/system.rs"]
+mod backend;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use offhook_routing::next_hop::{DnsAnswer, DnsFailure, DnsQuestion, Record, RecordKind};
+use offhook_routing::next_hop::{DnsAnswer, DnsFailure, DnsQuestion};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
 use crate::arrival::{Arrival, Note};
+use crate::config::Config;
 
-/// How long the system's resolver may take. A transaction gives up after 32 s.
+use backend::Backend;
+
+/// How long an answer may take. A transaction gives up after 32 s.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Asks the system's resolver.
+/// Asks whoever knows.
 #[derive(Debug)]
 pub(crate) struct Resolver {
+    backend: Backend,
     notes: mpsc::Sender<Note>,
     places: Arc<Semaphore>,
 }
 
 impl Resolver {
-    /// At most `limit` questions are under way.
-    pub(crate) fn new(notes: mpsc::Sender<Note>, limit: usize) -> Self {
-        Self {
+    /// # Errors
+    /// When there is no telling whom to ask.
+    pub(crate) fn new(config: &Config, notes: mpsc::Sender<Note>) -> std::io::Result<Self> {
+        let places = config.limits.dns_questions.min(Semaphore::MAX_PERMITS);
+        Ok(Self {
+            backend: Backend::new(config)?,
             notes,
-            places: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))),
-        }
+            places: Arc::new(Semaphore::new(places)),
+        })
     }
 
     /// Asks; the answer comes as a note, or at once where there is nothing to ask.
     pub(crate) fn ask(&self, question: DnsQuestion) -> Option<DnsAnswer> {
-        if matches!(question.kind, RecordKind::Naptr | RecordKind::Srv) {
+        if Backend::knows_nothing_of(question.kind) {
             return Some(question.answer(Ok(Vec::new())));
         }
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             return Some(question.answer(Err(DnsFailure)));
         };
-        let notes = self.notes.clone();
+        let (backend, notes) = (self.backend.clone(), self.notes.clone());
         tokio::spawn(async move {
-            let records = look_up(&question).await;
+            let looking = timeout(PATIENCE, backend.look_up(&question));
+            let records = looking.await.unwrap_or(Err(DnsFailure));
             drop(place);
             let answer = Arrival::Dns(question.answer(records));
             // Nobody listens any more when the sockets are being dropped.
@@ -50,27 +61,4 @@ impl Resolver {
         });
         None
     }
-}
-
-async fn look_up(question: &DnsQuestion) -> Result<Vec<Record>, DnsFailure> {
-    let looking = tokio::net::lookup_host((question.name.as_str(), 0));
-    let found = timeout(PATIENCE, looking).await.map_err(|_| DnsFailure)?;
-    // The system's resolver does not tell a name that does not exist from a server that does not
-    // answer in any way that all systems share.
-    let found = found.map_err(|error| {
-        tracing::debug!(name = %question.name, %error, "cannot resolve");
-        DnsFailure
-    })?;
-    let wanted = |ip: IpAddr| match (ip, question.kind) {
-        (IpAddr::V4(v4), RecordKind::A) => Some(Record::A(v4)),
-        (IpAddr::V6(v6), RecordKind::Aaaa) => Some(Record::Aaaa(v6)),
-        _ => None,
-    };
-    let mut records = Vec::new();
-    for record in found.filter_map(|address| wanted(address.ip())) {
-        if !records.contains(&record) {
-            records.push(record);
-        }
-    }
-    Ok(records)
 }

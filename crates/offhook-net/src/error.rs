@@ -26,6 +26,12 @@ pub enum BindError {
         /// The address that was asked for.
         address: SocketAddr,
     },
+    /// There is no telling which name servers to ask.
+    #[error("cannot set up the resolver: {source}")]
+    Resolver {
+        /// What the system said.
+        source: io::Error,
+    },
     /// The threads that relay voice could not be started.
     #[error("cannot start the voice relay: {source}")]
     Relay {

@@ -60,9 +60,11 @@ impl Sockets {
     /// The first address that cannot be had; nothing stays bound then.
     pub fn bind(config: Config) -> Result<Self, BindError> {
         let placed = bind_all(&config)?;
+        let (sender, notes) = mpsc::channel(config.limits.arrivals.max(1));
+        let resolver = Resolver::new(&config, sender.clone())
+            .map_err(|source| BindError::Resolver { source })?;
         let mut limits = config.limits;
         limits.connections = limits.connections.min(crate::descriptors::fair_share());
-        let (sender, notes) = mpsc::channel(limits.arrivals.max(1));
         let census = Census::new(limits.connections, limits.connections_per_source);
         let around = Surroundings {
             notes: sender,
@@ -78,7 +80,7 @@ impl Sockets {
             flows: FlowTable::default(),
             numbers: Arc::default(),
             census,
-            resolver: Resolver::new(around.notes.clone(), around.limits.dns_questions),
+            resolver,
             rtp: RtpPorts::new(around.notes.clone(), Arc::clone(&around.tally)),
             relays,
             around,
