@@ -6,6 +6,7 @@ pub mod concealment;
 pub mod dtmf;
 pub mod jitter_buffer;
 pub mod latch;
+pub mod mixer;
 pub mod port_pool;
 pub mod relay;
 pub mod session;

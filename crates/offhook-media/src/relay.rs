@@ -9,11 +9,13 @@ mod control;
 pub(crate) mod inbound;
 mod leg;
 mod machine;
+mod served;
+mod studio;
 mod translation;
 
 pub use crate::latch::Latch;
 pub use command::{
     Command, Encoding, Event, Format, Forward, LegPorts, Output, PortKey, PortKeys, RelayId,
-    Remote, Side, StreamReport,
+    Remote, Service, Side, StreamReport,
 };
 pub use machine::{Config, Relay};

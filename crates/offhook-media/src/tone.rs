@@ -56,7 +56,7 @@ impl Signal {
 }
 
 /// One stretch of a tone: up to four frequencies at once, none for a pause.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
     /// In hertz; 0 for unused places.
     pub frequencies: [u16; 4],

@@ -1,21 +1,39 @@
 //! What the signalling side tells a relay, and what the relay tells it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use offhook_rtp::id::{PayloadType, Ssrc};
 
 use crate::latch::Latch;
+use crate::tone::Segment;
 
 /// Names one relayed call; chosen by the signalling side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RelayId(u64);
 
 impl RelayId {
-    /// Any number; it must not be in use.
+    /// The bit that tells served calls from relayed ones.
+    const SERVED: u64 = 1 << 63;
+
+    /// A relayed call's: any number below 2^63; it must not be in use.
     pub const fn new(value: u64) -> Self {
-        Self(value)
+        Self(value & !Self::SERVED)
+    }
+
+    /// A [served](Command::Serve) call's: any number below 2^63; it must not be in use.
+    ///
+    /// Where several relays share the work, all served calls belong to one of them, so that those who meet in a
+    /// room do.
+    pub const fn served(value: u64) -> Self {
+        Self(value | Self::SERVED)
+    }
+
+    /// Whether it was made by [`Self::served`].
+    pub const fn is_served(self) -> bool {
+        self.0 & Self::SERVED != 0
     }
 
     /// The number.
@@ -218,6 +236,29 @@ impl Remote {
     }
 }
 
+/// What answers a call that is not relayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Service {
+    /// Says what it hears.
+    Echo,
+    /// Plays a cadence again and again; see [`Country::cadence`](crate::tone::Country::cadence).
+    Tone(Vec<Segment>),
+    /// Plays 8000 samples a second.
+    Play {
+        /// The sound; shared, so that a thousand callers on hold hear one copy.
+        samples: Arc<[i16]>,
+        /// From the beginning again at the end; otherwise [`Event::PlayedOut`], and silence.
+        repeat: bool,
+    },
+    /// Hears, and hands on what it heard: [`Event::Recorded`].
+    Record {
+        /// Then it stops hearing.
+        most: Duration,
+    },
+    /// Joins all calls with the same number: everybody hears all the others.
+    Room(u64),
+}
+
 /// What the signalling side tells a relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -230,6 +271,23 @@ pub enum Command {
         a: LegPorts,
         /// Ports of leg B.
         b: LegPorts,
+    },
+    /// Take these ports for a call that is answered here. Answered as `Open`; the far end is side A, and
+    /// [`Event::Released`] names the ports as both legs'.
+    Serve {
+        /// The new call, made by [`RelayId::served`].
+        id: RelayId,
+        /// Its ports.
+        ports: LegPorts,
+        /// What answers it.
+        service: Service,
+    },
+    /// Let something else answer a served call from now on.
+    SetService {
+        /// The call.
+        id: RelayId,
+        /// What answers it.
+        service: Service,
     },
     /// The far end of a leg is known, or has changed (a new answer, hold, a transfer).
     SetRemote {
@@ -257,6 +315,8 @@ impl Command {
     pub const fn id(&self) -> RelayId {
         match self {
             Self::Open { id, .. }
+            | Self::Serve { id, .. }
+            | Self::SetService { id, .. }
             | Self::SetRemote { id, .. }
             | Self::Report { id }
             | Self::Close { id } => *id,
@@ -298,6 +358,27 @@ pub enum Event {
         id: RelayId,
         /// Which leg is silent.
         side: Side,
+    },
+    /// The caller of a served call pressed a key.
+    Digit {
+        /// The call.
+        id: RelayId,
+        /// Who pressed it.
+        side: Side,
+        /// `0`-`9`, `*`, `#`, `A`-`D`.
+        digit: char,
+    },
+    /// A served call's sound came to its end.
+    PlayedOut {
+        /// The call.
+        id: RelayId,
+    },
+    /// The next piece of what a served call records, at least once a second.
+    Recorded {
+        /// The call.
+        id: RelayId,
+        /// 8000 samples a second.
+        samples: Vec<i16>,
     },
     /// What [`Command::Report`] asked for.
     Report {

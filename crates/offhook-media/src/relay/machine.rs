@@ -11,8 +11,10 @@ use rand::{RngExt, SeedableRng};
 
 use super::call::Call;
 use super::command::{
-    Command, Event, Forward, LegPorts, Output, PortKey, PortKeys, RelayId, Remote, Side,
+    Command, Event, Forward, LegPorts, Output, PortKey, PortKeys, RelayId, Remote, Service, Side,
 };
+use super::served::Served;
+use super::studio::Studio;
 
 /// Times and limits of a [`Relay`].
 #[derive(Debug, Clone)]
@@ -72,7 +74,9 @@ enum Timer {
 #[derive(Debug)]
 pub struct Relay {
     config: Config,
+    /// By slot; a slot without one is free, or the studio's.
     calls: Vec<Option<Call>>,
+    studio: Studio,
     free_slots: Vec<u32>,
     by_id: BTreeMap<RelayId, u32>,
     deadlines: BinaryHeap<Reverse<(Instant, u32, RelayId, Timer)>>,
@@ -86,6 +90,7 @@ impl Relay {
         Self {
             config,
             calls: Vec::new(),
+            studio: Studio::default(),
             free_slots: Vec::new(),
             by_id: BTreeMap::new(),
             deadlines: BinaryHeap::new(),
@@ -98,6 +103,8 @@ impl Relay {
     pub fn handle_command(&mut self, now: Instant, command: Command) {
         match command {
             Command::Open { id, a, b } => self.open(now, id, a, b),
+            Command::Serve { id, ports, service } => self.serve(now, id, ports, service),
+            Command::SetService { id, service } => self.set_service(id, service),
             Command::SetRemote { id, side, remote } => self.set_remote(now, id, side, remote),
             Command::Report { id } => self.report(id),
             Command::Close { id } => self.close(now, id),
@@ -105,23 +112,52 @@ impl Relay {
     }
 
     fn open(&mut self, now: Instant, id: RelayId, a: LegPorts, b: LegPorts) {
+        let Some(slot) = self.take_slot(id, a.rtp) else {
+            return;
+        };
+        let names = [self.random.random(), self.random.random()];
+        self.calls[slot as usize] = Some(Call::new(now, id, [a, b], names));
+        self.output.push_back(Output::Event(Event::Opened { id }));
+    }
+
+    fn serve(&mut self, now: Instant, id: RelayId, ports: LegPorts, service: Service) {
+        let Some(slot) = self.take_slot(id, ports.rtp) else {
+            return;
+        };
+        let seed = self.random.random();
+        self.studio
+            .insert(now, slot, Served::new(id, ports, service, seed));
+        self.output.push_back(Output::Event(Event::Opened { id }));
+    }
+
+    /// A free slot for a new call; `None`, and the event, when there is none or the call is known.
+    fn take_slot(&mut self, id: RelayId, port: u16) -> Option<u32> {
         if self.by_id.len() >= self.config.max_calls || self.by_id.contains_key(&id) {
             self.output
-                .push_back(Output::Event(Event::OpenFailed { id, port: a.rtp }));
-            return;
+                .push_back(Output::Event(Event::OpenFailed { id, port }));
+            return None;
         }
-        let names = [self.random.random(), self.random.random()];
-        let call = Call::new(now, id, [a, b], names);
         let slot = self.free_slots.pop().unwrap_or_else(|| {
             self.calls.push(None);
             u32::try_from(self.calls.len() - 1).unwrap_or(u32::MAX)
         });
-        self.calls[slot as usize] = Some(call);
         self.by_id.insert(id, slot);
-        self.output.push_back(Output::Event(Event::Opened { id }));
+        Some(slot)
+    }
+
+    fn set_service(&mut self, id: RelayId, service: Service) {
+        let slot = self.by_id.get(&id).copied();
+        if let Some(served) = slot.and_then(|slot| self.studio.get_open(slot)) {
+            served.set_service(service, &mut self.output);
+        }
     }
 
     fn set_remote(&mut self, now: Instant, id: RelayId, side: Side, remote: Remote) {
+        let slot = self.by_id.get(&id).copied();
+        if let Some(served) = slot.and_then(|slot| self.studio.get_open(slot)) {
+            served.set_remote(now, &remote);
+            return;
+        }
         let Some((slot, call)) = Self::open_call(&self.by_id, &mut self.calls, id) else {
             return;
         };
@@ -144,19 +180,35 @@ impl Relay {
     }
 
     fn report(&mut self, id: RelayId) {
-        if let Some((_, call)) = Self::open_call(&self.by_id, &mut self.calls, id) {
-            let streams = call.reports();
-            self.output
-                .push_back(Output::Event(Event::Report { id, streams }));
-        }
+        let Some(slot) = self.by_id.get(&id).copied() else {
+            return;
+        };
+        let streams = if let Some(served) = self.studio.get_open(slot) {
+            served.reports()
+        } else if let Some((_, call)) = Self::open_call(&self.by_id, &mut self.calls, id) {
+            call.reports()
+        } else {
+            return;
+        };
+        self.output
+            .push_back(Output::Event(Event::Report { id, streams }));
     }
 
     fn close(&mut self, now: Instant, id: RelayId) {
-        let Some((slot, call)) = Self::open_call(&self.by_id, &mut self.calls, id) else {
+        let Some(slot) = self.by_id.get(&id).copied() else {
             return;
         };
-        call.closed = true;
-        let streams = call.reports();
+        let streams = if let Some(served) = self.studio.get_open(slot) {
+            served.close(now, &mut self.output);
+            served.drain(slot, &mut self.output);
+            served.closed = true;
+            served.reports()
+        } else if let Some((_, call)) = Self::open_call(&self.by_id, &mut self.calls, id) {
+            call.closed = true;
+            call.reports()
+        } else {
+            return;
+        };
         self.output
             .push_back(Output::Event(Event::Closed { id, streams }));
         self.deadlines
@@ -195,7 +247,12 @@ impl Relay {
         from: SocketAddr,
         payload: &mut [u8],
     ) -> Option<Forward> {
-        let call = self.calls.get_mut(port.slot())?.as_mut()?;
+        let Some(call) = self.calls.get_mut(port.slot())? else {
+            let slot = u32::try_from(port.slot()).ok()?;
+            self.studio
+                .handle_packet(now, slot, from, payload, &mut self.output);
+            return None;
+        };
         if call.closed {
             return None;
         }
@@ -226,13 +283,18 @@ impl Relay {
 
     /// Tells what is due at `now`; early and repeated calls are harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.studio
+            .handle_timeout(now, self.config.media_timeout, &mut self.output);
         while let Some(Reverse((due, slot, id, timer))) = self.deadlines.peek().copied() {
             if due > now {
                 return;
             }
             self.deadlines.pop();
             let call = self.calls.get(slot as usize).and_then(Option::as_ref);
-            if call.is_none_or(|call| call.id != id) {
+            let owner = call
+                .map(|call| call.id)
+                .or(self.studio.get(slot).map(|served| served.id));
+            if owner != Some(id) {
                 continue;
             }
             match timer {
@@ -276,19 +338,24 @@ impl Relay {
     }
 
     fn release(&mut self, slot: u32) {
-        let Some(call) = self.calls.get_mut(slot as usize).and_then(Option::take) else {
+        let call = self.calls.get_mut(slot as usize).and_then(Option::take);
+        let (id, a, b) = if let Some(call) = call {
+            (call.id, call.leg(Side::A).ports, call.leg(Side::B).ports)
+        } else if let Some(served) = self.studio.remove(slot) {
+            (served.id, served.ports, served.ports)
+        } else {
             return;
         };
-        let (a, b) = (call.leg(Side::A).ports, call.leg(Side::B).ports);
-        self.by_id.remove(&call.id);
+        self.by_id.remove(&id);
         self.free_slots.push(slot);
         self.output
-            .push_back(Output::Event(Event::Released { id: call.id, a, b }));
+            .push_back(Output::Event(Event::Released { id, a, b }));
     }
 
     /// When [`Self::handle_timeout`] next has something to say.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deadlines.peek().map(|Reverse((due, ..))| *due)
+        let deadline = self.deadlines.peek().map(|Reverse((due, ..))| *due);
+        deadline.into_iter().chain(self.studio.poll_timeout()).min()
     }
 
     /// What is to be done now.
