@@ -147,6 +147,9 @@ impl Server {
             relay::Event::Released { a, b, .. } => self.anchors.released(now, [a, b]),
             relay::Event::FirstPacket { .. }
             | relay::Event::TimedOut { .. }
+            | relay::Event::Digit { .. }
+            | relay::Event::PlayedOut { .. }
+            | relay::Event::Recorded { .. }
             | relay::Event::Report { .. } => {}
         }
         self.drain(now);

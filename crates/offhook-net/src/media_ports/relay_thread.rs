@@ -101,7 +101,12 @@ impl RelayThread {
     fn obey(&mut self, now: Instant) -> Result<(), Over> {
         loop {
             match self.commands.try_recv() {
-                Ok(Command::Open { id, a, b }) => self.open(now, id, a, b),
+                Ok(Command::Open { id, a, b }) => {
+                    self.open(now, &[a, b], Command::Open { id, a, b });
+                }
+                Ok(Command::Serve { id, ports, service }) => {
+                    self.open(now, &[ports], Command::Serve { id, ports, service });
+                }
                 Ok(command) => {
                     self.relay.handle_command(now, command);
                     self.drain();
@@ -113,9 +118,10 @@ impl RelayThread {
     }
 
     /// Binds the ports first: the relay is told of a call only when it has them.
-    fn open(&mut self, now: Instant, id: RelayId, a: LegPorts, b: LegPorts) {
+    fn open(&mut self, now: Instant, legs: &[LegPorts], command: Command) {
+        let id = command.id();
         let mut bound: Vec<UdpSocket> = Vec::with_capacity(4);
-        for local in locals(a).chain(locals(b)) {
+        for local in legs.iter().copied().flat_map(locals) {
             match bind(local) {
                 Ok(socket) => bound.push(socket),
                 Err(error) => {
@@ -128,9 +134,9 @@ impl RelayThread {
         }
         // A number that is in use: the relay refuses it, and the call that has it keeps its ports.
         let known = self.keys.contains_key(&id);
-        self.relay.handle_command(now, Command::Open { id, a, b });
+        self.relay.handle_command(now, command);
         if let (false, Some(keys)) = (known, self.relay.port_keys(id)) {
-            let wanted = keys_of(keys, a, b);
+            let wanted = keys_of(keys, legs);
             for (key, socket) in wanted.zip(bound) {
                 if let Err(error) = self.sockets.insert(self.poll.registry(), key, socket) {
                     tracing::warn!(%error, "cannot poll a voice port");
@@ -201,10 +207,11 @@ fn locals(leg: LegPorts) -> impl Iterator<Item = SocketAddr> {
     ports.map(move |port| SocketAddr::new(leg.ip, port))
 }
 
-/// The keys of two legs' ports, in the order of their [`locals`].
-fn keys_of(keys: PortKeys, a: LegPorts, b: LegPorts) -> impl Iterator<Item = PortKey> {
-    let a_rtcp = (!a.is_muxed()).then_some(keys.a_rtcp);
-    let b_rtcp = (!b.is_muxed()).then_some(keys.b_rtcp);
-    let legs = [Some(keys.a_rtp), a_rtcp, Some(keys.b_rtp), b_rtcp];
-    legs.into_iter().flatten()
+/// The keys of the legs' ports, in the order of their [`locals`].
+fn keys_of(keys: PortKeys, legs: &[LegPorts]) -> impl Iterator<Item = PortKey> {
+    let sides = [(keys.a_rtp, keys.a_rtcp), (keys.b_rtp, keys.b_rtcp)];
+    sides.into_iter().zip(legs).flat_map(|((rtp, rtcp), leg)| {
+        let rtcp = (!leg.is_muxed()).then_some(rtcp);
+        std::iter::once(rtp).chain(rtcp)
+    })
 }

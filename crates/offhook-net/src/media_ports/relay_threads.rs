@@ -52,10 +52,12 @@ impl RelayThreads {
             Some(thread) => thread.tell(command).err(),
             None => Some(Box::new(command)),
         };
-        if let Some(Command::Open { id, a, .. }) = refused.as_deref() {
+        if let Some(Command::Open { id, a: ports, .. } | Command::Serve { id, ports, .. }) =
+            refused.as_deref()
+        {
             let event = Event::OpenFailed {
                 id: *id,
-                port: a.rtp,
+                port: ports.rtp,
             };
             // Cannot fail: `self` holds the receiver.
             let _ = self.own.send(event);
@@ -63,6 +65,10 @@ impl RelayThreads {
     }
 
     fn thread_of(&self, command: &Command) -> Option<&Thread> {
+        if command.id().is_served() {
+            // Those who meet in a room must do so on one thread.
+            return self.threads.first();
+        }
         let count = u64::try_from(self.threads.len()).ok();
         let index = command.id().get().checked_rem(count?)?;
         self.threads.get(usize::try_from(index).ok()?)

@@ -151,7 +151,7 @@ impl Exchange {
                     MediaEvent::Released { id: *id, a, b },
                 ]
             }
-            Command::SetRemote { .. } | Command::Report { .. } => Vec::new(),
+            _ => Vec::new(),
         };
         self.commands.push(command);
         for answer in answers {
