@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::event::{ClientTransactionId, Counts, Event, Output, ServerTransactionId};
 use crate::flow::{Flow, Transmit};
 use crate::key::Keyring;
-use crate::table::{Id, Table};
+use crate::table::{Entry, Id, Table};
 use crate::token::TokenSource;
 use crate::transaction::Transaction;
 
@@ -52,11 +52,12 @@ impl Layer {
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         let mut tokens = TokenSource::new(seed, config.owner);
         let (k0, k1) = tokens.keys();
+        let keyring = Keyring::new(k0, k1);
         Self {
             config,
             tokens,
-            keyring: Keyring::new(k0, k1),
-            table: Table::new(),
+            table: Table::new(keyring.clone()),
+            keyring,
             output: VecDeque::new(),
             clients: 0,
             servers: 0,
@@ -98,14 +99,14 @@ impl Layer {
     /// transactions turn to a new connection (§18.2.2) or report [`Event::Undeliverable`] and live
     /// on (RFC 6026 §8).
     pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
-        let mut concerned = self.table.with_peer(self.keyring.peer(&flow));
+        let mut concerned = self.table.with_peer(&flow);
         if flow.connection.is_some() {
             // Requests that asked for any connection to that peer, and have heard nothing yet.
             let any = Flow {
                 connection: None,
                 ..flow
             };
-            concerned.extend(self.table.with_peer(self.keyring.peer(&any)));
+            concerned.extend(self.table.with_peer(&any));
         }
         concerned.sort_unstable();
         for id in concerned {
@@ -166,13 +167,13 @@ impl Layer {
     /// Where the request of a live client transaction goes.
     #[must_use]
     pub fn client_flow(&self, transaction: ClientTransactionId) -> Option<Flow> {
-        self.table.get(transaction.0).map(|entry| entry.flow)
+        self.table.get(transaction.0).map(Entry::flow)
     }
 
     /// Where the responses of a live server transaction go.
     #[must_use]
     pub fn server_flow(&self, transaction: ServerTransactionId) -> Option<Flow> {
-        self.table.get(transaction.0).map(|entry| entry.flow)
+        self.table.get(transaction.0).map(Entry::flow)
     }
 
     /// What is alive.

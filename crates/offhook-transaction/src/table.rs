@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use crate::deadlines::Deadlines;
 use crate::flow::Flow;
-use crate::key::{Key, KeyMap};
+use crate::key::{Key, KeyMap, Keyring};
+use crate::packed::PackedFlow;
 
 const NOWHERE: u32 = u32::MAX;
 
@@ -19,14 +20,19 @@ pub(crate) struct Id {
 #[derive(Debug)]
 pub(crate) struct Entry<T> {
     serial: u64,
-    /// Where it sends to.
-    pub(crate) flow: Flow,
+    flow: PackedFlow,
     /// [`Key::NONE`] where a place is not used; the first is the transaction's own key.
     pub(crate) keys: [Key; 3],
-    peer: Key,
     before: u32,
     after: u32,
     pub(crate) transaction: T,
+}
+
+impl<T> Entry<T> {
+    /// Where the transaction sends to.
+    pub(crate) fn flow(&self) -> Flow {
+        self.flow.unpack()
+    }
 }
 
 /// All transactions of a layer.
@@ -39,10 +45,11 @@ pub(crate) struct Table<T> {
     /// The first of a chain of all transactions with one peer.
     peers: KeyMap<u32>,
     deadlines: Deadlines,
+    keyring: Keyring,
 }
 
 impl<T> Table<T> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(keyring: Keyring) -> Self {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
@@ -50,6 +57,7 @@ impl<T> Table<T> {
             keys: KeyMap::default(),
             peers: KeyMap::default(),
             deadlines: Deadlines::default(),
+            keyring,
         }
     }
 
@@ -95,13 +103,7 @@ impl<T> Table<T> {
 
     /// Adds a transaction. A key that leads to an older one stays with that. `None`: no slot
     /// number is left.
-    pub(crate) fn insert(
-        &mut self,
-        flow: Flow,
-        peer: Key,
-        keys: [Key; 3],
-        transaction: T,
-    ) -> Option<Id> {
+    pub(crate) fn insert(&mut self, flow: Flow, keys: [Key; 3], transaction: T) -> Option<Id> {
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => self.new_slot()?,
@@ -109,9 +111,8 @@ impl<T> Table<T> {
         self.serial += 1;
         self.slots[slot as usize] = Some(Entry {
             serial: self.serial,
-            flow,
+            flow: PackedFlow::from(flow),
             keys,
-            peer,
             before: NOWHERE,
             after: NOWHERE,
             transaction,
@@ -121,7 +122,7 @@ impl<T> Table<T> {
                 self.keys.entry(key).or_insert(slot);
             }
         }
-        self.link(slot, peer);
+        self.link(slot, &flow);
         Some(Id {
             serial: self.serial,
             slot,
@@ -152,20 +153,20 @@ impl<T> Table<T> {
     }
 
     /// Moves a transaction to another flow.
-    pub(crate) fn move_to(&mut self, id: Id, flow: Flow, peer: Key) {
+    pub(crate) fn move_to(&mut self, id: Id, flow: Flow) {
         if self.get(id).is_none() {
             return;
         }
         self.unlink(id.slot);
         if let Some(entry) = self.get_mut(id) {
-            entry.flow = flow;
-            entry.peer = peer;
+            entry.flow = PackedFlow::from(flow);
         }
-        self.link(id.slot, peer);
+        self.link(id.slot, &flow);
     }
 
-    /// All transactions with one peer, the newest first.
-    pub(crate) fn with_peer(&self, peer: Key) -> Vec<Id> {
+    /// All transactions with the peer, or on the connection, of a flow; the newest first.
+    pub(crate) fn with_peer(&self, flow: &Flow) -> Vec<Id> {
+        let peer = self.keyring.peer(flow);
         let mut found = Vec::new();
         let mut next = self.peers.get(&peer).copied().unwrap_or(NOWHERE);
         while let Some(entry) = self.entry(next) {
@@ -202,7 +203,8 @@ impl<T> Table<T> {
         self.slots.get_mut(slot as usize)?.as_mut()
     }
 
-    fn link(&mut self, slot: u32, peer: Key) {
+    fn link(&mut self, slot: u32, flow: &Flow) {
+        let peer = self.keyring.peer(flow);
         let first = self.peers.insert(peer, slot).unwrap_or(NOWHERE);
         if let Some(entry) = self.entry_mut(first) {
             entry.before = slot;
@@ -217,13 +219,16 @@ impl<T> Table<T> {
         let Some(entry) = self.entry(slot) else {
             return;
         };
-        let (before, after, peer) = (entry.before, entry.after, entry.peer);
+        let (before, after, flow) = (entry.before, entry.after, entry.flow);
         if let Some(next) = self.entry_mut(after) {
             next.before = before;
         }
         if let Some(previous) = self.entry_mut(before) {
             previous.after = after;
-        } else if after == NOWHERE {
+            return;
+        }
+        let peer = self.keyring.peer(&flow.unpack());
+        if after == NOWHERE {
             self.peers.remove(&peer);
         } else {
             self.peers.insert(peer, after);

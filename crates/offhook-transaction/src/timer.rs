@@ -128,7 +128,8 @@ const SHORTEST_GAP: Duration = Duration::from_millis(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Backoff {
     pub(crate) at: Instant,
-    gap: Duration,
+    /// In microseconds: half the room of a [`Duration`].
+    gap: u32,
 }
 
 impl Backoff {
@@ -136,7 +137,10 @@ impl Backoff {
     pub(crate) fn start(now: Instant, gap: Duration) -> Self {
         // Never at once again, even where a timer is set to nothing.
         let gap = gap.max(SHORTEST_GAP);
-        Self { at: now + gap, gap }
+        Self {
+            at: now + gap,
+            gap: u32::try_from(gap.as_micros()).unwrap_or(u32::MAX),
+        }
     }
 
     /// After a resend at `now`: the next gap is twice the last one, up to `cap`.
@@ -144,7 +148,7 @@ impl Backoff {
     /// Counted from `now`, so that a late wake-up does not end in a burst.
     #[must_use]
     pub(crate) fn next(self, now: Instant, cap: Option<Duration>) -> Self {
-        let doubled = self.gap.saturating_mul(2);
+        let doubled = Duration::from_micros(u64::from(self.gap) * 2);
         let gap = cap.map_or(doubled, |cap| doubled.min(cap));
         Self::start(now, gap)
     }

@@ -1,15 +1,16 @@
 //! What a layer keeps of one transaction beside its machine: the bytes to send again.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
-use offhook_sip::{Headers, Method, Request, StatusCode};
+use offhook_sip::header::To;
+use offhook_sip::{Headers, Method, Request, Response, StatusCode};
 
 use crate::act::{ClientAct, ServerAct};
 use crate::client_invite::ClientInvite;
 use crate::client_non_invite::ClientNonInvite;
 use crate::flow::Flow;
+use crate::kept::Kept;
 use crate::server_invite::ServerInvite;
 use crate::server_non_invite::ServerNonInvite;
 use crate::timer::Timers;
@@ -26,12 +27,10 @@ pub(crate) struct Client {
     pub(crate) machine: ClientMachine,
     /// The request until its final response, then the ACK of a failure, else nothing.
     pub(crate) bytes: Bytes,
-    /// Further headers of a CANCEL that is held back (§9.1).
-    pub(crate) cancel: Option<Box<Headers>>,
-    /// Too large for UDP, so sent by TCP: what to do when that is refused (§18.1.1).
-    pub(crate) fallback: Option<Box<Fallback>>,
+    /// What few requests have.
+    pub(crate) extra: Option<Box<Extra>>,
     /// How many Via values the request has, and so its responses.
-    pub(crate) vias: usize,
+    pub(crate) vias: u16,
     /// A CANCEL: the user asked for none of its events.
     pub(crate) silent: bool,
 }
@@ -40,6 +39,24 @@ pub(crate) struct Client {
 pub(crate) enum ClientMachine {
     Invite(ClientInvite),
     NonInvite(ClientNonInvite),
+}
+
+/// What a request may need before its final response.
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
+    /// Further headers of a CANCEL that is held back (§9.1).
+    pub(crate) cancel: Headers,
+    /// Too large for UDP, so sent by TCP: what to do when that is refused (§18.1.1).
+    pub(crate) fallback: Option<Fallback>,
+}
+
+impl Extra {
+    pub(crate) fn falling_back(fallback: Fallback) -> Self {
+        Self {
+            cancel: Headers::new(),
+            fallback: Some(fallback),
+        }
+    }
 }
 
 /// The same request on a datagram transport.
@@ -55,13 +72,13 @@ pub(crate) struct Fallback {
 pub(crate) struct Server {
     pub(crate) machine: ServerMachine,
     /// The last response, if it may have to be sent again.
-    pub(crate) bytes: Bytes,
+    pub(crate) kept: Kept,
     /// The request, for the 100 that is sent if the user is silent for long.
     pub(crate) request: Option<Box<Request>>,
     /// The To tag of the response where it is not the one that the layer would give.
     pub(crate) tag: Option<Box<str>>,
-    /// Where a new connection goes if that of the request is gone (§18.2.2).
-    pub(crate) reopen: Option<SocketAddr>,
+    /// The port that a new connection goes to if that of the request is gone (§18.2.2).
+    pub(crate) reopen: Option<u16>,
     pub(crate) cancelled: bool,
     pub(crate) undeliverable: bool,
 }
@@ -85,6 +102,42 @@ impl Transaction {
             },
         }
     }
+}
+
+impl Server {
+    /// Keeps of a response what repeats of the request may need. `own_tag` is the user's To tag,
+    /// `tag` the layer's.
+    pub(crate) fn keep(
+        &mut self,
+        response: &Response,
+        payload: &Bytes,
+        own_tag: Option<Box<str>>,
+        tag: &str,
+    ) {
+        let request = self.request.take();
+        let is_invite = matches!(self.machine, ServerMachine::Invite(_));
+        let in_dialog = request.as_ref().is_some_and(|request| has_to_tag(request));
+        let added = match own_tag.as_deref() {
+            _ if in_dialog => "",
+            Some(own) => own,
+            None => tag,
+        };
+        self.kept = match request {
+            // The 2xx of an INVITE is the user's to repeat.
+            _ if is_invite && response.status().is_success() => Kept::Nothing,
+            Some(request) if !is_invite => Kept::beside(&request, added, payload),
+            _ => Kept::whole(payload.clone()),
+        };
+        if own_tag.as_deref().is_some_and(|own| own != tag) && (is_invite || !in_dialog) {
+            self.tag = own_tag;
+        }
+    }
+}
+
+/// Whether a request is one within a dialog.
+pub(crate) fn has_to_tag(request: &Request) -> bool {
+    let to = request.headers().typed::<To>().ok().flatten();
+    to.is_some_and(|to| to.tag().is_some())
 }
 
 impl ClientMachine {
@@ -185,5 +238,16 @@ impl ServerMachine {
     /// Whether the ACK of a failure response is awaited.
     pub(crate) fn awaits_ack(self) -> bool {
         matches!(self, Self::Invite(machine) if machine.is_completed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Entry;
+
+    #[test]
+    fn a_transaction_stays_small() {
+        assert!(size_of::<Option<Entry<Transaction>>>() <= 224);
     }
 }

@@ -26,6 +26,66 @@ fn it_is_silent_until_the_user_answers_and_repeats_that() {
     desk.assert_empty();
 }
 
+// checklist: R3261-94
+#[test]
+fn a_repeat_gets_the_very_octets_again() {
+    let vias = [
+        VIA.to_owned(),
+        format!("{VIA};rport, SIP/2.0/UDP below.example;branch=z9hG4bKx"),
+        "SIP/2.0/UDP old.example".to_owned(),
+    ];
+    for via in vias {
+        for in_dialog in [false, true] {
+            for own_tag in [None, Some("mine")] {
+                let mut text = incoming("REGISTER", &via);
+                if in_dialog {
+                    text = text.replace("bob@192.0.2.1>\r\nCall", "bob@192.0.2.1>;tag=x\r\nCall");
+                }
+                let mut desk = Desk::new();
+                desk.receive(udp(), &text);
+                let (id, request) = desk.take_request();
+                let mut response = request.response(StatusCode::UNAUTHORIZED);
+                let headers = response.headers_mut();
+                headers
+                    .append("WWW-Authenticate", "Digest realm=\"r\"")
+                    .unwrap();
+                headers.append("Via-Like", "no").unwrap();
+                if let (Some(tag), false) = (own_tag, in_dialog) {
+                    let to = format!("<sip:bob@192.0.2.1>;tag={tag}");
+                    headers.set("To", &to).unwrap();
+                }
+                response.set_body("text/plain", "why\r\n\r\nnot").unwrap();
+                let first = desk.layer.respond(desk.now, id, response).unwrap();
+                desk.drain();
+                desk.take_sent();
+                desk.receive(udp(), &text);
+                assert_eq!(desk.take_sent(), [first]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_response_of_unusual_form_is_repeated_too() {
+    let mut desk = Desk::new();
+    desk.receive(udp(), incoming("BYE", VIA));
+    let (id, bye) = desk.take_request();
+    let mut response = bye
+        .response(StatusCode::OK)
+        .with_reason("Good bye")
+        .unwrap();
+    response.headers_mut().remove("From");
+    response
+        .headers_mut()
+        .append("From", "<sip:carol@example.com>;tag=c1")
+        .unwrap();
+    let first = desk.layer.respond(desk.now, id, response).unwrap();
+    desk.drain();
+    desk.take_sent();
+    desk.receive(udp(), incoming("BYE", VIA));
+    assert_eq!(desk.take_sent(), [first]);
+}
+
 // checklist: R3261-96
 #[test]
 fn on_a_stream_it_ends_with_its_answer() {

@@ -16,7 +16,7 @@ use crate::key::Key;
 use crate::layer::Layer;
 use crate::outbound::Outbound;
 use crate::table::Id;
-use crate::transaction::{Client, ClientMachine, Fallback, Transaction};
+use crate::transaction::{Client, ClientMachine, Extra, Fallback, Transaction};
 
 impl Layer {
     /// Sends a request in a client transaction of its own.
@@ -55,11 +55,11 @@ impl Layer {
             let plain = request.clone();
             self.push_via(&mut request, &stream, &branch);
             bytes = request.to_bytes();
-            fallback = Some(Box::new(Fallback {
+            fallback = Some(Fallback {
                 request: plain,
                 branch: branch.clone(),
                 flow,
-            }));
+            });
             flow = stream;
         }
         let key = self.keyring.client(&branch, method.as_str());
@@ -67,9 +67,8 @@ impl Layer {
         let client = Client {
             machine: ClientMachine::new(now, &method, timers, flow.is_reliable()),
             bytes,
-            cancel: None,
-            fallback,
-            vias: count_vias(request.headers()),
+            extra: fallback.map(|fallback| Box::new(Extra::falling_back(fallback))),
+            vias: u16::try_from(count_vias(request.headers())).unwrap_or(u16::MAX),
             silent: false,
         };
         let id = self.start_client(flow, key, client);
@@ -102,7 +101,7 @@ impl Layer {
         };
         client.machine = ClientMachine::Invite(next);
         if !headers.is_empty() {
-            client.cancel = Some(Box::new(headers));
+            client.extra.get_or_insert_default().cancel = headers;
         }
         self.schedule(transaction.0);
         if act == ClientAct::Cancel {
@@ -128,16 +127,17 @@ impl Layer {
         let Some(entry) = self.table.get_mut(invite) else {
             return;
         };
-        let flow = entry.flow;
+        let flow = entry.flow();
         let Transaction::Client(client) = &mut entry.transaction else {
             return;
         };
-        let extra = client.cancel.take();
+        let extra = client.extra.as_deref_mut();
+        let headers = extra.map(|extra| core::mem::take(&mut extra.cancel));
         let Some(mut cancel) = own_request(&client.bytes).and_then(|invite| invite.cancel().ok())
         else {
             return;
         };
-        for (name, value) in extra.iter().flat_map(|headers| headers.iter()) {
+        for (name, value) in headers.iter().flat_map(Headers::iter) {
             // Held by `Headers` already, so that its value is fit to be held again.
             let _ = cancel.headers_mut().append(name, value);
         }
@@ -152,8 +152,7 @@ impl Layer {
         let client = Client {
             machine: ClientMachine::new(now, &Method::Cancel, timers, flow.is_reliable()),
             bytes: cancel.to_bytes(),
-            cancel: None,
-            fallback: None,
+            extra: None,
             vias: 1,
             silent: true,
         };
@@ -171,8 +170,7 @@ impl Layer {
         let bytes = request.to_bytes();
         let timers = self.config.timers;
         let machine = ClientMachine::new(now, request.method(), &timers, flow.is_reliable());
-        let peer = self.keyring.peer(&flow);
-        self.table.move_to(id, flow, peer);
+        self.table.move_to(id, flow);
         if let Some(client) = self.client_mut(id) {
             client.machine = machine.with_cancel_of(client.machine, now, &timers);
             client.bytes = bytes.clone();
@@ -197,10 +195,9 @@ impl Layer {
 
     fn start_client(&mut self, flow: Flow, key: Key, client: Client) -> Option<Id> {
         let bytes = client.bytes.clone();
-        let peer = self.keyring.peer(&flow);
         let keys = [key, Key::NONE, Key::NONE];
         let entry = Transaction::Client(client);
-        let id = self.table.insert(flow, peer, keys, entry)?;
+        let id = self.table.insert(flow, keys, entry)?;
         self.clients += 1;
         self.schedule(id);
         self.transmit(flow, bytes);

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
 use offhook_sip::header::{To, Via};
 use offhook_sip::{Method, Request, StatusCode};
 
@@ -10,12 +9,13 @@ use crate::act::ServerAct;
 use crate::event::{Event, ServerTransactionId};
 use crate::flow::Flow;
 use crate::incoming::{Matching, WayBack, mark_source};
+use crate::kept::Kept;
 use crate::key::Key;
 use crate::layer::Layer;
 use crate::layer::server::{add_to_tag, to_tag};
 use crate::server_invite::ServerInvite;
 use crate::server_non_invite::ServerNonInvite;
-use crate::table::Id;
+use crate::table::{Entry, Id};
 use crate::transaction::{Server, ServerMachine, Transaction};
 
 impl Layer {
@@ -32,16 +32,27 @@ impl Layer {
             Method::Ack => self.handle_ack(now, flow, request, matching),
             Method::Cancel => self.handle_cancel(flow, request, matching),
             _ => match self.find_server(matching.own) {
-                Some(id) => self.handle_repeat(id),
+                Some(id) => self.handle_repeat(id, flow, request),
                 None => self.handle_new(now, flow, request, matching),
             },
         }
     }
 
-    fn handle_repeat(&mut self, id: Id) {
-        let act = self.server(id).map(|server| server.machine.handle_repeat());
-        if act == Some(ServerAct::Resend) {
+    fn handle_repeat(&mut self, id: Id, flow: Flow, mut request: Request) {
+        let Some(server) = self.server(id) else {
+            return;
+        };
+        if server.machine.handle_repeat() != ServerAct::Resend {
+            return;
+        }
+        let Kept::Tail(tail) = &server.kept else {
             self.send_last(id);
+            return;
+        };
+        mark_source(&mut request, &flow);
+        let payload = tail.answer(&request, &self.tag_beside(id, &request));
+        if let Some(flow) = self.table.get(id).map(Entry::flow) {
+            self.transmit(flow, payload);
         }
     }
 
@@ -71,16 +82,15 @@ impl Layer {
         };
         let server = Transaction::Server(Server {
             machine,
-            bytes: Bytes::new(),
+            kept: Kept::Nothing,
             request: Some(Box::new(request.clone())),
             tag: None,
-            reopen: way.reopen,
+            reopen: way.reopen.map(|address| address.port()),
             cancelled: false,
             undeliverable: false,
         });
-        let peer = self.keyring.peer(&way.flow);
         let keys = [matching.own, matching.source, matching.merged];
-        let Some(id) = self.table.insert(way.flow, peer, keys, server) else {
+        let Some(id) = self.table.insert(way.flow, keys, server) else {
             self.refuse_full(flow, request, matching.own);
             return;
         };
@@ -110,7 +120,7 @@ impl Layer {
         let Some(entry) = self.table.get_mut(id) else {
             return;
         };
-        let reliable = entry.flow.is_reliable();
+        let reliable = entry.flow().is_reliable();
         let Transaction::Server(server) = &mut entry.transaction else {
             return;
         };
@@ -121,7 +131,7 @@ impl Layer {
         if let Some(machine) = next {
             server.machine = ServerMachine::Invite(machine);
             if !machine.is_completed() && !machine.is_proceeding() {
-                server.bytes = Bytes::new();
+                server.kept = Kept::Nothing;
             }
         }
         if act == ServerAct::Deliver {

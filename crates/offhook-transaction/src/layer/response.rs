@@ -48,8 +48,9 @@ impl Layer {
             return false;
         };
         let asked = self.client(id).map_or(0, |client| client.vias);
-        let sent_by = self.config.sent_by(&entry.flow);
-        vias <= asked && sent_by.is(entry.flow.transport, &via.host(), via.port())
+        let flow = entry.flow();
+        let sent_by = self.config.sent_by(&flow);
+        vias <= usize::from(asked) && sent_by.is(flow.transport, &via.host(), via.port())
     }
 
     pub(super) fn client_timeout(&mut self, now: Instant, id: Id) {
@@ -70,9 +71,10 @@ impl Layer {
         }
         if unsent
             && client.machine.is_unanswered()
-            && let Some(fallback) = client.fallback.take()
+            && let Some(extra) = client.extra.as_deref_mut()
+            && let Some(fallback) = extra.fallback.take()
         {
-            self.fall_back(now, id, *fallback);
+            self.fall_back(now, id, fallback);
             return;
         }
         if !client.silent {
@@ -87,7 +89,7 @@ impl Layer {
         let Some(entry) = self.table.get(id) else {
             return;
         };
-        let own = entry.flow;
+        let own = entry.flow();
         let Transaction::Client(client) = &entry.transaction else {
             return;
         };
@@ -102,8 +104,7 @@ impl Layer {
                 remote: flow.remote,
                 ..own
             };
-            let peer = self.keyring.peer(&connected);
-            self.table.move_to(id, connected, peer);
+            self.table.move_to(id, connected);
         }
         self.client_step(now, id, next, act, Some((response, flow)));
     }
@@ -173,7 +174,7 @@ impl Layer {
         let Some(entry) = self.table.get(id) else {
             return;
         };
-        let flow = entry.flow;
+        let flow = entry.flow();
         if let Transaction::Client(client) = &entry.transaction
             && !client.bytes.is_empty()
         {
@@ -187,8 +188,7 @@ impl Layer {
         if let Some(client) = self.client_mut(id)
             && client.machine.is_answered()
         {
-            client.cancel = None;
-            client.fallback = None;
+            client.extra = None;
             if !client.bytes.starts_with(ACK) {
                 client.bytes = Bytes::new();
             }

@@ -4,17 +4,18 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use offhook_sip::header::To;
-use offhook_sip::{HeaderName, Response, StatusCode};
+use offhook_sip::{HeaderName, Request, Response, StatusCode};
 
 use crate::act::ServerAct;
 use crate::error::RespondError;
 use crate::event::{Event, ServerTransactionId};
 use crate::flow::Transmit;
+use crate::kept::Kept;
 use crate::key::Key;
 use crate::layer::Layer;
 use crate::table::Id;
 use crate::token::append_token;
-use crate::transaction::{Server, ServerMachine, Transaction};
+use crate::transaction::{Server, ServerMachine, Transaction, has_to_tag};
 
 impl Layer {
     /// Answers a request.
@@ -39,12 +40,14 @@ impl Layer {
         let id = transaction.0;
         let status = response.status();
         let own_tag = to_tag(&response).map(Box::<str>::from);
+        let tag = self.local_tag(transaction);
         if own_tag.is_none() && status != StatusCode::TRYING {
-            add_to_tag(&mut response, &self.local_tag(transaction));
+            add_to_tag(&mut response, &tag);
         }
         let timers = self.config.timers;
         let entry = self.table.get_mut(id).ok_or(RespondError::Gone)?;
-        let (flow, reliable) = (entry.flow, entry.flow.is_reliable());
+        let flow = entry.flow();
+        let reliable = flow.is_reliable();
         let Transaction::Server(server) = &mut entry.transaction else {
             return Err(RespondError::Gone);
         };
@@ -62,18 +65,8 @@ impl Layer {
                 .map(|next| next.map(ServerMachine::NonInvite)),
         };
         let next = next.ok_or(RespondError::AlreadyFinal)?;
-        let is_invite = matches!(server.machine, ServerMachine::Invite(_));
-        if own_tag.is_some() && is_invite {
-            server.tag = own_tag;
-        }
         let payload = response.to_bytes();
-        server.request = None;
-        // The 2xx of an INVITE is the user's to repeat.
-        server.bytes = if is_invite && status.is_success() {
-            Bytes::new()
-        } else {
-            payload.clone()
-        };
+        server.keep(&response, &payload, own_tag, &tag);
         if let Some(machine) = next {
             server.machine = machine;
         }
@@ -109,7 +102,8 @@ impl Layer {
             ServerAct::Resend => self.send_last(id),
             ServerAct::Trying => {
                 if let Some(request) = server.request.take() {
-                    server.bytes = request.response(StatusCode::TRYING).to_bytes();
+                    let trying = request.response(StatusCode::TRYING);
+                    server.kept = Kept::whole(trying.to_bytes());
                 }
                 self.send_last(id);
             }
@@ -130,16 +124,15 @@ impl Layer {
         let Some(entry) = self.table.get_mut(id) else {
             return;
         };
-        let mut flow = entry.flow;
+        let mut flow = entry.flow();
         let Transaction::Server(server) = &mut entry.transaction else {
             return;
         };
         let awaits_ack = server.machine.awaits_ack();
-        if let Some(remote) = server.reopen.take() {
+        if let Some(port) = server.reopen.take() {
             flow.connection = None;
-            flow.remote = remote;
-            let peer = self.keyring.peer(&flow);
-            self.table.move_to(id, flow, peer);
+            flow.remote.set_port(port);
+            self.table.move_to(id, flow);
             if awaits_ack {
                 self.send_last(id);
             }
@@ -154,12 +147,12 @@ impl Layer {
         let Some(entry) = self.table.get(id) else {
             return;
         };
-        let flow = entry.flow;
+        let flow = entry.flow();
         if let Transaction::Server(server) = &entry.transaction
-            && !server.bytes.is_empty()
+            && let Kept::Whole(response) = &server.kept
         {
-            let bytes = server.bytes.clone();
-            self.transmit(flow, bytes);
+            let response = Bytes::clone(response);
+            self.transmit(flow, response);
         }
     }
 
@@ -170,6 +163,17 @@ impl Layer {
         let low = u32::try_from(low >> 32).unwrap_or_default();
         append_token(&mut tag, self.config.owner, high, low);
         tag
+    }
+
+    /// The tag that the responses of a transaction add to the To of its request.
+    pub(super) fn tag_beside(&self, id: Id, request: &Request) -> String {
+        if has_to_tag(request) {
+            return String::new();
+        }
+        match self.server(id).and_then(|server| server.tag.as_deref()) {
+            Some(tag) => tag.to_owned(),
+            None => self.local_tag(ServerTransactionId(id)),
+        }
     }
 
     pub(super) fn server(&self, id: Id) -> Option<&Server> {
