@@ -8,8 +8,8 @@ use offhook_transaction::{ClientTransactionId, Flow};
 
 use crate::compose::{self, MethodSet};
 use crate::event::Event;
+use crate::exchange::{Exchange, Outgoing, Owner, is_invite};
 use crate::outgoing::Destination;
-use crate::sending::{Exchange, Outgoing, Owner, is_invite};
 use crate::user_agent::UserAgent;
 
 /// So often a request is sent again for a 401, 407 or 422.

@@ -4,61 +4,20 @@ use std::time::Instant;
 
 use offhook_auth::ClientAuth;
 use offhook_dialog::{
-    Body, CallId, Context, DialogId, EndCause, Failure, InviteSession, Purpose, ReferReports,
-    RequestId,
+    Body, CallId, Context, DialogId, EndCause, Failure, InviteSession, Purpose, RequestId,
 };
 use offhook_sip::{Headers, Method, Response};
-use offhook_transaction::{ClientTransactionId, Flow};
+use offhook_transaction::Flow;
 use rand::RngExt;
 
+use crate::call::Call;
 use crate::compose::{self, Draft};
 use crate::deadlines::Key;
 use crate::event::Event;
+use crate::exchange::{Outgoing, Owner, Undelivered};
 use crate::incoming::{Guarded, IncomingCall, IncomingRequest, Reoffer};
 use crate::outgoing::OutgoingCall;
-use crate::sending::{Outgoing, Owner, Undelivered};
 use crate::user_agent::UserAgent;
-
-/// What is kept of a call beside its session.
-#[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) session: InviteSession,
-    /// Our tag, which leads here.
-    pub(crate) tag: Box<str>,
-    /// The way the peer's messages come, and the first request went.
-    pub(crate) flow: Option<Flow>,
-    pub(crate) pinned: bool,
-    pub(crate) auth: Option<Box<ClientAuth>>,
-    pub(crate) contact_user: Option<Box<str>>,
-    /// Our INVITE or re-INVITE that has no final response yet.
-    pub(crate) inviting: Option<ClientTransactionId>,
-    /// The application has hung up: nothing is tried again.
-    pub(crate) hung_up: bool,
-    pub(crate) replaces: Option<CallId>,
-    pub(crate) peer_allows: compose::MethodSet,
-    /// What the peer asked us to call, and is told of.
-    pub(crate) referrals: Vec<ReferReports>,
-    pub(crate) deadline: Option<Instant>,
-}
-
-impl Call {
-    pub(crate) fn new(session: InviteSession, tag: &str) -> Self {
-        Self {
-            session,
-            tag: tag.into(),
-            flow: None,
-            pinned: false,
-            auth: None,
-            contact_user: None,
-            inviting: None,
-            hung_up: false,
-            replaces: None,
-            peer_allows: compose::MethodSet::default(),
-            referrals: Vec::new(),
-            deadline: None,
-        }
-    }
-}
 
 impl UserAgent {
     /// Calls somebody. Every call ends with exactly one [`Event::Ended`], this one too if a limit

@@ -6,7 +6,7 @@ use offhook_dialog::{CallId, InviteSession, Step};
 use offhook_sip::{HeaderName, Headers, Method, NameAddrRef, Request, Response, StatusCode};
 use offhook_transaction::{Flow, ServerTransactionId};
 
-use crate::calls::Call;
+use crate::call::Call;
 use crate::compose::{self, MethodSet};
 use crate::event::Event;
 use crate::incoming::{Guarded, IncomingCall, IncomingRequest};

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod answers;
+mod call;
 mod calls;
 mod compose;
 mod config;
@@ -9,15 +10,18 @@ mod counts;
 mod deadlines;
 mod dispatch;
 mod event;
+mod exchange;
 mod incoming;
 mod inspection;
 mod outgoing;
 mod referrals;
+mod registered;
 mod registrations;
 mod resolving;
 mod sending;
 mod steps;
 mod user_agent;
+mod waiting;
 
 pub use config::{Config, Limits, Local};
 pub use counts::Counts;

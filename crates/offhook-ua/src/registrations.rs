@@ -6,28 +6,17 @@ use offhook_auth::ClientAuth;
 use offhook_dialog::Registration;
 use offhook_dialog::{Failure, Progress, RequestId};
 use offhook_sip::header::Contact;
-use offhook_sip::{HeaderName, Method, Request, Response, Uri};
+use offhook_sip::{HeaderName, Method, Response, Uri};
 use offhook_transaction::Flow;
 use rand::RngExt;
 
 use crate::compose::{self, Draft};
 use crate::deadlines::Key;
 use crate::event::{Event, RegistrationId, RegistrationState};
+use crate::exchange::{Outgoing, Owner};
 use crate::outgoing::{OutgoingRequest, RegistrationConfig};
-use crate::sending::{Outgoing, Owner};
+use crate::registered::Registered;
 use crate::user_agent::UserAgent;
-
-/// A binding that we keep up.
-#[derive(Debug)]
-pub(crate) struct Registered {
-    machine: Registration,
-    config: RegistrationConfig,
-    call_id: String,
-    tag: String,
-    pub(crate) cseq: u32,
-    pub(crate) auth: Option<Box<ClientAuth>>,
-    deadline: Option<Instant>,
-}
 
 impl UserAgent {
     /// Registers, and refreshes before the binding ends, until [`Self::unregister`].
@@ -218,39 +207,6 @@ impl UserAgent {
         self.send(now, sent);
         self.settle(now);
         id
-    }
-}
-
-impl Registered {
-    /// §10.2: To and From are the address of record, Call-ID stays, CSeq grows.
-    fn request(&self, expires: Duration) -> Request {
-        let mut request = compose::request(&Draft {
-            method: &Method::Register,
-            request_uri: &self.config.registrar,
-            from: &self.config.aor,
-            to: &self.config.aor,
-            tag: &self.tag,
-            call_id: &self.call_id,
-            cseq: self.cseq,
-            max_forwards: 70,
-            route: &[],
-            headers: &self.config.headers,
-            body: None,
-        });
-        let seconds = expires.as_secs().to_string();
-        compose::set(request.headers_mut(), HeaderName::EXPIRES, &seconds);
-        let params: String = self
-            .config
-            .contact_params
-            .iter()
-            .map(|(name, value)| match value {
-                Some(value) => format!(";{name}={value}"),
-                None => format!(";{name}"),
-            })
-            .collect();
-        let contact = format!("{}{params}", compose::HERE);
-        compose::set(request.headers_mut(), HeaderName::CONTACT, &contact);
-        request
     }
 }
 

@@ -1,10 +1,9 @@
 //! From a URI to a flow: at once for an address, by questions to the DNS for a name (RFC 3263).
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use offhook_dialog::{CallId, Failure};
+use offhook_dialog::Failure;
 use offhook_routing::next_hop::{
     DnsAnswer, Family, Hop, NextHop, Output as HopOutput, Preferences, Wanted,
 };
@@ -14,33 +13,8 @@ use rand::RngExt;
 
 use crate::config::Config;
 use crate::event::{Event, Output};
-use crate::sending::{Outgoing, Owner, Undelivered};
+use crate::exchange::{Outgoing, Owner, Undelivered};
 use crate::user_agent::UserAgent;
-
-/// Requests that wait for an address, by the number of their questions.
-#[derive(Debug, Default)]
-pub(crate) struct Resolving {
-    waiting: BTreeMap<u64, Outgoing>,
-}
-
-impl Resolving {
-    pub(crate) fn len(&self) -> usize {
-        self.waiting.len()
-    }
-
-    /// Takes back the INVITE of a call that was hung up before it went out.
-    pub(crate) fn withdraw(&mut self, call: CallId) -> Option<Owner> {
-        let of_call = |outgoing: &Outgoing| {
-            matches!(&outgoing.owner, Owner::Call { call: of, .. } if *of == call)
-                && crate::sending::is_invite(&outgoing.request)
-        };
-        let query = self
-            .waiting
-            .iter()
-            .find_map(|(query, outgoing)| of_call(outgoing).then_some(*query))?;
-        self.waiting.remove(&query).map(|outgoing| outgoing.owner)
-    }
-}
 
 impl UserAgent {
     /// Looks for the address of a request's target and sends it there, now or when the DNS has answered.

@@ -9,8 +9,8 @@ use offhook_transaction::{ClientTransactionId, ServerTransactionId};
 use crate::compose;
 use crate::deadlines::Key;
 use crate::event::Event;
+use crate::exchange::Owner;
 use crate::incoming::{IncomingRequest, Reoffer};
-use crate::sending::Owner;
 use crate::user_agent::UserAgent;
 
 impl UserAgent {

@@ -14,13 +14,13 @@ use offhook_transaction::{
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use crate::calls::Call;
+use crate::call::Call;
 use crate::config::Config;
 use crate::deadlines::{Deadlines, Key};
 use crate::event::{Event, Output, RegistrationId};
-use crate::registrations::Registered;
-use crate::resolving::Resolving;
-use crate::sending::{Exchange, Undelivered};
+use crate::exchange::{Exchange, Undelivered};
+use crate::registered::Registered;
+use crate::waiting::Resolving;
 
 /// Many calls over one transaction layer.
 ///
