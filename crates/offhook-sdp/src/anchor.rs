@@ -30,7 +30,7 @@ use crate::text::Text;
 /// - `b=` lines of the types `AS`, `CT`, `TIAS`, `RS`, `RR`;
 /// - these attributes: `rtpmap`, `fmtp`, `ptime`, `maxptime`, `minptime`, `framerate`, `quality`,
 ///   `rtcp-fb`, `imageattr`, `framesize`, `silenceSupp`, `content`, `ecan`, `gpmd`, `sqn`,
-///   `cdsc`, `cpar`, and T.38's (`T38...`);
+///   `cdsc`, `cpar`, `maxprate`, and T.38's (`T38...`);
 /// - other attributes that have no value, or a value of small numbers only;
 /// - those whose names were given to [`Self::passing`].
 ///
@@ -245,7 +245,12 @@ impl<'a> Identity<'a> {
         match address {
             Address::Ip(ip) if !self.addresses.contains(ip) => self.addresses.push(*ip),
             Address::Ip(_) => {}
-            Address::Name { name, .. } => self.word(name.as_bytes()),
+            Address::Name { name, .. } => {
+                // A machine's own name is told without its domain too.
+                let own = name.as_bytes().split(|octet| *octet == b'.').next();
+                self.word(name.as_bytes());
+                self.word(own.unwrap_or_default());
+            }
             Address::Other(text) => {
                 for word in fields(text.as_bytes()).skip(2) {
                     self.word(word);

@@ -221,7 +221,7 @@ proptest! {
         before in "[ -~]{0,12}",
         secret in prop::sample::select(&[
             "192.168.1.183", "192.168.1.184", "sunny", "SUNNY", "sunnys-laptop.example.net", "10.1.2.3",
-            "2001:db8::5", "user@host",
+            "2001:db8::5", "user@host", "sunnys-laptop",
         ]),
         after in "[ -~]{0,12}",
         place in any::<bool>(),
