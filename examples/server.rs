@@ -5,6 +5,7 @@ mod args;
 #[path = "server/setup.rs"]
 mod setup;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -23,8 +24,10 @@ const PARTING: Duration = Duration::from_secs(3);
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal() && !plain)
         .with_writer(std::io::stderr)
         .init();
     match Box::pin(run(arguments)).await {
