@@ -165,8 +165,7 @@ impl Index {
 
     #[cold]
     fn unfold(&mut self, name: &[u8], number: u8, value: &[u8]) {
-        let text = String::from_utf8_lossy;
-        let entry = unfold(&text(value), number, &text(name), &mut self.added);
+        let entry = unfold(value, number, name, &mut self.added);
         self.entries.push(entry);
     }
 

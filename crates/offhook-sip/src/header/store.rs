@@ -87,6 +87,32 @@ impl Store {
         self.slice(entry.added, entry.value_start, entry.value_end)
     }
 
+    /// About how many octets the headers take when they are printed.
+    pub(crate) fn size(&self) -> usize {
+        let line = |entry: &Entry| {
+            usize::from(entry.name_len) + (entry.value_end - entry.value_start) as usize + 4
+        };
+        self.entries.iter().map(line).sum()
+    }
+
+    /// Where a line of the message stands that is written as it would be printed:
+    /// `Name: value CRLF`, the name as the RFCs spell it.
+    #[inline]
+    pub(crate) fn canonical_line(&self, entry: &Entry) -> Option<(usize, usize)> {
+        let text = self.text.as_bytes();
+        let (start, value) = (entry.name_start as usize, entry.value_start as usize);
+        let (name_end, end) = (
+            start + usize::from(entry.name_len),
+            entry.value_end as usize,
+        );
+        let canonical = !entry.added
+            && value == name_end + 2
+            && text.get(name_end..value) == Some(b": ")
+            && text.get(end..end + 2) == Some(b"\r\n")
+            && text.get(start..name_end) == Some(self.name(entry).as_str().as_bytes());
+        canonical.then_some((start, end + 2))
+    }
+
     /// Where the value stands in the message; 0 for one that was added.
     pub(crate) const fn message_offset(entry: &Entry) -> usize {
         if entry.added {
@@ -171,21 +197,32 @@ fn length(text: &str) -> u32 {
 }
 
 /// Writes a folded value with one space in place of each fold (RFC 3261 §7.3.1); where it stands.
-pub(crate) fn unfold(value: &str, number: u8, name: &str, added: &mut String) -> Entry {
-    let name_start = length(added);
-    added.push_str(name);
-    let value_start = length(added);
-    let mut lines = value.split(['\r', '\n']);
-    if let Some(first) = lines.next() {
-        added.push_str(first.trim_matches([' ', '\t']));
+///
+/// What is not UTF-8 is left out: a head that holds such is refused as a whole.
+pub(crate) fn unfold(value: &[u8], number: u8, name: &[u8], added: &mut String) -> Entry {
+    let text = |octets| core::str::from_utf8(octets).unwrap_or_default();
+    if added.capacity() == 0 {
+        added.reserve(FOLDED);
     }
-    for line in lines {
-        let line = line.trim_matches([' ', '\t']);
+    let name_start = length(added);
+    added.push_str(text(name));
+    let value_start = length(added);
+    let mut rest = value;
+    while !rest.is_empty() {
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let (mut line, after) = rest.split_at(end);
+        rest = after.get(1..).unwrap_or_default();
+        while let [b' ' | b'\t', shorter @ ..] = line {
+            line = shorter;
+        }
+        while let [shorter @ .., b' ' | b'\t' | b'\r'] = line {
+            line = shorter;
+        }
         if !line.is_empty() {
             if length(added) != value_start {
                 added.push(' ');
             }
-            added.push_str(line);
+            added.push_str(text(line));
         }
     }
     Entry {
@@ -197,6 +234,9 @@ pub(crate) fn unfold(value: &str, number: u8, name: &str, added: &mut String) ->
         added: true,
     }
 }
+
+/// Room for the values of a few folded headers.
+const FOLDED: usize = 512;
 
 /// The values of all header lines of one name, in order, as they were written but unfolded.
 #[derive(Clone, Debug)]
