@@ -242,3 +242,27 @@ fn an_early_session_is_changed_by_update_in_both_directions() {
     world.nothing_left();
     let _ = incoming.request();
 }
+
+#[test]
+fn a_prack_that_the_200_overtook_is_still_taken() {
+    let mut world = world();
+    let out = world.call();
+    world.fly();
+    let incoming = world.incoming(world.bob);
+    ring(&mut world, &incoming, false);
+    world.accept(world.bob, incoming, sdp(ANSWER));
+    world.fly();
+    assert_eq!(
+        world.wire(),
+        [
+            "A INVITE",
+            "B 183 INVITE",
+            "B 200 INVITE",
+            "A PRACK",
+            "A ACK",
+            "B 200 PRACK"
+        ]
+    );
+    world.hang_up(world.alice, out);
+    world.nothing_left();
+}

@@ -13,7 +13,7 @@ use crate::invite_session::exchange::{AwaitAck, AwaitFinal, AwaitOurAnswer, Exch
 use crate::invite_session::step::{EndCause, Failure, Purpose, Report};
 use crate::invite_session::update::Updates;
 use crate::invite_session::{Context, Sent, State};
-use crate::reliable_provisional::ReceivedInOrder;
+use crate::reliable_provisional::{RAckValue, ReceivedInOrder};
 use crate::session_timer::{Refresher, SessionDue, SessionTimer, Terms};
 use crate::wire;
 
@@ -29,6 +29,8 @@ pub(super) struct Established {
     pub(super) timer: Option<SessionTimer>,
     /// The peer's Allow lists UPDATE.
     pub(super) peer_updates: bool,
+    /// A reliable provisional that the 2xx overtook: its PRACK is still to be taken (RFC 3262 §3).
+    pub(super) late_prack: Option<Box<RAckValue>>,
     /// Hung up by a callee whose 2xx waits for its ACK: BYE must wait too (§15).
     pub(super) bye_wanted: Option<Box<Headers>>,
     pub(super) wanted: Option<Box<Wanted>>,
@@ -44,6 +46,7 @@ impl Established {
             updates: Updates::default(),
             timer,
             peer_updates: false,
+            late_prack: None,
             bye_wanted: None,
             wanted: None,
             described: None,
@@ -87,11 +90,11 @@ impl Established {
         timer: Option<SessionTimer>,
         peer_updates: bool,
         body: Option<&Body>,
-    ) -> State {
+    ) -> Self {
         let mut this = Self::new(dialog, exchange, timer);
         this.peer_updates = peer_updates;
         this.describe(body);
-        State::Established(Box::new(this))
+        this
     }
 
     /// Remembers our description if a refresh by re-INVITE will need it (RFC 4028 §7.4).

@@ -9,6 +9,7 @@ use crate::invite_session::exchange::{AwaitDecision, Exchange};
 use crate::invite_session::step::{EndCause, Report};
 use crate::invite_session::update::Asked;
 use crate::invite_session::{Context, State};
+use crate::reliable_provisional::RAckValue;
 use crate::wire;
 
 impl Established {
@@ -46,12 +47,17 @@ impl Established {
                         .incoming(cx, &mut self.dialog, asked, ours_open, timer);
                 }
             }
-            // All our reliable provisionals are settled by the 2xx (RFC 3262 §3).
-            Method::Prack => cx.refuse(
-                transaction,
-                &request,
-                StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
-            ),
+            Method::Prack => {
+                let rack = RAckValue::of_prack(&request);
+                let late = self
+                    .late_prack
+                    .take_if(|late| rack.as_ref() == Some(&**late));
+                let status = match late {
+                    Some(_) => StatusCode::OK,
+                    None => StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
+                };
+                cx.refuse(transaction, &request, status);
+            }
             _ => cx.report(Report::Request {
                 transaction,
                 request,

@@ -169,7 +169,10 @@ impl AwaitDecision {
         let body = Body::of_response(&response);
         let exchange = AwaitAck::start(cx, self.transaction, response, cseq, true);
         let peer_updates = wire::allows(self.invite.headers(), &Method::Update);
-        Established::accepted(self.dialog, exchange, timer, peer_updates, body.as_ref())
+        let mut established =
+            Established::accepted(self.dialog, exchange, timer, peer_updates, body.as_ref());
+        established.late_prack = self.await_prack.map(|waiting| Box::new(waiting.rack));
+        State::Established(Box::new(established))
     }
 
     pub(super) fn reject(
