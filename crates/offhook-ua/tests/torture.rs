@@ -18,6 +18,8 @@ const EXPECTED: &[(&str, &[u16])] = &[
     // checklist: R3261-35
     ("intmeth", &[501]),
     ("esc02", &[501]),
+    ("badinv01", &[400]),
+    ("badvers", &[505]),
     ("clerr", &[400]),
     ("scalar02", &[400]),
     ("quotbal", &[400]),
