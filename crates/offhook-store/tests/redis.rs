@@ -204,7 +204,11 @@ fn of_two_servers_that_decide_at_a_time_one_has_to_look_again() {
         other.update("u1", seen, vec![put(&others), remove(&mine)]),
         CONFLICT
     );
-    assert_eq!(one.look("u1").0, std::slice::from_ref(&mine), "nothing of it was done");
+    assert_eq!(
+        one.look("u1").0,
+        std::slice::from_ref(&mine),
+        "nothing of it was done"
+    );
     let (_, seen) = other.look("u1");
     assert_eq!(
         other.update("u1", seen, vec![put(&others), remove(&mine)]),
