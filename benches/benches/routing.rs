@@ -91,7 +91,7 @@ fn rules_in_turn(c: &mut Criterion) {
         }
         let table = load(&text);
         let mut state = table.start([0; 32], Facts::default());
-        let parameters = call("4X");
+        let parameters = call("4999999678");
         group.bench_function(BenchmarkId::new(name, size), |b| {
             b.iter_batched(
                 || parameters.clone(),
