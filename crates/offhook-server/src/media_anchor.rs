@@ -202,7 +202,8 @@ impl MediaAnchor {
         if !is_session_description(&body.content_type) {
             return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
         }
-        let heard = SessionDescription::parse(&body.bytes).map_err(|_| StatusCode::BAD_REQUEST)?;
+        let heard = SessionDescription::parse(&body.bytes)
+            .map_err(|error| StatusCode::new(error.status()).unwrap_or(StatusCode::BAD_REQUEST))?;
         let line = anchor
             .line
             .or_else(|| heard.media().iter().position(is_relayed));
@@ -232,7 +233,10 @@ impl MediaAnchor {
         let Some(stream) = anchor.line.and_then(|line| heard.media().get(line)) else {
             return;
         };
-        let Some((rtp, rtcp)) = addresses(heard, stream) else {
+        // A stream that is off, on hold in the old style, or at a name, which nobody here looks up on
+        // a stranger's word, leaves the voice where it went before.
+        let (Some(rtp), Some(rtcp)) = (heard.rtp_address_of(stream), heard.rtcp_address_of(stream))
+        else {
             return;
         };
         let remote = Remote {
@@ -251,27 +255,6 @@ impl MediaAnchor {
             remote,
         });
     }
-}
-
-/// Where a stream's RTP and RTCP are wanted. `None` where none is: a stream that is off, or a name
-/// instead of an address, which nobody here may look up on a stranger's word.
-fn addresses(
-    session: &SessionDescription,
-    stream: &MediaDescription,
-) -> Option<(SocketAddr, SocketAddr)> {
-    if stream.is_disabled() {
-        return None;
-    }
-    let ip = session.connection_of(stream)?.address().ip()?;
-    let rtp = SocketAddr::new(ip, stream.port());
-    let rtcp = match stream.rtcp() {
-        Some(rtcp) => SocketAddr::new(
-            rtcp.address.and_then(|address| address.ip()).unwrap_or(ip),
-            rtcp.port,
-        ),
-        None => SocketAddr::new(ip, stream.port().checked_add(1)?),
-    };
-    Some((rtp, rtcp))
 }
 
 fn is_relayed(stream: &MediaDescription) -> bool {
