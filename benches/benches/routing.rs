@@ -113,7 +113,7 @@ fn loading(c: &mut Criterion) {
     for size in SIZES {
         let text = numbers(size);
         group.bench_function(BenchmarkId::from_parameter(size), |b| {
-            b.iter(|| load(black_box(&text)))
+            b.iter(|| load(black_box(&text)));
         });
     }
     group.finish();
