@@ -7,7 +7,7 @@ use offhook_media::relay;
 use offhook_routing::next_hop::DnsAnswer;
 use offhook_transaction::{ConnectionId, Flow};
 
-use crate::stream::OutQueue;
+use crate::out_queue::OutQueue;
 
 /// One thing that a machine is to be fed.
 #[derive(Debug)]

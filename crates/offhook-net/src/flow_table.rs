@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use offhook_sip::Transport;
 use offhook_transaction::{ConnectionId, Flow};
 
-use crate::stream::OutQueue;
+use crate::out_queue::OutQueue;
 
 /// The connections that can be written to.
 #[derive(Debug, Default)]
@@ -112,7 +112,7 @@ impl FlowTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::out_queue;
+    use crate::out_queue::out_queue;
 
     fn flow(remote: &str) -> Flow {
         Flow {

@@ -11,6 +11,7 @@ mod dns;
 mod error;
 mod flow_table;
 mod media_ports;
+mod out_queue;
 mod route;
 mod sockets;
 mod stream;

@@ -23,7 +23,8 @@ use crate::dns::Resolver;
 use crate::error::BindError;
 use crate::flow_table::{Entry, FlowTable};
 use crate::media_ports::{RelayThreads, RtpPorts};
-use crate::stream::{Surroundings, out_queue};
+use crate::out_queue::out_queue;
+use crate::stream::Surroundings;
 use crate::tcp::{self, ConnectionNumbers};
 use crate::udp::UdpListener;
 

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -11,89 +10,20 @@ use offhook_sip::stream::{Frame, StreamDecoder};
 use offhook_sip::{ParseError, ParserConfig};
 use offhook_transaction::{ConnectionId, Flow};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::arrival::{Arrival, Note};
 use crate::census::Admission;
 use crate::config::Limits;
 use crate::counters::Tally;
+use crate::out_queue::Outbox;
 
 /// The answer to a keep-alive (RFC 5626 §3.5.1).
 const PONG: &[u8] = b"\r\n";
-/// Messages that wait on one connection, whatever their size.
-const QUEUED_MESSAGES: usize = 1_024;
 const READ_SIZE: usize = 16 * 1024;
 /// How long the last words of a connection that is being closed may take.
 const FLUSH_TIME: Duration = Duration::from_secs(1);
-
-/// The writing end of a connection's queue, bounded in messages and bytes.
-#[derive(Clone, Debug)]
-pub(crate) struct OutQueue {
-    sender: mpsc::Sender<Bytes>,
-    waiting: Arc<AtomicUsize>,
-    cut: Arc<Notify>,
-    limit: usize,
-}
-
-/// The end of the queue that the connection reads.
-#[derive(Debug)]
-pub(crate) struct Outbox {
-    messages: mpsc::Receiver<Bytes>,
-    waiting: Arc<AtomicUsize>,
-    cut: Arc<Notify>,
-}
-
-/// A queue that holds at most `limit` bytes.
-pub(crate) fn out_queue(limit: usize) -> (OutQueue, Outbox) {
-    let (sender, messages) = mpsc::channel(QUEUED_MESSAGES);
-    let waiting = Arc::new(AtomicUsize::new(0));
-    let cut = Arc::new(Notify::new());
-    let queue = OutQueue {
-        sender,
-        waiting: Arc::clone(&waiting),
-        cut: Arc::clone(&cut),
-        limit,
-    };
-    let outbox = Outbox {
-        messages,
-        waiting,
-        cut,
-    };
-    (queue, outbox)
-}
-
-impl OutQueue {
-    /// Queues a message; `false` when the queue is full or the connection has gone.
-    pub(crate) fn push(&self, message: Bytes) -> bool {
-        let size = message.len();
-        // Only the writer takes away, so what is read here is never too little.
-        if self.waiting.load(Ordering::Relaxed) + size > self.limit {
-            return false;
-        }
-        self.waiting.fetch_add(size, Ordering::Relaxed);
-        let queued = self.sender.try_send(message).is_ok();
-        if !queued {
-            self.waiting.fetch_sub(size, Ordering::Relaxed);
-        }
-        queued
-    }
-
-    /// Ends the connection at once, whatever waits: its peer does not read.
-    pub(crate) fn cut(&self) {
-        self.cut.notify_one();
-    }
-}
-
-impl Outbox {
-    async fn next(&mut self) -> Option<Bytes> {
-        self.messages.recv().await
-    }
-
-    fn written(&self, size: usize) {
-        self.waiting.fetch_sub(size, Ordering::Relaxed);
-    }
-}
 
 /// What a connection needs of the rest.
 #[derive(Clone, Debug)]
@@ -122,7 +52,7 @@ pub(crate) async fn run<S>(
     let (reader, writer) = tokio::io::split(stream);
     // One waits at most: a peer that pings faster than it reads is owed no more.
     let (reply_sender, replies) = mpsc::channel(1);
-    let cut = Arc::clone(&outbox.cut);
+    let cut = outbox.cut();
     let ended = tokio::select! {
         read = read_loop(reader, flow, &around, reply_sender) => read,
         written = write_loop(writer, outbox, replies) => written,
@@ -275,17 +205,6 @@ async fn write_loop<W: AsyncWrite + Unpin>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_queue_is_bounded_in_bytes() {
-        let (queue, outbox) = out_queue(10);
-        assert!(queue.push(Bytes::from_static(b"12345678")));
-        assert!(!queue.push(Bytes::from_static(b"abc")));
-        outbox.written(8);
-        assert!(queue.push(Bytes::from_static(b"abc")));
-        drop(outbox);
-        assert!(!queue.push(Bytes::from_static(b"d")));
-    }
 
     #[test]
     fn a_trickle_does_not_prolong_the_time_for_a_message() {

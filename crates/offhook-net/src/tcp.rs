@@ -14,7 +14,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::arrival::Note;
 use crate::census::{Admission, Census};
-use crate::stream::{self, Outbox, Surroundings, out_queue};
+use crate::out_queue::{Outbox, out_queue};
+use crate::stream::{self, Surroundings};
 
 const BACKLOG: i32 = 1_024;
 /// The pause after an `accept` that failed, mostly for want of descriptors: without it the task

@@ -1,11 +1,10 @@
 //! UDP: a task a listener that receives in batches, and sending without waiting.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use offhook_transaction::{Flow, Transmit};
 use socket2::{Domain, Socket, Type};
 use tokio::io::Interest;
@@ -16,6 +15,9 @@ use tokio::time::sleep;
 use crate::arrival::{Arrival, Note};
 use crate::counters::Tally;
 
+use datagram::Datagram;
+
+mod datagram;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[path = "udp/linux.rs"]
 mod system;
@@ -23,22 +25,11 @@ mod system;
 #[path = "udp/portable.rs"]
 mod system;
 
-/// The largest datagram there is.
-const DATAGRAM: usize = 65_536;
 /// Datagrams taken at a stretch, before other tasks have their turn.
 const BATCH: usize = 64;
 /// Datagrams that wait while a socket's buffer is full.
 const WAITING: usize = 1_024;
 const FULL_PAUSE: Duration = Duration::from_millis(1);
-
-/// A datagram that came in.
-#[derive(Debug)]
-struct Datagram {
-    from: SocketAddr,
-    /// The address it was sent to, where the system tells.
-    to: Option<IpAddr>,
-    payload: Bytes,
-}
 
 /// A bound UDP socket.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use socket2::{SockRef, Socket};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use super::{DATAGRAM, Datagram};
+use super::datagram::{DATAGRAM, Datagram};
 
 pub(super) const INTEREST: Interest = Interest::READABLE.add(Interest::ERROR);
 /// More than two control messages of the sizes that are asked for.

@@ -10,7 +10,7 @@ use socket2::{SockRef, Socket};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use super::{DATAGRAM, Datagram};
+use super::datagram::{DATAGRAM, Datagram};
 use crate::route::local_ip_towards;
 
 pub(super) const INTEREST: Interest = Interest::READABLE;
