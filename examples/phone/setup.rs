@@ -4,6 +4,7 @@ use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use offhook_media::jitter_buffer::Waiting;
 use offhook_net::{Config as NetConfig, PortTaken, Sockets, local_ip_towards};
 use offhook_phone::{Account, AccountId, Config, Phone, Server, Target};
 use offhook_sip::{StatusCode, Transport};
@@ -15,6 +16,8 @@ use crate::sound::{Recording, Voice};
 type Failure = Box<dyn Error>;
 
 const SIP_PORT: u16 = 5060;
+/// Nobody listens while it happens: what is recorded may be late, but should be whole.
+const WAITING: Duration = Duration::from_millis(200);
 /// An address that is nobody's (RFC 5737), to ask for the way to everywhere.
 const ANYWHERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
@@ -73,6 +76,7 @@ pub(crate) async fn prepare(args: Args) -> Result<Ready, Failure> {
     let config = Config {
         auto_answer,
         ladder,
+        waiting: Waiting::Fixed(WAITING),
         ..Config::new(
             locals(&sockets, near),
             near.unwrap_or(Ipv4Addr::LOCALHOST.into()),

@@ -4,6 +4,7 @@ use core::net::IpAddr;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
+use offhook_media::jitter_buffer::Waiting;
 use offhook_sdp::Codec;
 use offhook_ua::Local;
 
@@ -19,6 +20,8 @@ pub struct Config {
     pub media_ports: RangeInclusive<u16>,
     /// The codecs, the most preferred first: PCMU and PCMA are known.
     pub codecs: Vec<Codec>,
+    /// How long voice waits to be played, so that what comes unevenly is heard evenly.
+    pub waiting: Waiting,
     /// `User-Agent` and `Server`.
     pub product: String,
     /// Calls at a time; a further incoming one is busy.
@@ -42,6 +45,7 @@ impl Config {
             media_address,
             media_ports: 16_384..=32_767,
             codecs: vec![Codec::pcmu(), Codec::pcma(), Codec::telephone_event(101)],
+            waiting: Waiting::default(),
             product: concat!("Offhook/", env!("CARGO_PKG_VERSION")).to_owned(),
             max_calls: 1,
             auto_answer: None,

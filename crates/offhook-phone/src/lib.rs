@@ -6,6 +6,7 @@ mod audio;
 mod call;
 mod config;
 mod event;
+mod lingering;
 mod phone;
 mod target;
 mod tracer;

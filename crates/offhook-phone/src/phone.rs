@@ -20,6 +20,7 @@ use crate::account::{Account, AccountId};
 use crate::call::{Call, Stage};
 use crate::config::Config;
 use crate::event::{CallId, Event, Output};
+use crate::lingering::Lingering;
 use crate::tracer::Tracer;
 
 /// A softphone without I/O.
@@ -34,7 +35,7 @@ pub struct Phone {
     accounts: BTreeMap<AccountId, Entry>,
     calls: BTreeMap<CallId, Call>,
     /// Calls that are over, whose ports still take what arrives late.
-    lingering: VecDeque<media::Lingering>,
+    lingering: VecDeque<Lingering>,
     ports: PortPool,
     random: StdRng,
     tracer: Option<Tracer>,
@@ -150,7 +151,7 @@ impl Phone {
             };
             [answer_at, call.voice.poll_timeout()]
         });
-        let lingering = self.lingering.front().map(media::Lingering::until);
+        let lingering = self.lingering.front().map(|old| old.until);
         calls
             .flatten()
             .chain(lingering)

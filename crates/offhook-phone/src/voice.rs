@@ -4,6 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use offhook_media::jitter_buffer::Waiting;
 use offhook_media::session::{self, Codec as VoiceCodec, DigitSent, Session};
 use offhook_rtp::id::PayloadType;
 use offhook_sdp::negotiation::{
@@ -14,6 +15,7 @@ use offhook_sip::StatusCode;
 use offhook_ua::Body;
 
 use crate::audio::{Frame, SILENCE};
+use crate::event::{MediaCommand, Output};
 
 /// One call's voice.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ pub(crate) struct Voice {
     missing: u8,
     capabilities: Capabilities,
     exchange: Exchange,
+    waiting: Waiting,
     seed: [u8; 32],
     session: Option<Session>,
     sends: bool,
@@ -65,7 +68,13 @@ pub(crate) struct Packet {
 
 impl Voice {
     /// Voice at this place, whose two ports are still to be opened.
-    pub(crate) fn new(address: IpAddr, port: u16, codecs: &[Codec], seed: [u8; 32]) -> Self {
+    pub(crate) fn new(
+        address: IpAddr,
+        port: u16,
+        codecs: &[Codec],
+        waiting: Waiting,
+        seed: [u8; 32],
+    ) -> Self {
         let [a, b, c, d, ..] = seed;
         let session_id = u64::from(u32::from_be_bytes([a, b, c, d]));
         Self {
@@ -74,6 +83,7 @@ impl Voice {
             missing: 2,
             capabilities: Capabilities::audio(codecs),
             exchange: Exchange::new(Origin::new(session_id, session_id, address)),
+            waiting,
             seed,
             session: None,
             sends: false,
@@ -89,6 +99,12 @@ impl Voice {
     /// Both ports, as addresses.
     pub(crate) fn ports(&self) -> [SocketAddr; 2] {
         [self.port, self.port + 1].map(|port| SocketAddr::new(self.address, port))
+    }
+
+    /// What opens its ports.
+    pub(crate) fn opening(&self) -> impl Iterator<Item = Output> + use<> {
+        let ports = self.ports().into_iter();
+        ports.map(|local| Output::Media(MediaCommand::Open { local }))
     }
 
     pub(crate) const fn owns(&self, port: u16) -> bool {
@@ -166,6 +182,10 @@ impl Voice {
         self.sends = stream.direction.sends() && stream.remote.is_some();
         self.receives = stream.direction.receives();
         self.held = stream.is_held;
+        let config = session::Config {
+            waiting: self.waiting,
+            ..config
+        };
         match &mut self.session {
             Some(session) => session.set_config(config),
             none => *none = Some(Session::new(now, config, self.seed)),
@@ -245,7 +265,7 @@ pub(crate) fn is_description(body: &Body) -> bool {
 /// Whether we could answer this offer at all.
 pub(crate) fn check(offer: &[u8], codecs: &[Codec]) -> Result<(), Disagreement> {
     let address = Ipv4Addr::LOCALHOST.into();
-    let probe = Voice::new(address, 2, codecs, [0; 32]);
+    let probe = Voice::new(address, 2, codecs, Waiting::default(), [0; 32]);
     let mut exchange = probe.exchange;
     exchange.handle_offer(parse(offer)?)?;
     let local = local_stream(probe.port, &probe.capabilities);

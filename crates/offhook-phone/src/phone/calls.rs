@@ -34,7 +34,7 @@ impl Phone {
         let voice = self.take_ports(now, self.config.media_address)?;
         let id = CallId(self.mint());
         let stage = Stage::Dialling(Box::new(outgoing));
-        self.open_ports(&voice);
+        self.output.extend(voice.opening());
         let call = Call {
             id,
             stage,
@@ -79,9 +79,7 @@ impl Phone {
         match entry.take_stage() {
             Stage::Ringing { incoming, .. } => {
                 entry.stage = Stage::Answering(incoming);
-                let voice = &entry.voice;
-                let commands = super::media::opening(voice);
-                self.output.extend(commands);
+                self.output.extend(entry.voice.opening());
                 self.pump(now);
                 Ok(())
             }
@@ -194,7 +192,13 @@ impl Phone {
     fn take_ports(&mut self, now: Instant, address: IpAddr) -> Result<Voice, PhoneError> {
         let port = self.ports.take(now).ok_or(PhoneError::NoPort)?;
         let seed = self.random.random();
-        Ok(Voice::new(address, port, &self.config.codecs, seed))
+        Ok(Voice::new(
+            address,
+            port,
+            &self.config.codecs,
+            self.config.waiting,
+            seed,
+        ))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use offhook_media::session::{self, Statistics};
+use offhook_media::session;
 use offhook_sip::Headers;
 use offhook_ua::Body;
 
@@ -11,38 +11,13 @@ use super::{Phone, PhoneError};
 use crate::audio::Frame;
 use crate::call::Stage;
 use crate::event::{CallId, Cause, Event, MediaCommand, Outcome, Output};
-use crate::voice::{Packet, Spoken, Voice, is_description};
+use crate::lingering::Lingering;
+use crate::voice::{Packet, Spoken, is_description};
 
 /// Pairs of ports tried for one call before it is given up: others on this machine use them.
 const PORT_TRIES: u8 = 32;
 
-/// A call that is over, but for what still arrives on its ports.
-#[derive(Debug)]
-pub(super) struct Lingering {
-    until: Instant,
-    call: CallId,
-    wire_id: Option<String>,
-    ports: [SocketAddr; 2],
-    statistics: Option<Statistics>,
-}
-
-impl Lingering {
-    pub(super) const fn until(&self) -> Instant {
-        self.until
-    }
-}
-
-/// The commands that open a call's ports.
-pub(super) fn opening(voice: &Voice) -> impl Iterator<Item = Output> + use<> {
-    let ports = voice.ports().into_iter();
-    ports.map(|local| Output::Media(MediaCommand::Open { local }))
-}
-
 impl Phone {
-    pub(super) fn open_ports(&mut self, voice: &Voice) {
-        self.output.extend(opening(voice));
-    }
-
     /// Learns whether a port could be opened.
     pub fn handle_media_opened(&mut self, now: Instant, local: SocketAddr, opened: bool) {
         let owner = self
@@ -79,7 +54,7 @@ impl Phone {
         };
         self.ports.give_back(now, taken[0]);
         call.voice.move_to(next);
-        self.output.extend(opening(&call.voice));
+        self.output.extend(call.voice.opening());
     }
 
     /// No ports were to be had.
@@ -272,12 +247,5 @@ impl Phone {
                 ladder,
             });
         }
-    }
-}
-
-impl Lingering {
-    fn address_of(&self, port: u16) -> Option<std::net::IpAddr> {
-        let local = self.ports.iter().find(|local| local.port() == port)?;
-        Some(local.ip())
     }
 }
