@@ -10,7 +10,9 @@ pub mod mixer;
 pub mod port_pool;
 pub mod relay;
 pub mod session;
+pub mod stream_report;
 pub mod time_scale;
 pub mod tone;
 
+mod inbound;
 mod units;

@@ -4,180 +4,28 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use offhook_rtp::collision::Verdict;
-use offhook_rtp::id::{PayloadType, Ssrc};
+use offhook_rtp::id::Ssrc;
 use offhook_rtp::packet::RtpPacket;
 use offhook_rtp::quality::{Conditions, Rating};
 use offhook_rtp::rtcp::is_rtcp;
-use offhook_rtp::telephone_event::EventCode;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::jitter_buffer::{Counts, Waiting};
-use crate::latch::Latch;
-use crate::relay::StreamReport;
+use crate::stream_report::StreamReport;
 
+mod config;
 mod control;
+mod event;
 mod incoming;
 mod outgoing;
+
+pub use config::{Codec, Config, FRAME};
+pub use event::{DigitSent, Event, Output, Statistics};
 
 use control::Control;
 use incoming::Incoming;
 use outgoing::Outgoing;
-
-/// Samples in a frame: 20 ms at 8000 Hz (RFC 3551 §4.2).
-pub const FRAME: usize = 160;
-
-/// The two codecs of a phone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Codec {
-    /// G.711 mu-law.
-    Pcmu,
-    /// G.711 A-law.
-    Pcma,
-}
-
-impl Codec {
-    /// Its static payload type (RFC 3551 §6).
-    pub const fn payload_type(self) -> PayloadType {
-        match self {
-            Self::Pcmu => PayloadType::PCMU,
-            Self::Pcma => PayloadType::PCMA,
-        }
-    }
-}
-
-/// What was negotiated for a stream.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// Where our voice goes, and where theirs should come from.
-    pub remote: SocketAddr,
-    /// Where RTCP goes; equal to `remote` when both share a port (RFC 5761).
-    pub remote_rtcp: SocketAddr,
-    /// Whether the far end's real address may be learned.
-    pub latch: Latch,
-    /// What we send.
-    pub codec: Codec,
-    /// The number the far end expects for it.
-    pub send: PayloadType,
-    /// The numbers the far end may use, each with its meaning.
-    pub receive: Vec<(PayloadType, Codec)>,
-    /// Telephone events (RFC 4733), where negotiated: the number to send, and the one to expect. Without them digits
-    /// are sent as tones in the voice.
-    pub telephone_event: Option<(PayloadType, PayloadType)>,
-    /// The number that comfort noise comes under (RFC 3389).
-    pub comfort_noise: Option<PayloadType>,
-    /// Whether to listen for digits in the voice itself.
-    pub in_band_digits: bool,
-    /// How long received voice waits to be played; what was chosen first stays for the life of the stream.
-    pub waiting: Waiting,
-}
-
-impl Config {
-    /// A far end at `remote` with RTCP one port higher: `codec` both ways, the other of the two also understood, no
-    /// telephone events, comfort noise under its static number.
-    pub fn new(remote: SocketAddr, codec: Codec) -> Self {
-        let control = SocketAddr::new(remote.ip(), remote.port().wrapping_add(1));
-        Self {
-            remote,
-            remote_rtcp: control,
-            latch: Latch::Never,
-            codec,
-            send: codec.payload_type(),
-            receive: vec![
-                (PayloadType::PCMU, Codec::Pcmu),
-                (PayloadType::PCMA, Codec::Pcma),
-            ],
-            telephone_event: None,
-            comfort_noise: Some(PayloadType::COMFORT_NOISE),
-            in_band_digits: false,
-            waiting: Waiting::default(),
-        }
-    }
-}
-
-/// What a [`Session`] wants done.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Output {
-    /// Send a datagram from the stream's RTP port (`rtcp: false`) or RTCP port.
-    Transmit {
-        /// From which of the two ports.
-        rtcp: bool,
-        /// The far end.
-        to: SocketAddr,
-        /// The datagram.
-        payload: Bytes,
-    },
-    /// Tell the phone.
-    Event(Event),
-}
-
-/// What a [`Session`] tells the phone.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Event {
-    /// The far end's first voice packet came.
-    FirstPacket {
-        /// From where.
-        from: SocketAddr,
-    },
-    /// The far end pressed a key.
-    DigitBegan {
-        /// Which: `0`-`9`, `*`, `#`, `A`-`D`.
-        digit: char,
-    },
-    /// The far end let a key go.
-    DigitEnded {
-        /// Which.
-        digit: char,
-        /// How long it was down, as far as known.
-        duration: Duration,
-    },
-    /// A telephone event that is no key, such as the hook flash.
-    TelephoneEvent {
-        /// Its number (RFC 4733 §7).
-        event: EventCode,
-    },
-    /// The far end said goodbye (RTCP BYE).
-    Left,
-}
-
-/// How a digit goes out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DigitSent {
-    /// As telephone events.
-    AsEvent,
-    /// As a tone in the voice, for telephone events were not negotiated.
-    InBand,
-    /// Not at all: it is no key.
-    NotADigit,
-}
-
-/// What is known of a stream.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Statistics {
-    /// Our source.
-    pub ssrc: Ssrc,
-    /// Packets sent.
-    pub sent_packets: u64,
-    /// Payload octets sent.
-    pub sent_octets: u64,
-    /// Every stream received, in the order of their beginning.
-    pub received: Vec<StreamReport>,
-    /// What the jitter buffer did.
-    pub playout: Counts,
-    /// How long packets wait in it now.
-    pub playout_delay: Duration,
-    /// To the far end and back, once RTCP told.
-    pub round_trip: Option<Duration>,
-    /// What the far end lost of our packets since its report before, in 0.0 to 1.0.
-    pub remote_loss: Option<f32>,
-    /// The jitter of our packets at the far end.
-    pub remote_jitter: Option<Duration>,
-    /// How it sounds here: a mean opinion score of 1.0 to 4.5 by the E-model, late packets counted as lost.
-    pub mos: f32,
-}
 
 /// One voice stream. Feed it a frame every 20 ms, and take one from it every 20 ms.
 ///

@@ -1,6 +1,6 @@
 //! RTCP on its way through a relay: names hidden, numbers as each end knows them, round trips read.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use offhook_rtp::id::Ssrc;
 use offhook_rtp::rtcp::compound::Form;
@@ -13,42 +13,6 @@ use super::leg::Leg;
 
 /// Letters of a made-up name: five bits each.
 const LETTERS: [u8; 32] = *b"abcdefghijkmnpqrstuvwxyz23456789";
-
-/// What is known of a leg's reports.
-#[derive(Debug)]
-pub(super) struct Reports {
-    /// Where the leg's made-up name begins.
-    name: u64,
-    /// The sender report passed to this leg last: the middle of its NTP time, and when.
-    passed: Option<(u32, Instant)>,
-    round_trip: Option<Duration>,
-}
-
-impl Reports {
-    pub(super) const fn new(name: u64) -> Self {
-        Self {
-            name,
-            passed: None,
-            round_trip: None,
-        }
-    }
-
-    /// From the relay to this leg's phone and back, as its last report gave it.
-    pub(super) const fn round_trip(&self) -> Option<Duration> {
-        self.round_trip
-    }
-
-    fn hear(&mut self, now: Instant, block: &ReportBlock) {
-        let Some((ntp, at)) = self.passed else { return };
-        if block.last_sr != ntp || ntp == 0 {
-            return;
-        }
-        let held =
-            Duration::from_nanos(u64::from(block.delay_since_last_sr) * 1_000_000_000 / 65_536);
-        // A clock that runs fast can make it negative; then it is short.
-        self.round_trip = Some(now.saturating_duration_since(at).saturating_sub(held));
-    }
-}
 
 struct Passage<'a> {
     now: Instant,
@@ -66,7 +30,7 @@ impl Rewrite for Passage<'_> {
     }
 
     fn timestamp(&mut self, ssrc: Ssrc, ntp: NtpTime, timestamp: u32) -> u32 {
-        self.other.reports.passed = Some((ntp.middle(), self.now));
+        self.other.reports.pass(self.now, ntp);
         self.leg.continuity.outward_timestamp(ssrc, timestamp)
     }
 
@@ -77,7 +41,7 @@ impl Rewrite for Passage<'_> {
 
     fn description(&mut self, kind: SdesKind, text: &mut [u8]) {
         match kind {
-            SdesKind::CNAME => make_up_name(self.leg.reports.name, text),
+            SdesKind::CNAME => make_up_name(self.leg.reports.name(), text),
             // Its first octet says how long its prefix is (§6.5.8): none.
             SdesKind::PRIV => text.fill(0),
             _ => text.fill(b'-'),

@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use offhook_rtp::packet::RtpPacket;
 
+use crate::inbound::Inbound;
 use crate::latch::{Admission, Ear, Latch};
 
 use super::command::{Format, LegPorts, Remote};
 use super::continuity::Continuity;
-use super::control::Reports;
-use super::inbound::Inbound;
+use super::reports::Reports;
 use super::translation::Translation;
 
 #[derive(Debug)]

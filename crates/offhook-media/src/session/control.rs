@@ -13,8 +13,8 @@ use offhook_rtp::rtcp::timing::{Due, Membership, Schedule};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
+use super::event::{Event, Output};
 use super::outgoing::Outgoing;
-use super::{Event, Output};
 use crate::units::from_units;
 
 /// Octets a second for RTCP: 5 % of two G.711 streams with their headers (§6.2).

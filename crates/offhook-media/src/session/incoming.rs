@@ -10,14 +10,15 @@ use offhook_rtp::id::{PayloadType, Ssrc};
 use offhook_rtp::packet::RtpPacket;
 use offhook_rtp::telephone_event::{EventPayload, EventReceiver, Heard};
 
-use super::{Codec, Config, Event, FRAME, Output};
+use super::config::{Codec, Config, FRAME};
+use super::event::{Event, Output};
 use crate::comfort_noise::NoiseSource;
 use crate::concealment::Concealment;
 use crate::dtmf::{DigitDetector, KeyPress};
+use crate::inbound::Inbound;
 use crate::jitter_buffer::{self, JitterBuffer, Pulled, Queued};
 use crate::latch::{Admission, Ear};
-use crate::relay::inbound::Inbound;
-use crate::relay::{Side, StreamReport};
+use crate::stream_report::{Side, StreamReport};
 use crate::time_scale::shorten;
 use crate::units::from_units;
 

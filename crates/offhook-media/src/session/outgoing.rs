@@ -13,7 +13,8 @@ use offhook_rtp::telephone_event::{EventCode, EventSender};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::{Codec, Config, DigitSent, FRAME};
+use super::config::{Codec, Config, FRAME};
+use super::event::DigitSent;
 use crate::tone::ToneGenerator;
 use crate::units::to_units;
 

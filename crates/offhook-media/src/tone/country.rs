@@ -1,6 +1,6 @@
 //! What each country's network plays.
 
-use super::{Segment, Signal};
+use super::signal::{Segment, Signal};
 
 /// Where a tone is to sound like home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

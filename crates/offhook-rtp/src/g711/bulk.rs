@@ -1,6 +1,6 @@
 //! Whole slices at a time, by whatever way the processor is fastest at.
 
-use super::{alaw, ulaw};
+use super::single::{alaw, ulaw};
 
 /// One of the two laws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,7 @@ mod wide {
     use pulp::Arch;
 
     use super::Law;
-    use crate::g711::{alaw, ulaw};
+    use crate::g711::single::{alaw, ulaw};
 
     /// Whether there was a vector unit wide enough to do it.
     pub(super) fn encode(law: Law, samples: &[i16], out: &mut [u8]) -> bool {

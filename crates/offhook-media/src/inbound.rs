@@ -9,9 +9,8 @@ use offhook_rtp::quality::{Conditions, Rating};
 use offhook_rtp::reception::ReceptionStatistics;
 use offhook_rtp::rtcp::report::ReportBlock;
 
+use crate::stream_report::{Side, StreamReport};
 use crate::units::{from_units, to_units};
-
-use super::command::{Side, StreamReport};
 
 /// Streams of one leg that are kept for the report; the counts of further ones go into the last.
 const MAX_STREAMS: usize = 16;
