@@ -78,6 +78,9 @@ pub enum ErrorKind {
     MethodMismatch,
     /// The body is shorter than Content-Length says (RFC 3261 §18.3).
     BodyTooShort,
+    /// With the body that Content-Length announces the message would hold more than
+    /// [`Limits`](crate::Limits) allow.
+    BodyTooLarge,
     /// The message holds no more than [`Limits`](crate::Limits) allow.
     TooLarge,
     /// The Request-URI is longer than [`Limits`](crate::Limits) allow.
@@ -125,6 +128,7 @@ impl ErrorKind {
             Self::RepeatedHeader => "the header stands more than once",
             Self::MethodMismatch => "CSeq names another method",
             Self::BodyTooShort => "the body is shorter than Content-Length",
+            Self::BodyTooLarge => "the body is larger than the limit",
             Self::TooLarge => "the message is larger than the limit",
             Self::UriTooLong => "the Request-URI is longer than the limit",
             Self::MissingContentLength => "Content-Length is missing",
@@ -138,6 +142,7 @@ impl ErrorKind {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::Version => StatusCode::VERSION_NOT_SUPPORTED,
+            Self::BodyTooLarge => StatusCode::REQUEST_ENTITY_TOO_LARGE,
             Self::TooLarge => StatusCode::MESSAGE_TOO_LARGE,
             Self::UriTooLong => StatusCode::REQUEST_URI_TOO_LONG,
             _ => StatusCode::BAD_REQUEST,

@@ -1,7 +1,7 @@
 //! How much a message may hold, and which faults of peers are forgiven.
 
 /// How much a message may hold. What is over is refused with an error that names the status to
-/// answer by: 513, or 414 for the Request-URI.
+/// answer by: 513, on a stream 413 for the body, or 414 for the Request-URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Octets of a whole message; by default 65,535, what a datagram can hold.

@@ -147,7 +147,8 @@ impl StreamDecoder {
         let body = content_length(&self.buffer[..head])?;
         match head.checked_add(body) {
             Some(length) if length <= limits.message => Ok(Some(length)),
-            _ => Err(ParseError::new(limits.message, ErrorKind::TooLarge)),
+            _ => Err(ParseError::new(head, ErrorKind::BodyTooLarge)
+                .in_header(HeaderName::CONTENT_LENGTH)),
         }
     }
 
@@ -273,7 +274,7 @@ mod tests {
             ("Content-Length: -999\r\n", ErrorKind::Number),
             (
                 "Content-Length: 99999999999999999999999999\r\n",
-                ErrorKind::TooLarge,
+                ErrorKind::BodyTooLarge,
             ),
         ] {
             let mut decoder = decoder();
@@ -286,5 +287,16 @@ mod tests {
                 "{lines}"
             );
         }
+    }
+
+    #[test]
+    fn a_body_that_would_be_too_large_is_answered_before_it_comes() {
+        let mut decoder = decoder();
+        decoder.push(
+            b"MESSAGE sip:a@b SIP/2.0\r\nv: SIP/2.0/TCP c;branch=z9hG4bK1\r\nf: <sip:c@d>;tag=1\r\n\
+              t: <sip:a@b>\r\ni: 1\r\nCSeq: 1 MESSAGE\r\nl: 65536\r\n\r\n",
+        );
+        let answer = decoder.next().unwrap_err().response().unwrap();
+        assert_eq!(answer.status().get(), 413);
     }
 }
