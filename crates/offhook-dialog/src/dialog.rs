@@ -52,6 +52,7 @@ impl Dialog {
             None if response.status().is_provisional() => wire::detached(request.uri()),
             None => return Err(DialogError::NoContact),
         };
+        writable([wire::text(got, HeaderName::TO)])?;
         Ok(Self {
             role: Role::Caller,
             call_id: wire::call_id(sent).into(),
@@ -74,6 +75,10 @@ impl Dialog {
     pub fn of_callee(request: &Request, local_tag: &str) -> Result<Self, DialogError> {
         let got = request.headers();
         let remote_target = wire::contact_uri(got).ok_or(DialogError::NoContact)?;
+        writable(
+            [HeaderName::TO, HeaderName::FROM, HeaderName::CALL_ID]
+                .map(|name| wire::text(got, name)),
+        )?;
         Ok(Self {
             role: Role::Callee,
             call_id: wire::call_id(got).into(),
@@ -239,4 +244,10 @@ impl Dialog {
             }
         }
     }
+}
+
+/// What our requests will repeat must fit in a header line.
+fn writable<const N: usize>(values: [&str; N]) -> Result<(), DialogError> {
+    let fit = values.into_iter().all(wire::is_writable);
+    fit.then_some(()).ok_or(DialogError::Unwritable)
 }

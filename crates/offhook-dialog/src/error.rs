@@ -11,6 +11,9 @@ pub enum DialogError {
     /// No Contact, or one that is not one URI: there is nowhere to send requests to (§12.1.1).
     #[error("no usable Contact: there is nowhere to send requests to")]
     NoContact,
+    /// From, To or Call-ID hold what no message of ours could repeat.
+    #[error("an address or the Call-ID cannot be repeated")]
+    Unwritable,
     /// The CSeq is not higher than the last one (§12.2.2).
     #[error("the CSeq number is not higher than the last one")]
     OutOfOrder,
@@ -21,7 +24,7 @@ impl DialogError {
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
-            Self::NoTag | Self::NoContact => StatusCode::BAD_REQUEST,
+            Self::NoTag | Self::NoContact | Self::Unwritable => StatusCode::BAD_REQUEST,
             Self::OutOfOrder => StatusCode::SERVER_INTERNAL_ERROR,
         }
     }

@@ -577,3 +577,34 @@ fn a_contact_on_another_host_is_followed_though_the_answer_came_on_a_connection(
     assert_eq!(ack.to.ip().to_string(), "10.0.0.77");
     let _ = call;
 }
+
+#[test]
+fn an_address_with_control_characters_makes_no_dialog() {
+    let mut stage = Stage::new();
+    let text = "INVITE sip:alice@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKx\r\n\
+        Max-Forwards: 70\r\nFrom: <sip:b\u{1d}b@10.0.0.2>;tag=x\r\nTo: <sip:alice@10.0.0.1>\r\n\
+        Call-ID: x\r\nCSeq: 1 INVITE\r\nContact: <sip:bob@10.0.0.2>\r\nContent-Length: 0\r\n\r\n";
+    stage.say_raw(5060, Bytes::from_static(text.as_bytes()));
+    let _ = stage.hear_response(400);
+    stage.no_event();
+    let call = stage.call(|_| {});
+    let invite = stage
+        .net
+        .node_mut(stage.peer)
+        .heard
+        .pop_back()
+        .and_then(|(_, message)| message.into_request())
+        .expect("an INVITE");
+    let octets = answer(&invite, 200, "b", Some(ANSWER)).to_bytes();
+    let mut broken = octets.to_vec();
+    let at = octets
+        .windows(4)
+        .position(|four| four == b"sip:")
+        .expect("a URI");
+    broken[at + 3] = 0x1d;
+    stage.say_raw(5060, Bytes::from(broken));
+    stage.say_raw(5060, octets);
+    // Whatever was made of the first one, nothing may be left over.
+    stage.hang_up(call);
+    stage.nothing_left();
+}
