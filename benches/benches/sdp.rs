@@ -45,7 +45,7 @@ fn negotiation(c: &mut Criterion) {
         b.iter(|| complete(black_box(&offered), &answered).unwrap());
     });
     c.bench_function("sdp/anchor", |b| {
-        b.iter(|| anchor.apply(black_box(&offered)).unwrap())
+        b.iter(|| anchor.apply(black_box(&offered)).unwrap());
     });
 }
 

@@ -27,9 +27,9 @@ fn run(program: &str, arguments: &[&str]) -> String {
 
 /// A dictionary with the right password of u1 after so many wrong ones.
 fn dictionary(path: &Path, wrong: u32) {
-    let mut words: String = (0..wrong)
-        .map(|number| format!("guess{number}\n"))
-        .collect();
+    let wrong: Vec<String> = (0..wrong).map(|number| format!("guess{number}")).collect();
+    let mut words = wrong.join("\n");
+    words.push('\n');
     words += "secret1\n";
     write(path, &words);
 }
