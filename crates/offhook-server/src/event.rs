@@ -3,6 +3,7 @@
 use core::fmt;
 
 use offhook_media::relay;
+use offhook_routing::Line;
 use offhook_routing::location::{AddressOfRecord, Change};
 use offhook_routing::next_hop::DnsQuestion;
 use offhook_transaction::{Flow, Transmit};
@@ -61,6 +62,8 @@ pub enum Event {
         /// The picture, ready to print.
         picture: String,
     },
+    /// A rule of the routing table has something to say: `echo`, `debug`, or a warning.
+    Routing(Line),
     /// A table is full: what it holds was refused with 503.
     LimitReached {
         /// Which table.
@@ -85,6 +88,10 @@ impl fmt::Display for Event {
             } => write!(f, "{call}: {caller} calls {called}"),
             Self::CallEnded(record) => write!(f, "{record}"),
             Self::Ladder { call, picture } => write!(f, "{call}\n{picture}"),
+            Self::Routing(Line::Output(text) | Line::Debug(_, text)) => {
+                write!(f, "routing: {text}")
+            }
+            Self::Routing(Line::Warning(text)) => write!(f, "routing: warning: {text}"),
             Self::LimitReached { what } => write!(f, "no room for more {what}"),
         }
     }

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use offhook_server::{End, Outcome};
+use offhook_server::{End, Event, Outcome};
 use offhook_sip::{Method, Request, StatusCode};
 use support::party::{Dialog, Party, description};
 use support::{Exchange, NUMBERS, USERS};
@@ -448,5 +448,20 @@ fn the_server_is_stopped() {
         party.answer(&mut stage.exchange, &bye, 200, "");
     }
     assert!(NUMBERS.contains("noauth"));
+    stage.finish();
+}
+
+#[test]
+fn a_rule_says_something_to_the_operator() {
+    let numbers = "[default]\n^9$=echo somebody dialled \\0\n";
+    let mut stage = Stage::with(Exchange::of(USERS, numbers, |_| {}));
+    let body = description(stage.caller.address);
+    let dialog = stage.caller.dial(&mut stage.exchange, "9", &body);
+    let failure = stage.caller.expect(&mut stage.exchange, 404);
+    stage
+        .caller
+        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    let said = |event: &Event| event.to_string() == "routing: somebody dialled 9";
+    assert!(stage.exchange.events.iter().any(said));
     stage.finish();
 }

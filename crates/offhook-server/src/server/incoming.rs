@@ -82,7 +82,11 @@ impl Server {
             directory: &self.directory,
             registrar: &self.registrar,
         };
-        book.plan(&mut self.routing, at, parameters)
+        let plan = book.plan(&mut self.routing, at, parameters);
+        while let Some(line) = self.routing.poll_line() {
+            self.outputs.push_back(Output::Event(Event::Routing(line)));
+        }
+        plan
     }
 
     fn begin(
