@@ -8,7 +8,8 @@ use offhook_sip::header::RetryAfter;
 use offhook_sip::{Host, Request, StatusCode};
 
 use crate::bindings::Bindings;
-use crate::policy::{Policy, Registrant, Registration};
+use crate::decision::{Registrant, Registration};
+use crate::policy::Policy;
 
 /// Answers REGISTER and knows where everyone is.
 ///

@@ -4,7 +4,8 @@ use offhook_routing::location::{AddressOfRecord, Binding, Received};
 use offhook_sip::header::{Contact, Expires, Path, Supported, UserAgent, Via};
 use offhook_sip::{Host, NameAddrRef, Request, StatusCode, Uri, UriRef};
 
-use crate::policy::{Policy, Refused, order};
+use crate::policy::Policy;
+use crate::refusal::{Refused, order};
 
 /// The longest contact or Call-ID that is kept.
 const LONGEST_TEXT: usize = 1024;

@@ -4,7 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::journal::JournalError;
+use crate::error::JournalError;
 
 /// The files of a journal.
 #[derive(Clone, Debug)]

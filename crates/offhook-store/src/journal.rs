@@ -5,14 +5,14 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use offhook_routing::location::{Binding, Change};
 
+use crate::error::JournalError;
 use crate::files::{self, Names};
 use crate::frame;
 use crate::replay::{Damage, Replay};
@@ -38,31 +38,6 @@ impl Default for JournalConfig {
             max_waiting: 64 << 20,
         }
     }
-}
-
-/// Why a journal cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// Another process has it open.
-    #[error("{}: in use by another process", path.display())]
-    InUse {
-        /// The lock file.
-        path: PathBuf,
-    },
-    /// The file system refused.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What it said.
-        source: io::Error,
-    },
-    /// More was waiting for the disk than may; changes since then are lost.
-    #[error("the journal has given up: {why}")]
-    GaveUp {
-        /// What the disk said last.
-        why: String,
-    },
 }
 
 /// A journal that was opened.

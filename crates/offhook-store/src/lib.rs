@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod conf_folder;
+mod error;
 mod files;
 mod frame;
 mod journal;
@@ -11,7 +12,8 @@ mod shared;
 mod writer;
 
 pub use conf_folder::{ConfFolder, ConfFolderError};
-pub use journal::{Journal, JournalConfig, JournalError, Opened};
+pub use error::JournalError;
+pub use journal::{Journal, JournalConfig, Opened};
 pub use replay::Damage;
 #[cfg(feature = "redis")]
 pub use shared::{SharedBindings, SharedConfig, SharedError};

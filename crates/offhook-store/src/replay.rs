@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use offhook_routing::location::Binding;
 
+use crate::error::JournalError;
 use crate::files::{Names, at};
 use crate::frame::{self, Entry, Frame, Key, MAGIC};
-use crate::journal::JournalError;
 
 /// A journal was damaged; what could be read of it is in use.
 #[derive(Clone, Debug, PartialEq, Eq)]

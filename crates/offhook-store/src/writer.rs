@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 
+use crate::error::JournalError;
 use crate::files::{self, Names, at};
 use crate::frame::{self, Entry, Frame, Key, MAGIC};
-use crate::journal::JournalError;
 use crate::replay::Replay;
 
 /// A file shorter than this is not worth rewriting.
