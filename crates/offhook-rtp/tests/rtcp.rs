@@ -288,3 +288,17 @@ proptest! {
         prop_assert_eq!(ReportBlock::from_bytes(&block.to_bytes()), block);
     }
 }
+
+/// Found by the fuzzer: the padding of a packet of an unknown kind was taken for its source.
+#[test]
+fn padding_is_not_rewritten() {
+    struct Inverted;
+    impl Rewrite for Inverted {
+        fn source(&mut self, ssrc: Ssrc) -> Ssrc {
+            Ssrc::new(!ssrc.get())
+        }
+    }
+    let mut datagram = [0xa0, 0xc0, 0, 1, 0, 0, 0, 4];
+    rewrite(&mut datagram, Form::ReducedSize, &mut Inverted).unwrap();
+    assert_eq!(datagram, [0xa0, 0xc0, 0, 1, 0, 0, 0, 4]);
+}

@@ -53,7 +53,10 @@ pub fn rewrite(datagram: &mut [u8], form: Form, by: &mut impl Rewrite) -> Result
         let Some((packet, after)) = rest.split_at_mut_checked(header.octets) else {
             break;
         };
-        let body = packet.get_mut(RtcpHeader::LEN..).unwrap_or_default();
+        // Padding says its own length in its last octet, so it stays as it is (§6.4.1).
+        let padding = packet.last().copied().filter(|_| header.padding);
+        let end = packet.len().saturating_sub(padding.unwrap_or(0).into());
+        let body = packet.get_mut(RtcpHeader::LEN..end).unwrap_or_default();
         let count = usize::from(header.count);
         match header.packet_type {
             SENDER_REPORT => report(body, count, true, by),
