@@ -173,6 +173,10 @@ pub(crate) fn quoted_string(text: &str) -> Parsed<'_, &str> {
             _ => return fail(&inner[end..], ErrorKind::QuotedString),
         }
     }
+    // qdtext has no control characters; a quoted pair may hold one.
+    if let Some(at) = bad_control(&inner[..end]) {
+        return fail(&inner[at..], ErrorKind::Text);
+    }
     Ok((&inner[end + 1..], &inner[..end]))
 }
 
@@ -299,5 +303,7 @@ mod tests {
         ));
         assert!(quoted_string(r#""a\"b"#).is_err());
         assert!(quoted_string(r#""a\"#).is_err());
+        assert!(quoted_string("\"a\u{1}\"").is_err());
+        assert!(quoted_string("\"a\t\\\u{1}\"").is_ok());
     }
 }
