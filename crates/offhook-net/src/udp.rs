@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use offhook_transaction::{Flow, Transmit};
 use socket2::{Domain, Socket, Type};
@@ -16,6 +16,7 @@ use crate::arrival::{Arrival, Note};
 use crate::counters::Tally;
 
 use datagram::Datagram;
+use unreachable::Unreachable;
 
 mod datagram;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -24,6 +25,7 @@ mod system;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 #[path = "udp/portable.rs"]
 mod system;
+mod unreachable;
 
 /// Datagrams taken at a stretch, before other tasks have their turn.
 const BATCH: usize = 64;
@@ -140,12 +142,16 @@ async fn receive_loop(
     tally: &Tally,
 ) {
     let mut receiver = system::Receiver::new(bound);
+    let mut unreachable = Unreachable::default();
     loop {
         let Ok(ready) = socket.ready(system::INTEREST).await else {
             return;
         };
         if ready.is_error() {
             while let Some(remote) = receiver.take_error(socket) {
+                if !unreachable.is_news(Instant::now(), remote) {
+                    continue;
+                }
                 let flow = Flow::udp(bound, remote);
                 if notes
                     .send(Note::Arrival(Arrival::TransportError { flow }))

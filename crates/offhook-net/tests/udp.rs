@@ -9,7 +9,7 @@
 mod support;
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use offhook_net::{Config, Limits, Sockets};
 use offhook_sip::Transport;
@@ -69,7 +69,14 @@ async fn an_unreachable_port_is_heard_of() {
     alice.transmit(to(&alice, 0, dead, options(3)));
     assert_eq!(error(&mut alice).await, Flow::udp(alice.bound()[0].1, dead));
 
+    // However many packets come back at once, the machines are told once.
+    for _ in 0..50 {
+        alice.transmit(to(&alice, 0, dead, options(3)));
+    }
+    quiet(&mut alice).await;
+
     // The error must not hit what is sent next to somebody else.
+    tokio::time::sleep(Duration::from_millis(600)).await;
     alice.transmit(to(&alice, 0, dead, options(4)));
     let mut bob = sockets(&[Transport::Udp], Limits::default());
     alice.transmit(to(&alice, 0, bob.bound()[0].1, options(5)));
