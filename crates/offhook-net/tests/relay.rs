@@ -16,7 +16,9 @@ use offhook_media::relay::{self, Command, Event, LegPorts, RelayId, Remote, Side
 use offhook_net::{Arrival, Config, RelayConfig, Sockets};
 use support::next;
 
-const IP: Ipv4Addr = Ipv4Addr::LOCALHOST;
+/// Each test has an address of its own: tests run side by side and must not take each other's ports.
+const PASSING: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 71);
+const TAKEN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 72);
 
 fn relaying() -> Sockets {
     let relay = RelayConfig {
@@ -34,19 +36,28 @@ fn relaying() -> Sockets {
     Sockets::bind(config).unwrap()
 }
 
-/// An even port that is free now, with its neighbour.
-fn free_pair() -> u16 {
+/// Two even ports that are free now, each with its neighbour.
+fn free_pairs(ip: Ipv4Addr) -> (u16, u16) {
+    let (first, _held) = free_pair(ip);
+    let (second, _) = free_pair(ip);
+    (first, second)
+}
+
+fn free_pair(ip: Ipv4Addr) -> (u16, [UdpSocket; 2]) {
     loop {
-        let first = UdpSocket::bind((IP, 0)).unwrap();
-        let port = first.local_addr().unwrap().port();
-        if port.is_multiple_of(2) && UdpSocket::bind((IP, port + 1)).is_ok() {
-            return port;
+        let even = UdpSocket::bind((ip, 0)).unwrap();
+        let port = even.local_addr().unwrap().port();
+        if !port.is_multiple_of(2) {
+            continue;
+        }
+        if let Ok(odd) = UdpSocket::bind((ip, port + 1)) {
+            return (port, [even, odd]);
         }
     }
 }
 
-fn phone() -> (UdpSocket, SocketAddr) {
-    let socket = UdpSocket::bind((IP, 0)).unwrap();
+fn phone(ip: Ipv4Addr) -> (UdpSocket, SocketAddr) {
+    let socket = UdpSocket::bind((ip, 0)).unwrap();
     socket
         .set_read_timeout(Some(Duration::from_secs(5)))
         .unwrap();
@@ -63,9 +74,10 @@ async fn event(sockets: &mut Sockets) -> Event {
 
 #[tokio::test]
 async fn voice_passes_both_ways_and_the_ports_are_given_back() {
+    const IP: Ipv4Addr = PASSING;
     let mut sockets = relaying();
     let id = RelayId::new(1);
-    let (a, b) = (free_pair(), free_pair());
+    let (a, b) = free_pairs(IP);
     sockets.media(Command::Open {
         id,
         a: LegPorts::pair(IP.into(), a),
@@ -73,7 +85,7 @@ async fn voice_passes_both_ways_and_the_ports_are_given_back() {
     });
     assert_eq!(event(&mut sockets).await, Event::Opened { id });
 
-    let ((alice, alice_at), (bob, bob_at)) = (phone(), phone());
+    let ((alice, alice_at), (bob, bob_at)) = (phone(IP), phone(IP));
     for (side, remote) in [(Side::A, alice_at), (Side::B, bob_at)] {
         sockets.media(Command::SetRemote {
             id,
@@ -111,9 +123,10 @@ async fn voice_passes_both_ways_and_the_ports_are_given_back() {
 
 #[tokio::test]
 async fn a_taken_port_is_told_and_nothing_stays_open() {
+    const IP: Ipv4Addr = TAKEN;
     let mut sockets = relaying();
     let id = RelayId::new(2);
-    let (a, b) = (free_pair(), free_pair());
+    let (a, b) = free_pairs(IP);
     let holder = UdpSocket::bind((IP, b + 1)).unwrap();
     let open = Command::Open {
         id,
@@ -137,6 +150,7 @@ async fn a_taken_port_is_told_and_nothing_stays_open() {
 
 #[tokio::test]
 async fn without_threads_nothing_can_be_opened() {
+    const IP: Ipv4Addr = Ipv4Addr::LOCALHOST;
     let mut sockets = Sockets::bind(Config::new(Vec::new())).unwrap();
     let id = RelayId::new(3);
     let (a, b) = (

@@ -127,6 +127,8 @@ impl RelayThread {
                 Err(error) => {
                     tracing::debug!(%local, %error, "cannot open a voice port");
                     let port = local.port();
+                    // Whoever hears of the failure may open these ports again at once.
+                    drop(bound);
                     self.tell(Event::OpenFailed { id, port });
                     return;
                 }
