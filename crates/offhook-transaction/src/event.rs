@@ -138,7 +138,7 @@ pub struct Counts {
     pub timers: usize,
     /// Keys that lead to a transaction.
     pub keys: usize,
-    /// Peers with transactions.
+    /// Peers with transactions that a transport error would concern.
     pub peers: usize,
 }
 

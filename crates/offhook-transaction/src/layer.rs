@@ -224,3 +224,103 @@ impl Layer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use offhook_sip::StatusCode;
+
+    use super::*;
+
+    const OURS: &str = "192.0.2.1:5060";
+    const PEER: &str = "192.0.2.9:5060";
+
+    fn now() -> Instant {
+        static BASE: OnceLock<Instant> = OnceLock::new();
+        #[allow(clippy::disallowed_methods)] // any instant serves as the origin of a test
+        *BASE.get_or_init(Instant::now)
+    }
+
+    fn flow() -> Flow {
+        Flow::udp(OURS.parse().unwrap(), PEER.parse().unwrap())
+    }
+
+    fn events(layer: &mut Layer) -> Vec<Event> {
+        let mut events = Vec::new();
+        while let Some(output) = layer.poll_output() {
+            if let Output::Event(event) = output {
+                events.push(event);
+            }
+        }
+        events
+    }
+
+    fn invited(layer: &mut Layer, number: usize) {
+        let text = format!(
+            "INVITE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/UDP {PEER};branch=z9hG4bK{number}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:a@example.com>;tag={number}\r\nTo: <sip:bob@example.com>\r\n\
+             Call-ID: {number}\r\nCSeq: 1 INVITE\r\nContact: <sip:a@{PEER}>\r\nContent-Length: 0\r\n\r\n"
+        );
+        layer.handle_packet(now(), flow(), Bytes::from(text));
+    }
+
+    /// 15,000 INVITEs from a closed port once made a server deaf: each error looked at all of them.
+    #[test]
+    fn a_transport_error_looks_only_at_those_to_which_it_is_news() {
+        let mut layer = Layer::new(Config::default(), [7; 32]);
+        for number in 0..100 {
+            invited(&mut layer, number);
+        }
+        for event in events(&mut layer) {
+            if let Event::Request {
+                transaction,
+                request,
+                ..
+            } = event
+            {
+                let busy = request.response(StatusCode::BUSY_HERE);
+                layer.respond(now(), transaction, busy).unwrap();
+            }
+        }
+        let _ = events(&mut layer);
+        assert_eq!(layer.table.with_peer(&flow()).len(), 100);
+        layer.handle_transport_error(now(), flow());
+        assert_eq!(events(&mut layer).len(), 100, "each is told once");
+        // However many more errors come: there is nobody left to look at.
+        assert!(layer.table.with_peer(&flow()).is_empty());
+        assert_eq!(layer.counts().peers, 0);
+        layer.handle_transport_error(now(), flow());
+        assert!(events(&mut layer).is_empty());
+        invited(&mut layer, 100);
+        let _ = events(&mut layer);
+        assert_eq!(layer.table.with_peer(&flow()).len(), 1, "the new one alone");
+        assert_eq!(layer.counts().server, 101, "all live on (RFC 6026 §8)");
+    }
+
+    #[test]
+    fn a_request_that_has_its_answer_is_not_looked_at_either() {
+        let mut layer = Layer::new(Config::default(), [7; 32]);
+        invited(&mut layer, 0);
+        let Some(Event::Request { request, .. }) = events(&mut layer).pop() else {
+            panic!("an INVITE")
+        };
+        let mut ours = request.clone();
+        ours.headers_mut().remove("Via");
+        layer.request(now(), ours.clone(), flow()).unwrap();
+        let Some(Output::Transmit(sent)) = layer.poll_output() else {
+            panic!("an INVITE")
+        };
+        layer.request(now(), ours, flow()).unwrap();
+        assert_eq!(layer.table.with_peer(&flow()).len(), 3);
+        let Ok(Message::Request(sent)) = parse::datagram(sent.payload) else {
+            panic!("an INVITE")
+        };
+        let mut ok = sent.response(StatusCode::OK);
+        ok.headers_mut()
+            .set("To", "<sip:bob@example.com>;tag=b")
+            .unwrap();
+        layer.handle_packet(now(), flow(), ok.to_bytes());
+        assert_eq!(layer.table.with_peer(&flow()).len(), 2);
+    }
+}

@@ -8,6 +8,8 @@ use crate::key::{Key, KeyMap, Keyring};
 use crate::packed::PackedFlow;
 
 const NOWHERE: u32 = u32::MAX;
+/// In the place of the one before: the entry is in no chain.
+const DETACHED: u32 = u32::MAX - 1;
 
 /// Names an entry; a serial number is never used twice, so that an old id finds nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,7 +44,7 @@ pub(crate) struct Table<T> {
     free: Vec<u32>,
     serial: u64,
     keys: KeyMap<u32>,
-    /// The first of a chain of all transactions with one peer.
+    /// The first of a chain of those transactions with one peer that a transport error concerns.
     peers: KeyMap<u32>,
     deadlines: Deadlines,
     keyring: Keyring,
@@ -66,7 +68,7 @@ impl<T> Table<T> {
         self.deadlines.len()
     }
 
-    /// How many peers have transactions.
+    /// How many peers have transactions that a transport error would concern.
     pub(crate) fn peers(&self) -> usize {
         self.peers.len()
     }
@@ -154,17 +156,28 @@ impl<T> Table<T> {
 
     /// Moves a transaction to another flow.
     pub(crate) fn move_to(&mut self, id: Id, flow: Flow) {
-        if self.get(id).is_none() {
+        let Some(detached) = self.get(id).map(|entry| entry.before == DETACHED) else {
             return;
-        }
+        };
         self.unlink(id.slot);
         if let Some(entry) = self.get_mut(id) {
             entry.flow = PackedFlow::from(flow);
         }
-        self.link(id.slot, &flow);
+        if !detached {
+            self.link(id.slot, &flow);
+        }
     }
 
-    /// All transactions with the peer, or on the connection, of a flow; the newest first.
+    /// Transport errors concern this transaction no more: it is not found by its peer again, so
+    /// that each costs a look at those alone to which it is news.
+    pub(crate) fn detach(&mut self, id: Id) {
+        if self.get(id).is_some() {
+            self.unlink(id.slot);
+        }
+    }
+
+    /// The transactions with the peer, or on the connection, of a flow that a transport error
+    /// concerns; the newest first.
     pub(crate) fn with_peer(&self, flow: &Flow) -> Vec<Id> {
         let peer = self.keyring.peer(flow);
         let mut found = Vec::new();
@@ -181,7 +194,7 @@ impl<T> Table<T> {
 
     fn new_slot(&mut self) -> Option<u32> {
         let slot = u32::try_from(self.slots.len()).ok()?;
-        if slot == NOWHERE {
+        if slot >= DETACHED {
             return None;
         }
         self.slots.push(None);
@@ -220,6 +233,13 @@ impl<T> Table<T> {
             return;
         };
         let (before, after, flow) = (entry.before, entry.after, entry.flow);
+        if before == DETACHED {
+            return;
+        }
+        if let Some(entry) = self.entry_mut(slot) {
+            entry.before = DETACHED;
+            entry.after = NOWHERE;
+        }
         if let Some(next) = self.entry_mut(after) {
             next.before = before;
         }

@@ -80,7 +80,6 @@ pub(crate) struct Server {
     /// The port that a new connection goes to if that of the request is gone (§18.2.2).
     pub(crate) reopen: Option<u16>,
     pub(crate) cancelled: bool,
-    pub(crate) undeliverable: bool,
 }
 
 #[derive(Clone, Copy, Debug)]

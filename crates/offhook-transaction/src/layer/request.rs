@@ -87,7 +87,6 @@ impl Layer {
             tag: None,
             reopen: way.reopen.map(|address| address.port()),
             cancelled: false,
-            undeliverable: false,
         });
         let keys = [matching.own, matching.source, matching.merged];
         let Some(id) = self.table.insert(way.flow, keys, server) else {

@@ -192,6 +192,8 @@ impl Layer {
             if !client.bytes.starts_with(ACK) {
                 client.bytes = Bytes::new();
             }
+            // It has its answer: a transport error changes nothing in that.
+            self.table.detach(id);
         }
     }
 }

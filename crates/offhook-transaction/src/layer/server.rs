@@ -136,8 +136,9 @@ impl Layer {
             if awaits_ack {
                 self.send_last(id);
             }
-        } else if !server.undeliverable {
-            server.undeliverable = true;
+        } else {
+            // Said once: the next error has nothing new to say, and does not look here again.
+            self.table.detach(id);
             let transaction = ServerTransactionId(id);
             self.report(Event::Undeliverable { transaction });
         }
