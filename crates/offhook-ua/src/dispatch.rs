@@ -171,6 +171,7 @@ impl UserAgent {
         let mut call = Call::new(session, &tag);
         call.flow = Some(flow);
         call.contact_user = request.uri().user().map(Into::into);
+        call.auth = self.credentials_for(&flow, request.uri().user());
         call.replaces = replaces;
         call.peer_allows = MethodSet::told(request.headers()).unwrap_or_default();
         self.by_tag.insert(call.tag.clone(), id);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use offhook_auth::ClientAuth;
 use offhook_dialog::Registration;
 use offhook_sip::{HeaderName, Method, Request};
+use offhook_transaction::Flow;
 
 use crate::compose::{self, Draft};
 use crate::outgoing::RegistrationConfig;
@@ -19,6 +20,8 @@ pub(crate) struct Registered {
     pub(crate) cseq: u32,
     pub(crate) auth: Option<Box<ClientAuth>>,
     pub(crate) deadline: Option<Instant>,
+    /// The way to the registrar, once it has granted the binding.
+    pub(crate) flow: Option<Flow>,
 }
 
 impl Registered {

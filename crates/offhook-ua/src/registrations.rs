@@ -47,6 +47,7 @@ impl UserAgent {
             cseq: self.rng.random_range(1..0x4000_0000),
             auth,
             deadline: None,
+            flow: None,
         };
         self.registrations.insert(id, registered);
         self.registration_due(now, id);
@@ -118,6 +119,9 @@ impl UserAgent {
         let progress = registered
             .machine
             .handle_response(now, &response, granted, &mut self.rng);
+        if matches!(progress, Progress::Registered { .. }) {
+            registered.flow = Some(flow);
+        }
         let state = match progress {
             Progress::Registered { expires } => {
                 Some(RegistrationState::Registered { expires, response })
@@ -166,6 +170,23 @@ impl UserAgent {
         if let Some(state) = state {
             self.event(Event::Registration { id, state });
         }
+    }
+
+    /// What answers the challenges of a server that calls us for `user`: the credentials that we log
+    /// in there with. Nobody else gets a digest of them, for a password could be guessed from it.
+    pub(crate) fn credentials_for(
+        &mut self,
+        flow: &Flow,
+        user: Option<&str>,
+    ) -> Option<Box<ClientAuth>> {
+        let ours = self.registrations.values().filter(|registered| {
+            let registrar = registered.flow.map(|flow| flow.remote.ip());
+            registrar == Some(flow.remote.ip()) && registered.config.credentials.is_some()
+        });
+        let called = |registered: &&Registered| registered.config.contact_user.as_deref() == user;
+        let registered = ours.clone().find(called).or_else(|| ours.clone().next())?;
+        let credentials = registered.config.credentials.clone()?;
+        Some(Box::new(ClientAuth::new(credentials, self.rng.random())))
     }
 
     /// Sends a request outside any call. The outcome is [`Event::Response`] or [`Event::RequestFailed`].

@@ -6,8 +6,8 @@ mod support;
 
 use offhook_auth::Credentials;
 use offhook_sip::{HeaderName, Method, Request, Response};
-use offhook_ua::{EndCause, Event, OutgoingRequest};
-use support::{ANSWER, Stage, address, answer, header, uri};
+use offhook_ua::{EndCause, Event, OutgoingRequest, RegistrationConfig};
+use support::{ANSWER, OFFER, Stage, address, answer, header, sdp, uri};
 
 fn challenge(request: &Request, status: u16) -> Response {
     let mut response = answer(request, status, "c", None);
@@ -165,4 +165,83 @@ fn a_request_outside_a_call_answers_its_challenge_too() {
     };
     assert_eq!(response.status().get(), 200);
     stage.nothing_left();
+}
+
+/// Alice, who has logged in at the peer with her credentials.
+fn logged_in() -> Stage {
+    let mut stage = Stage::new();
+    let mut config = RegistrationConfig::new(uri("sip:10.0.0.2"), address("sip:alice@10.0.0.2"));
+    config.contact_user = Some("alice".to_owned());
+    config.credentials = credentials();
+    stage.net.act(stage.alice, |alice, now| {
+        alice.ua.register(now, config);
+    });
+    stage.fly();
+    let register = stage.hear_request(&Method::Register);
+    let mut granted = answer(&register, 200, "r", None);
+    let contact = header(register.headers(), HeaderName::CONTACT);
+    granted
+        .headers_mut()
+        .set(HeaderName::CONTACT, &format!("{contact};expires=3600"))
+        .expect("a Contact");
+    stage.say(granted);
+    assert!(matches!(stage.event(), Event::Registration { .. }));
+    stage
+}
+
+/// Somebody at `host` calls Alice; she answers, hangs up, and is asked who she is: her next BYE.
+fn challenged_bye(stage: &mut Stage, host: &str) -> Option<Request> {
+    let length = OFFER.len();
+    let head = "INVITE sip:alice@10.0.0.1 SIP/2.0\r\nMax-Forwards: 70\r\nCall-ID: in\r\nCSeq: 1 INVITE\r\n\
+        From: <sip:bob@10.0.0.2>;tag=b\r\nTo: <sip:alice@10.0.0.1>\r\nContent-Type: application/sdp\r\n";
+    let invite = format!(
+        "{head}Via: SIP/2.0/UDP {host};branch=z9hG4bK-in\r\nContact: <sip:bob@{host}>\r\n\
+         Content-Length: {length}\r\n\r\n{OFFER}"
+    );
+    let from = format!("{host}:5060").parse().expect("an address");
+    let to = "10.0.0.1:5060".parse().expect("an address");
+    stage.net.inject(from, to, invite);
+    stage.fly();
+    let Event::IncomingCall(incoming) = stage.event() else {
+        panic!("a call was expected")
+    };
+    let call = incoming.id();
+    stage.net.act(stage.alice, |alice, now| {
+        let headers = offhook_sip::Headers::new();
+        alice.ua.accept(now, incoming, sdp(ANSWER), headers);
+    });
+    stage.hang_up(call);
+    stage.forget();
+    // Her BYE waits for the ACK of her 200 (§15.1.1).
+    let tag = stage.net.node(stage.alice).ua.dialog_of(call);
+    let tag = tag.expect("a dialog").local_tag;
+    let ack = format!(
+        "ACK sip:alice@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {host};branch=z9hG4bK-ack\r\nMax-Forwards: 70\r\n\
+         Call-ID: in\r\nCSeq: 1 ACK\r\nFrom: <sip:bob@10.0.0.2>;tag=b\r\n\
+         To: <sip:alice@10.0.0.1>;tag={tag}\r\nContent-Length: 0\r\n\r\n"
+    );
+    stage.net.inject(from, to, ack);
+    stage.fly();
+    let bye = stage.hear_request(&Method::Bye);
+    stage.say(challenge(&bye, 401));
+    (!stage.net.node(stage.peer).heard.is_empty()).then(|| stage.hear_request(&Method::Bye))
+}
+
+#[test]
+fn who_is_called_by_the_server_answers_its_challenges_as_he_logs_in() {
+    let mut stage = logged_in();
+    let bye = challenged_bye(&mut stage, "10.0.0.2").expect("a second BYE");
+    let proof = header(bye.headers(), HeaderName::AUTHORIZATION);
+    assert!(proof.contains("username=\"alice\""), "{proof}");
+}
+
+#[test]
+fn a_stranger_who_calls_gets_no_digest() {
+    let mut stage = logged_in();
+    let other = "10.0.0.9";
+    let peer = stage.peer;
+    stage
+        .net
+        .add_address(peer, other.parse().expect("an address"));
+    assert!(challenged_bye(&mut stage, other).is_none());
 }
