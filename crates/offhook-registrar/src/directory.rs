@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! [general]
-//! auth=100                    ; priorities: read and ignored, the order is fixed here
+//! auth=100                    ; read and ignored, as is register=
+//! route=100                   ; rules of regexroute.conf up to this priority come first; 0: no calls to users
 //! autocreate=no               ; yes: whoever registers is a user, without a password
 //!
 //! [sunny]
@@ -19,6 +20,9 @@ use std::collections::HashMap;
 use offhook_auth::{Algorithm, Ha1, HashFunction, Secret};
 use offhook_routing::conf::{Entry, Section};
 use offhook_routing::{Conf, ConfError};
+
+/// The priority of whoever names none, in Yate and here.
+const USUAL_PRIORITY: i64 = 100;
 
 /// How to read a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,13 +82,28 @@ impl User {
 /// assert_eq!(directory.users_of_number("100").next().map(|user| user.name()), Some("sunny"));
 /// # Ok::<(), offhook_routing::ConfError>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Directory {
     users: Vec<User>,
     by_name: HashMap<String, usize>,
     by_number: HashMap<String, Vec<usize>>,
     autocreate: bool,
+    route: i64,
     file: Option<String>,
+}
+
+impl Default for Directory {
+    /// Nobody, at Yate's usual priority.
+    fn default() -> Self {
+        Self {
+            users: Vec::new(),
+            by_name: HashMap::new(),
+            by_number: HashMap::new(),
+            autocreate: false,
+            route: USUAL_PRIORITY,
+            file: None,
+        }
+    }
 }
 
 impl Directory {
@@ -134,6 +153,16 @@ impl Directory {
         self.autocreate
     }
 
+    /// Where the users stand among the rules of `regexroute.conf` (`route=` of `[general]`): rules of the
+    /// same or a lower number speak before them, others after. `None` (`route=0`): nobody is called by a
+    /// number of this file.
+    #[must_use]
+    pub fn route_priority(&self) -> Option<u32> {
+        u32::try_from(self.route)
+            .ok()
+            .filter(|priority| *priority > 0)
+    }
+
     /// Where the file asks registrations to be kept (`file=` of `[general]`).
     #[must_use]
     pub fn file(&self) -> Option<&str> {
@@ -143,7 +172,8 @@ impl Directory {
     fn read_general(&mut self, section: &Section) -> Result<(), ConfError> {
         for entry in section.entries() {
             match entry.key() {
-                "auth" | "register" | "route" => _ = entry.parse::<i64>()?,
+                "auth" | "register" => _ = entry.parse::<i64>()?,
+                "route" => self.route = entry.parse()?,
                 "autocreate" => self.autocreate = entry.as_bool()?,
                 "file" => {
                     self.file = Some(entry.value().to_owned()).filter(|file| !file.is_empty());

@@ -76,6 +76,31 @@ impl Parameters {
         true
     }
 
+    /// The text with every `${name}` and `${name$default}` in it replaced by the parameter's value.
+    ///
+    /// ```
+    /// use offhook_routing::Parameters;
+    ///
+    /// let mut parameters = Parameters::new(None);
+    /// parameters.set("caller", "1");
+    /// assert_eq!(parameters.expand("The ${caller} ${x$2}${y}."), "The 1 2.");
+    /// ```
+    #[must_use]
+    pub fn expand(&self, text: &str) -> String {
+        let (mut whole, mut rest) = (String::new(), text);
+        while let Some((before, after)) = rest.split_once("${") {
+            let Some((reference, behind)) = after.split_once('}') else {
+                break;
+            };
+            let (name, default) = reference.split_once('$').unwrap_or((reference, ""));
+            whole.push_str(before);
+            whole.push_str(self.get(name.trim()).unwrap_or(default));
+            rest = behind;
+        }
+        whole.push_str(rest);
+        whole
+    }
+
     /// Removes a parameter and returns its value.
     pub fn remove(&mut self, name: &str) -> Option<String> {
         let index = self.values.iter().position(|(known, _)| known == name)?;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use offhook_auth::{Authenticator, Challenge, Claim, Reason, Role, Verdict, Verified};
+use offhook_auth::{Authenticator, Challenge, Reason, Role, Verdict, Verified};
 use offhook_registrar::{Directory, LoginGuard, TooManyFailures, User};
 use offhook_sip::{HeaderName, Request, Response, StatusCode};
 
@@ -70,18 +70,17 @@ impl Admission {
         request: &Request,
         directory: &Directory,
     ) -> Result<Verified, Refusal> {
-        let claim = self.authenticator.claim(Role::UserAgent, request);
-        let said = claim.as_ref().map(Claim::unproved);
-        if let Some(Err(TooManyFailures { retry_after })) =
-            said.map(|user| self.guard.check(at.now, source, user))
-        {
-            return Err(Refusal::Later(retry_after.as_secs().max(1)));
-        }
-        let secret = |user: &str| directory.user(user).and_then(User::secret);
-        match self
+        let guard = &self.guard;
+        let secret = |user: &str| {
+            guard.check(at.now, source, user)?;
+            Ok(directory.user(user).and_then(User::secret))
+        };
+        let verdict = self
             .authenticator
-            .verify(at.wall, Role::UserAgent, request, secret)
-        {
+            .verify_unless(at.wall, Role::UserAgent, request, secret);
+        match verdict.map_err(|TooManyFailures { retry_after }| {
+            Refusal::Later(retry_after.as_secs().max(1))
+        })? {
             Verdict::Verified(verified) => {
                 self.guard.succeeded(at.now, source, verified.username());
                 Ok(verified)

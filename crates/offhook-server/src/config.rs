@@ -10,6 +10,7 @@ use offhook_transaction::Timers;
 use offhook_ua::Local;
 
 use crate::call_settings::CallSettings;
+use crate::inquiries::SharedLocation;
 use crate::media_anchor::MediaConfig;
 
 /// Users and routes: `regfile.conf` and `regexroute.conf`, both in Yate's own language.
@@ -74,6 +75,9 @@ pub struct Config {
     pub registrar: Policy,
     /// Bindings of all users at a time; more are answered 503.
     pub max_bindings: usize,
+    /// Bindings are kept in a store that several servers share, and asked for by
+    /// [`Output::Locate`](crate::Output::Locate); `None`: in this machine's memory.
+    pub shared_location: Option<SharedLocation>,
     /// Asks a party of a call who has an account for a digest before his BYE, re-INVITE and the
     /// like count. Without it whoever knows the dialog's identifiers can end it.
     pub challenge_in_call: bool,
@@ -104,6 +108,7 @@ impl Config {
             nonce_lifetime: Duration::from_secs(300),
             registrar: Policy::default(),
             max_bindings: 1_000_000,
+            shared_location: None,
             challenge_in_call: true,
             trying_at_once: false,
             ladder: false,

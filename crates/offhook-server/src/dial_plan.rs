@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::time::Duration;
 
-use offhook_registrar::{Directory, Registrar};
+use offhook_registrar::Directory;
 use offhook_routing::hunt::{self, BranchId};
 use offhook_routing::location::{AddressOfRecord, Binding, Received};
 use offhook_routing::target::{ForkGroup, ForkMember, Then};
@@ -24,6 +24,11 @@ use crate::moment::Moment;
 pub(crate) enum Plan {
     /// Ring these; none of them is the caller's business.
     Ring(Ringing),
+    /// Ring whoever of these users is logged in.
+    Users {
+        users: Vec<AddressOfRecord>,
+        parameters: Parameters,
+    },
     /// Tell the caller this.
     Refuse {
         status: StatusCode,
@@ -126,50 +131,94 @@ pub(crate) fn names(uri: UriRef<'_>, address: SocketAddr) -> bool {
 pub(crate) struct Book<'a> {
     pub(crate) routes: &'a Table,
     pub(crate) directory: &'a Directory,
-    pub(crate) registrar: &'a Registrar,
 }
 
 impl Book<'_> {
-    /// Decides where a proven caller's call goes.
-    pub(crate) fn plan(&self, state: &mut State, at: Moment, parameters: Parameters) -> Plan {
-        let time = Duration::from_secs(at.wall.as_secs());
-        match self.routes.route(state, time, parameters) {
+    /// Decides where a proven caller's call goes: the rules up to the priority of the users, then the
+    /// users of the number that is called by then.
+    pub(crate) fn before_users(
+        &self,
+        state: &mut State,
+        at: Moment,
+        parameters: Parameters,
+    ) -> Plan {
+        let (time, regfile) = (time(at), self.directory.route_priority());
+        let decision =
+            self.routes
+                .route_before(state, time, parameters, regfile.unwrap_or(u32::MAX));
+        match decision {
             Decision::Reject { status, reason, .. } => Plan::Refuse { status, reason },
             Decision::Target { target, parameters } => targets(target, &parameters),
-            Decision::NotRouted { parameters } => self.users(at, &parameters),
+            Decision::NotRouted { .. } if regfile.is_none() => Plan::refuse(StatusCode::NOT_FOUND),
+            Decision::NotRouted { parameters } => {
+                let users = self.users(parameters.get("called").unwrap_or_default());
+                if users.is_empty() {
+                    self.after_users(state, at, parameters, false)
+                } else {
+                    Plan::Users { users, parameters }
+                }
+            }
         }
     }
 
-    /// Everyone who has this number, wherever he is logged in; who prefers a place is rung there
-    /// first (RFC 3261 §16.6 step 2: by q).
-    fn users(&self, at: Moment, parameters: &Parameters) -> Plan {
-        let mut known = false;
-        let mut bindings = Vec::new();
-        for user in self
-            .directory
-            .users_of_number(parameters.get("called").unwrap_or_default())
+    /// What the rules decide that come after the users: nobody has the number, or (`known`) nobody who
+    /// has it is logged in.
+    pub(crate) fn after_users(
+        &self,
+        state: &mut State,
+        at: Moment,
+        parameters: Parameters,
+        known: bool,
+    ) -> Plan {
+        let regfile = self.directory.route_priority().unwrap_or(u32::MAX);
+        match self
+            .routes
+            .route_after(state, time(at), parameters, regfile)
         {
-            known = true;
-            bindings.extend(self.registrar.lookup(
-                at.now,
-                at.wall,
-                &AddressOfRecord::new(user.name()),
-            ));
+            Decision::Reject { status, reason, .. } => Plan::Refuse { status, reason },
+            Decision::Target { target, parameters } => targets(target, &parameters),
+            Decision::NotRouted { .. } if known => {
+                Plan::refuse(StatusCode::TEMPORARILY_UNAVAILABLE)
+            }
+            Decision::NotRouted { .. } => Plan::refuse(StatusCode::NOT_FOUND),
         }
-        match (known, bindings.is_empty()) {
-            (false, _) => return Plan::refuse(StatusCode::NOT_FOUND),
-            (true, true) => return Plan::refuse(StatusCode::TEMPORARILY_UNAVAILABLE),
-            (true, false) => bindings.sort_by_key(|binding| Reverse(binding.q)),
+    }
+
+    /// Everyone who has this number.
+    fn users(&self, number: &str) -> Vec<AddressOfRecord> {
+        let mut users: Vec<AddressOfRecord> = self
+            .directory
+            .users_of_number(number)
+            .map(|user| AddressOfRecord::new(user.name()))
+            .collect();
+        if users.is_empty() && self.directory.autocreate() && !number.is_empty() {
+            // Whoever has registered under this name is a user, until he logs out.
+            users.push(AddressOfRecord::new(number));
         }
+        users
+    }
+}
+
+fn time(at: Moment) -> Duration {
+    Duration::from_secs(at.wall.as_secs())
+}
+
+impl Ringing {
+    /// All places where the callees are logged in; who prefers a place is rung there first (RFC 3261
+    /// §16.6 step 2: by q).
+    pub(crate) fn of(mut bindings: Vec<Binding>, parameters: &Parameters) -> Option<Self> {
+        if bindings.is_empty() {
+            return None;
+        }
+        bindings.sort_by_key(|binding| Reverse(binding.q));
         let mut order = hunt::Plan::new();
         let mut place = 0;
         for equal in bindings.chunk_by(|a, b| a.q == b.q) {
             order = order.group(numbers(place..place + equal.len()), Then::Failed);
             place += equal.len();
         }
-        let candidates = bindings.into_iter().map(Candidate::registered).collect();
-        Plan::Ring(Ringing {
-            candidates,
+        Some(Self {
+            candidates: bindings.into_iter().map(Candidate::registered).collect(),
             order,
             give_up: give_up(parameters),
         })

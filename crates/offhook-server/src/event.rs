@@ -4,7 +4,7 @@ use core::fmt;
 
 use offhook_media::relay;
 use offhook_routing::Line;
-use offhook_routing::location::{AddressOfRecord, Change};
+use offhook_routing::location::{AddressOfRecord, Change, Question};
 use offhook_routing::next_hop::DnsQuestion;
 use offhook_transaction::{Flow, Transmit};
 
@@ -18,6 +18,9 @@ pub enum Output {
     Transmit(Transmit),
     /// Ask the DNS; the answer returns by `handle_dns_answer`.
     Resolve(DnsQuestion),
+    /// Ask the store of bindings that servers share; the answer returns by
+    /// `handle_location_answer`. Only with `Config::shared_location`.
+    Locate(Question),
     /// Bindings changed: what a store has to keep. May be dropped when nothing is stored.
     Store(Vec<Change>),
     /// A command to the voice relays; what they say returns by `handle_media_event`.

@@ -25,11 +25,14 @@ use crate::config::Config;
 use crate::desk::Desk;
 use crate::event::{Event, Output};
 use crate::in_call::InCall;
+use crate::inquiries::Inquiries;
 use crate::media_anchor::{Anchor, MediaAnchor};
 use crate::moment::Moment;
 use crate::picture::Picture;
 
 mod incoming;
+mod locating;
+mod registering;
 
 /// A telephone exchange: users log in, call each other by number, and talk through its relay.
 ///
@@ -43,6 +46,8 @@ pub struct Server {
     routes: Table,
     routing: State,
     registrar: Registrar,
+    /// With bindings that servers share: what waits for the store.
+    inquiries: Option<Inquiries>,
     anchors: MediaAnchor,
     tokens: TokenSource,
     bridges: Bridges,
@@ -74,6 +79,8 @@ impl Clock {
 pub struct Counts {
     /// Calls through the exchange.
     pub bridges: usize,
+    /// Requests that wait for the location store.
+    pub inquiries: usize,
     /// Voice ports in use.
     pub ports: usize,
     /// What the user agent below holds.
@@ -93,6 +100,7 @@ impl Server {
             ua: UserAgent::new(config.user_agent(), random.random()),
             admission: Admission::new(authenticator, LoginGuard::new(config.logins.clone())),
             registrar: Registrar::new(config.registrar.clone(), config.max_bindings),
+            inquiries: config.shared_location.map(Inquiries::new),
             anchors: MediaAnchor::new(config.media, random.random()),
             tokens: TokenSource::new(random.random(), None),
             directory: config.office.directory,
@@ -160,6 +168,7 @@ impl Server {
         self.ua.handle_timeout(now);
         let changes = self.registrar.handle_timeout(now);
         self.store(changes);
+        self.give_up_locating(now);
         while let Some(id) = self.bridges.due(now) {
             self.with_bridge(now, id, Bridge::handle_timeout);
         }
@@ -173,6 +182,7 @@ impl Server {
             self.ua.poll_timeout(),
             self.bridges.next_deadline(),
             self.registrar.poll_timeout(),
+            self.inquiries.as_ref().and_then(Inquiries::poll_timeout),
         ]
         .into_iter()
         .flatten()
@@ -206,6 +216,7 @@ impl Server {
     pub fn counts(&self) -> Counts {
         Counts {
             bridges: self.bridges.len(),
+            inquiries: self.inquiries.as_ref().map_or(0, Inquiries::len),
             ports: self.anchors.ports_in_use(),
             ua: self.ua.counts(),
         }
@@ -254,6 +265,9 @@ impl Server {
                 });
             }
             Ua::Ended { call, cause } => {
+                if let Some(inquiries) = &mut self.inquiries {
+                    inquiries.forget_call(call);
+                }
                 self.on_call(now, call, |bridge, desk| bridge.ended(desk, call, cause));
             }
             Ua::LimitReached { what } => self

@@ -3,9 +3,8 @@
 use std::time::Instant;
 
 use offhook_auth::Verified;
-use offhook_registrar::Registrant;
 use offhook_routing::Parameters;
-use offhook_routing::location::{AddressOfRecord, Received};
+use offhook_routing::location::Binding;
 use offhook_sip::header::MaxForwards;
 use offhook_sip::{HeaderName, Method, Request, StatusCode};
 use offhook_transaction::Flow;
@@ -18,6 +17,7 @@ use crate::cdr::Draft;
 use crate::desk::{Caller, Desk};
 use crate::dial_plan::{Book, Plan, Ringing};
 use crate::event::{Event, Output};
+use crate::inquiries::{Errand, RoutedCall};
 use crate::moment::Moment;
 
 /// RFC 3261 §16.3: what a request without Max-Forwards is taken to have.
@@ -54,39 +54,81 @@ impl Server {
             .user_decoded()
             .unwrap_or_default()
             .into_owned();
-        let ringing = match self.plan(at, &verified, &called, incoming.request()) {
-            Plan::Ring(ringing) => ringing,
-            Plan::Refuse { status, reason } => {
-                return self.reject(now, incoming, status, reason.as_deref());
-            }
+        let parameters = self.parameters(&verified, &incoming);
+        let call = RoutedCall {
+            caller: Caller {
+                user: verified.username().to_owned(),
+                max_forwards,
+            },
+            called,
+            parameters: Parameters::default(),
+            incoming,
         };
-        let caller = Caller {
-            user: verified.username().to_owned(),
-            max_forwards,
-        };
-        self.begin(at, incoming, caller, called, ringing);
-    }
-
-    fn plan(&mut self, at: Moment, caller: &Verified, called: &str, request: &Request) -> Plan {
-        let mut parameters = Parameters::new(Some(caller.username()));
-        parameters.set("caller", caller.username());
-        parameters.set("called", called);
-        parameters.set("sip_uri", request.uri().as_str());
-        if let Some(user) = self.directory.user(caller.username()) {
-            for (name, value) in user.parameters() {
-                parameters.set(name.clone(), value.as_str());
-            }
-        }
         let book = Book {
             routes: &self.routes,
             directory: &self.directory,
-            registrar: &self.registrar,
         };
-        let plan = book.plan(&mut self.routing, at, parameters);
+        let plan = book.before_users(&mut self.routing, at, parameters);
+        self.follow(at, call, plan);
+    }
+
+    /// What the rules may ask about a call.
+    fn parameters(&self, caller: &Verified, incoming: &IncomingCall) -> Parameters {
+        let (flow, user) = (incoming.flow(), caller.username());
+        let mut parameters =
+            Parameters::of_call(Some(user), incoming.request(), flow.transport, flow.remote);
+        if let Some(user) = self.directory.user(user) {
+            for (name, value) in user.parameters() {
+                let value = parameters.expand(value);
+                parameters.set(name.clone(), value);
+            }
+        }
+        parameters
+    }
+
+    /// Does what was decided for a call.
+    fn follow(&mut self, at: Moment, mut call: RoutedCall, plan: Plan) {
         while let Some(line) = self.routing.poll_line() {
             self.outputs.push_back(Output::Event(Event::Routing(line)));
         }
-        plan
+        match plan {
+            Plan::Ring(ringing) => {
+                let RoutedCall {
+                    incoming,
+                    caller,
+                    called,
+                    ..
+                } = call;
+                self.begin(at, incoming, caller, called, ringing);
+            }
+            Plan::Users { users, parameters } => {
+                call.parameters = parameters;
+                self.locate(at, users, Errand::Call(Box::new(call)));
+            }
+            Plan::Refuse { status, reason } => {
+                self.reject(at.now, call.incoming, status, reason.as_deref());
+            }
+        }
+    }
+
+    /// It is known where the called users are.
+    pub(super) fn callees_located(
+        &mut self,
+        at: Moment,
+        mut call: RoutedCall,
+        bindings: Vec<Binding>,
+    ) {
+        let parameters = std::mem::take(&mut call.parameters);
+        let book = Book {
+            routes: &self.routes,
+            directory: &self.directory,
+        };
+        let plan = match Ringing::of(bindings, &parameters) {
+            Some(ringing) => Plan::Ring(ringing),
+            // Rules that come after the users may know another place (a mailbox).
+            None => book.after_users(&mut self.routing, at, parameters, true),
+        };
+        self.follow(at, call, plan);
     }
 
     fn begin(
@@ -142,7 +184,7 @@ impl Server {
         self.ua.reject(now, incoming, response);
     }
 
-    fn unauthorized(&mut self, request: &Request, flow: Flow) {
+    pub(super) fn unauthorized(&mut self, request: &Request, flow: Flow) {
         // A first request without credentials is the ordinary way to get a challenge.
         if request.headers().contains(HeaderName::AUTHORIZATION) {
             let method = request.method().as_str().to_owned();
@@ -164,42 +206,6 @@ impl Server {
                 self.ua.respond(now, incoming, response);
             }
         }
-    }
-
-    fn register(&mut self, now: Instant, incoming: IncomingRequest) {
-        let at = self.clock.moment(now);
-        let flow = incoming.flow();
-        let verified =
-            match self
-                .admission
-                .prove(at, flow.remote.ip(), incoming.request(), &self.directory)
-            {
-                Ok(verified) => verified,
-                Err(refusal) => {
-                    self.unauthorized(incoming.request(), flow);
-                    let mut response = incoming.response(refusal.status());
-                    refusal.apply_to(&mut response);
-                    return self.ua.respond(now, incoming, response);
-                }
-            };
-        let received = Received {
-            transport: flow.transport,
-            local: flow.local,
-            remote: flow.remote,
-            connection: flow.connection.map(|connection| connection.0),
-        };
-        let registrant = Registrant::Verified(&verified);
-        let registration =
-            self.registrar
-                .register(now, at.wall, incoming.request(), registrant, received);
-        self.ua.respond(now, incoming, registration.response);
-        if !registration.changes.is_empty() {
-            let user = AddressOfRecord::new(verified.username());
-            let contacts = self.registrar.lookup(now, at.wall, &user).len();
-            self.outputs
-                .push_back(Output::Event(Event::Registered { user, contacts }));
-        }
-        self.store(registration.changes);
     }
 
     /// A request that would change a call: whoever owns the side that it claims must prove it.

@@ -23,6 +23,7 @@ use bytes::Bytes;
 use offhook_auth::UnixTime;
 use offhook_media::relay::{Command, Event as MediaEvent};
 use offhook_routing::Conf;
+use offhook_routing::location::{Answer, Question};
 use offhook_server::{CallRecord, Config, Event, Office, Output, Server};
 use offhook_sip::Transport;
 use offhook_transaction::Flow;
@@ -41,6 +42,8 @@ pub(crate) struct Exchange {
     pub records: Vec<CallRecord>,
     pub events: Vec<Event>,
     letters: BTreeMap<SocketAddr, VecDeque<Bytes>>,
+    /// What was asked of the store that servers share.
+    pub questions: VecDeque<Question>,
     /// Answers `Open` with a failure when set.
     pub ports_are_taken: bool,
 }
@@ -71,6 +74,7 @@ impl Exchange {
             records: Vec::new(),
             events: Vec::new(),
             letters: BTreeMap::new(),
+            questions: VecDeque::new(),
             ports_are_taken: false,
         };
         exchange.drain();
@@ -92,6 +96,12 @@ impl Exchange {
     /// How many letters wait at `at`.
     pub(crate) fn waiting(&self, at: SocketAddr) -> usize {
         self.letters.get(&at).map_or(0, VecDeque::len)
+    }
+
+    /// What the store answers.
+    pub(crate) fn answer(&mut self, answer: Answer) {
+        self.server.handle_location_answer(self.now, answer);
+        self.drain();
     }
 
     /// Lets virtual time pass, timer by timer.
@@ -123,6 +133,7 @@ impl Exchange {
                         .or_default()
                         .push_back(transmit.payload);
                 }
+                Output::Locate(question) => self.questions.push_back(question),
                 Output::Media(command) => self.media(command),
                 Output::Event(Event::CallEnded(record)) => self.records.push(*record),
                 Output::Event(event) => self.events.push(event),
@@ -163,7 +174,11 @@ impl Exchange {
     pub(crate) fn assert_nothing_left(&mut self) {
         self.pass(Duration::from_secs(120));
         let counts = self.server.counts();
-        assert_eq!((counts.bridges, counts.ports), (0, 0), "{counts:?}");
+        assert_eq!(
+            (counts.bridges, counts.ports, counts.inquiries),
+            (0, 0, 0),
+            "{counts:?}"
+        );
         assert!(counts.ua.is_empty(), "{counts:?}");
     }
 }

@@ -170,6 +170,13 @@ impl Party {
     /// Logs in.
     #[track_caller]
     pub(crate) fn register(&mut self, exchange: &mut Exchange, expires: u32) -> Response {
+        self.ask_to_register(exchange, expires);
+        self.expect(exchange, 200)
+    }
+
+    /// Asks to be registered and answers the challenge. What comes next is in the letter box.
+    #[track_caller]
+    pub(crate) fn ask_to_register(&mut self, exchange: &mut Exchange, expires: u32) {
         let uri = format!("sip:{}", address(SERVER).ip());
         let mut dialog = self.new_dialog(&uri);
         dialog.remote = dialog
@@ -186,7 +193,6 @@ impl Party {
         let text = self.text("REGISTER", &uri, &dialog, &extra, "");
         let text = self.authorize(&text, &challenge);
         self.send(exchange, &text);
-        self.expect(exchange, 200)
     }
 
     /// Dials, is challenged, and dials with credentials. What comes next is in the letter box.

@@ -1,0 +1,248 @@
+//! Bindings in a store outside: requests wait for its answers, and for nothing longer than that.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
+
+mod support;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use offhook_routing::location::{Answer, Binding, Change, Question, QuestionId, Revision};
+use offhook_server::{Config, SharedLocation};
+use offhook_sip::Method;
+use support::Exchange;
+use support::party::{Dialog, Party, description};
+
+/// What several servers would share.
+#[derive(Default)]
+struct Store {
+    users: HashMap<String, (Revision, Vec<Binding>)>,
+}
+
+impl Store {
+    fn answer(&mut self, question: Question) -> Answer {
+        match question {
+            Question::Lookup { id, aor } => {
+                let (revision, bindings) =
+                    self.users.get(aor.as_str()).cloned().unwrap_or_default();
+                Answer::Bindings {
+                    id,
+                    bindings,
+                    revision,
+                }
+            }
+            Question::Update {
+                id,
+                aor,
+                seen,
+                changes,
+            } => {
+                let (revision, bindings) = self.users.entry(aor.as_str().to_owned()).or_default();
+                if *revision != seen {
+                    return Answer::Conflict { id };
+                }
+                revision.0 += 1;
+                for change in changes {
+                    let (Change::Put(_) | Change::Remove { .. }) = &change;
+                    let contact = match &change {
+                        Change::Put(binding) => &binding.contact,
+                        Change::Remove { contact, .. } => contact,
+                    };
+                    bindings.retain(|binding| binding.contact != *contact);
+                    if let Change::Put(binding) = change {
+                        bindings.push(*binding);
+                    }
+                }
+                Answer::Updated { id }
+            }
+        }
+    }
+
+    /// Answers all that is asked; gives how many questions there were.
+    fn serve(&mut self, exchange: &mut Exchange) -> usize {
+        let mut served = 0;
+        while let Some(question) = exchange.questions.pop_front() {
+            let answer = self.answer(question);
+            exchange.answer(answer);
+            served += 1;
+        }
+        served
+    }
+}
+
+fn shared(config: &mut Config) {
+    config.shared_location = Some(SharedLocation {
+        patience: Duration::from_secs(5),
+        most_waiting: 3,
+    });
+}
+
+fn id_of(question: &Question) -> QuestionId {
+    match question {
+        Question::Lookup { id, .. } | Question::Update { id, .. } => *id,
+    }
+}
+
+fn log_in(party: &mut Party, exchange: &mut Exchange, store: &mut Store, expires: u32) {
+    party.ask_to_register(exchange, expires);
+    store.serve(exchange);
+    party.expect(exchange, 200);
+}
+
+fn hang_up(
+    caller: &mut Party,
+    callee: &Party,
+    exchange: &mut Exchange,
+    dialog: &mut Dialog,
+    invite: &offhook_sip::Request,
+) {
+    callee.answer(exchange, invite, 200, &description(callee.address));
+    callee.expect_request(exchange, &Method::Ack);
+    let answer = caller.expect(exchange, 200);
+    caller.acknowledge(exchange, dialog, &answer, "");
+    caller.in_dialog(exchange, dialog, "BYE", "", "", true);
+    caller.expect(exchange, 200);
+    let bye = callee.expect_request(exchange, &Method::Bye);
+    callee.answer(exchange, &bye, 200, "");
+}
+
+#[test]
+fn a_registration_and_a_call_wait_for_the_store() {
+    let (mut exchange, mut store) = (Exchange::with(shared), Store::default());
+    let mut callee = Party::new("u2", "secret2", "192.0.2.101:5060");
+    let mut caller = Party::new("u1", "secret1", "192.0.2.183:5060");
+    callee.ask_to_register(&mut exchange, 600);
+    callee.expect_silence(&exchange);
+    assert_eq!(store.serve(&mut exchange), 2, "a lookup and an update");
+    let response = callee.expect(&mut exchange, 200);
+    assert_eq!(
+        response.headers().get("Contact"),
+        Some("<sip:u2@192.0.2.101:5060>;expires=600")
+    );
+
+    let mut dialog = caller.dial(&mut exchange, "2", &description(caller.address));
+    callee.expect_silence(&exchange);
+    assert_eq!(store.serve(&mut exchange), 1);
+    let invite = callee.expect_request(&mut exchange, &Method::Invite);
+    hang_up(&mut caller, &callee, &mut exchange, &mut dialog, &invite);
+    log_in(&mut callee, &mut exchange, &mut store, 0);
+    assert!(store.users["u2"].1.is_empty());
+    exchange.assert_nothing_left();
+}
+
+#[test]
+fn whom_another_server_registered_is_called() {
+    let (mut exchange, mut store) = (Exchange::with(shared), Store::default());
+    let mut elsewhere = Exchange::with(shared);
+    let mut callee = Party::new("u2", "secret2", "192.0.2.101:5060");
+    log_in(&mut callee, &mut elsewhere, &mut store, 600);
+    let mut caller = Party::new("u1", "secret1", "192.0.2.183:5060");
+    let mut dialog = caller.dial(&mut exchange, "2", &description(caller.address));
+    store.serve(&mut exchange);
+    let invite = callee.expect_request(&mut exchange, &Method::Invite);
+    hang_up(&mut caller, &callee, &mut exchange, &mut dialog, &invite);
+    exchange.assert_nothing_left();
+}
+
+#[test]
+fn a_silent_store_ends_in_503_and_a_late_answer_is_nothing() {
+    let mut exchange = Exchange::with(shared);
+    let mut caller = Party::new("u1", "secret1", "192.0.2.183:5060");
+    let dialog = caller.dial(&mut exchange, "2", &description(caller.address));
+    let question = exchange.questions.pop_front().expect("a question");
+    exchange.pass(Duration::from_secs(4));
+    assert_eq!(exchange.server.counts().inquiries, 1);
+    exchange.pass(Duration::from_secs(1));
+    let refusal = caller.expect(&mut exchange, 503);
+    assert_eq!(refusal.headers().get("Retry-After"), Some("5"));
+    caller.acknowledge_failure(&mut exchange, &dialog, &refusal);
+    let late = Store::default().answer(question);
+    exchange.answer(late);
+    caller.expect_silence(&exchange);
+    exchange.assert_nothing_left();
+}
+
+#[test]
+fn a_store_that_is_away_ends_in_503() {
+    let mut exchange = Exchange::with(shared);
+    let mut caller = Party::new("u1", "secret1", "192.0.2.183:5060");
+    let dialog = caller.dial(&mut exchange, "2", &description(caller.address));
+    let id = id_of(&exchange.questions.pop_front().expect("a question"));
+    exchange.answer(Answer::Unavailable { id });
+    let refusal = caller.expect(&mut exchange, 503);
+    caller.acknowledge_failure(&mut exchange, &dialog, &refusal);
+
+    caller.ask_to_register(&mut exchange, 600);
+    let id = id_of(&exchange.questions.pop_front().expect("a question"));
+    exchange.answer(Answer::Unavailable { id });
+    caller.expect(&mut exchange, 503);
+    exchange.assert_nothing_left();
+}
+
+#[test]
+fn a_caller_who_gives_up_leaves_nothing_behind() {
+    let mut exchange = Exchange::with(shared);
+    let mut caller = Party::new("u1", "secret1", "192.0.2.183:5060");
+    let dialog = caller.dial(&mut exchange, "2", &description(caller.address));
+    let question = exchange.questions.pop_front().expect("a question");
+    let cancel = caller.text("CANCEL", &dialog.target, &dialog, "", "");
+    caller.send(&mut exchange, &cancel);
+    caller.expect(&mut exchange, 200);
+    let refusal = caller.expect(&mut exchange, 487);
+    caller.acknowledge_failure(&mut exchange, &dialog, &refusal);
+    assert_eq!(exchange.server.counts().inquiries, 0);
+    exchange.answer(Store::default().answer(question));
+    caller.expect_silence(&exchange);
+    exchange.assert_nothing_left();
+}
+
+#[test]
+fn a_registration_that_was_overtaken_is_decided_anew() {
+    let (mut exchange, mut store) = (Exchange::with(shared), Store::default());
+    let mut phone = Party::new("u2", "secret2", "192.0.2.101:5060");
+    phone.ask_to_register(&mut exchange, 600);
+    let lookup = exchange.questions.pop_front().expect("a lookup");
+    exchange.answer(store.answer(lookup));
+    store.users.entry("u2".to_owned()).or_default().0 = Revision(7);
+    assert_eq!(
+        store.serve(&mut exchange),
+        3,
+        "a conflict, and both questions again"
+    );
+    phone.expect(&mut exchange, 200);
+    assert_eq!(store.users["u2"].1.len(), 1);
+
+    // Whoever is always overtaken is told to come again.
+    phone.ask_to_register(&mut exchange, 600);
+    let mut asked = 0;
+    while let Some(question) = exchange.questions.pop_front() {
+        let answer = match question {
+            Question::Update { id, .. } => Answer::Conflict { id },
+            lookup @ Question::Lookup { .. } => store.answer(lookup),
+        };
+        exchange.answer(answer);
+        asked += 1;
+    }
+    assert_eq!(asked, 8, "four times a lookup and an update");
+    phone.expect(&mut exchange, 503);
+    exchange.assert_nothing_left();
+}
+
+#[test]
+fn only_so_many_requests_wait() {
+    let mut exchange = Exchange::with(shared);
+    let mut caller = Party::new("u1", "secret1", "192.0.2.183:5060");
+    let dialogs: Vec<Dialog> = (0..4)
+        .map(|_| caller.dial(&mut exchange, "2", &description(caller.address)))
+        .collect();
+    assert_eq!(exchange.server.counts().inquiries, 3);
+    let refusal = caller.expect(&mut exchange, 503);
+    caller.acknowledge_failure(&mut exchange, &dialogs[3], &refusal);
+    let mut store = Store::default();
+    store.serve(&mut exchange);
+    for dialog in &dialogs[..3] {
+        let refusal = caller.expect(&mut exchange, 480);
+        caller.acknowledge_failure(&mut exchange, dialog, &refusal);
+    }
+    exchange.assert_nothing_left();
+}
