@@ -74,8 +74,12 @@ pub enum Event {
         /// The way it came; on a stream it names the connection that is now open.
         flow: Flow,
     },
-    /// A response to a request of ours whose transaction is over, such as a very late 2xx.
+    /// A response to a request of ours that awaits none: a 2xx to an INVITE whose failure is told
+    /// already, since another branch of a fork answered; or one to a transaction that is over.
     StrayResponse {
+        /// The INVITE, while its transaction lives: its branch, which nobody can guess, says that
+        /// the response is to it. To be acknowledged and ended (RFC 3261 §13.2.2.4).
+        transaction: Option<ClientTransactionId>,
         /// The response.
         response: Response,
         /// The way it came.

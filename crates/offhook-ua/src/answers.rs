@@ -3,16 +3,17 @@
 use std::time::Instant;
 
 use offhook_dialog::{CallId, Dialog, Failure, InviteSession, Purpose, Sent};
-use offhook_sip::{HeaderName, Headers, Method, Response, StatusCode};
+use offhook_sip::{HeaderName, Method, Request, Response, StatusCode};
 use offhook_transaction::{ClientTransactionId, Flow};
 
 use crate::compose::{self, MethodSet};
 use crate::event::Event;
 use crate::exchange::{Exchange, Outgoing, Owner, is_invite};
 use crate::outgoing::Destination;
+use crate::remedy;
 use crate::user_agent::UserAgent;
 
-/// So often a request is sent again for a 401, 407 or 422.
+/// So often a request is sent again for a 401, 407, 415, 416, 420 or 422.
 const RETRIES: u8 = 4;
 
 impl UserAgent {
@@ -80,6 +81,25 @@ impl UserAgent {
         }
     }
 
+    /// A branch of a forked INVITE answered after another one's refusal had ended it for us: that
+    /// call is up at the peer, and has to be ended there (§13.2.2.4).
+    pub(crate) fn strayed(
+        &mut self,
+        now: Instant,
+        transaction: ClientTransactionId,
+        response: Response,
+        flow: Flow,
+    ) {
+        let exchange = self.exchanges.remove(&transaction);
+        let exchange = exchange.unwrap_or_else(|| Exchange {
+            outgoing: Outgoing::new(Owner::Nobody, invite_of(&response), Destination::Uri),
+            flow,
+            heard: true,
+            acks: Vec::new(),
+        });
+        self.invite_succeeded(now, transaction, exchange, response);
+    }
+
     /// Another branch of a forked INVITE answered too: ACK, then BYE (§13.2.2.4).
     fn turn_away(&mut self, now: Instant, transaction: ClientTransactionId, mut dialog: Dialog) {
         let Some(exchange) = self.exchanges.get(&transaction) else {
@@ -118,8 +138,10 @@ impl UserAgent {
             StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
                 self.authorize(outgoing, &response)
             }
-            StatusCode::SESSION_INTERVAL_TOO_SMALL => lengthen(outgoing, &response),
-            StatusCode::BAD_EXTENSION => do_without(outgoing, &response),
+            StatusCode::SESSION_INTERVAL_TOO_SMALL => remedy::lengthen(outgoing, &response),
+            StatusCode::BAD_EXTENSION => remedy::do_without(outgoing, &response),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => remedy::take_apart(outgoing, &response),
+            StatusCode::UNSUPPORTED_URI_SCHEME => remedy::rename(outgoing, &exchange.flow),
             StatusCode::SERVICE_UNAVAILABLE if outgoing.hop.is_some() => {
                 // RFC 3263 §4.3: the next server of the set.
                 self.fail_over(now, exchange.outgoing, Failure::Rejected(response));
@@ -229,6 +251,16 @@ impl UserAgent {
     }
 }
 
+/// As much of the INVITE as a dialog takes from it: its response repeats that (§8.2.6.2).
+fn invite_of(response: &Response) -> Request {
+    let mut invite = Request::new(Method::Invite, compose::nobody());
+    for name in [HeaderName::FROM, HeaderName::CALL_ID, HeaderName::CSEQ] {
+        let value = response.headers().get(name).unwrap_or_default();
+        compose::append(invite.headers_mut(), name, value);
+    }
+    invite
+}
+
 fn tag_of(response: &Response) -> &str {
     response
         .headers()
@@ -246,54 +278,4 @@ fn cseq_of(outgoing: &Outgoing) -> u32 {
         .ok()
         .flatten()
         .map_or(0, |cseq| cseq.number())
-}
-
-/// RFC 3261 §8.1.3.5: asks again without requiring what the peer does not know.
-fn do_without(outgoing: &mut Outgoing, response: &Response) -> bool {
-    let tags = |headers: &Headers, name| -> Vec<String> {
-        headers
-            .get_all(name)
-            .flat_map(|line| line.split(','))
-            .map(|tag| tag.trim().to_ascii_lowercase())
-            .collect()
-    };
-    let unknown = tags(response.headers(), HeaderName::UNSUPPORTED);
-    let required = tags(outgoing.request.headers(), HeaderName::REQUIRE);
-    let kept: Vec<String> = required
-        .iter()
-        .filter(|tag| !unknown.contains(tag))
-        .cloned()
-        .collect();
-    if kept.len() == required.len() {
-        return false;
-    }
-    let headers = outgoing.request.headers_mut();
-    headers.remove(HeaderName::REQUIRE);
-    if !kept.is_empty() {
-        compose::set(headers, HeaderName::REQUIRE, &kept.join(", "));
-    }
-    true
-}
-
-/// RFC 4028 §7.3: asks again with an interval that the 422's Min-SE allows.
-fn lengthen(outgoing: &mut Outgoing, response: &Response) -> bool {
-    let seconds =
-        |value: Option<&str>| -> Option<u32> { value?.split(';').next()?.trim().parse().ok() };
-    let asked = seconds(outgoing.request.headers().get(HeaderName::SESSION_EXPIRES));
-    let (Some(asked), Some(least)) = (asked, seconds(response.headers().get(HeaderName::MIN_SE)))
-    else {
-        return false;
-    };
-    if least <= asked {
-        return false;
-    }
-    let headers = outgoing.request.headers_mut();
-    let value = headers.get(HeaderName::SESSION_EXPIRES).unwrap_or_default();
-    let params = value
-        .split_once(';')
-        .map(|(_, params)| format!(";{params}"));
-    let value = format!("{least}{}", params.unwrap_or_default());
-    compose::set(headers, HeaderName::SESSION_EXPIRES, &value);
-    compose::set(headers, HeaderName::MIN_SE, &least.to_string());
-    true
 }

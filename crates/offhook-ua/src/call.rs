@@ -17,6 +17,8 @@ pub(crate) struct Call {
     /// The way the peer's messages come, and the first request went.
     pub(crate) flow: Option<Flow>,
     pub(crate) pinned: bool,
+    /// Our Contact is a sips URI.
+    pub(crate) secure: bool,
     pub(crate) auth: Option<Box<ClientAuth>>,
     pub(crate) contact_user: Option<Box<str>>,
     /// Our INVITE or re-INVITE that has no final response yet.
@@ -37,6 +39,7 @@ impl Call {
             tag: tag.into(),
             flow: None,
             pinned: false,
+            secure: false,
             auth: None,
             contact_user: None,
             inviting: None,

@@ -1,6 +1,7 @@
 //! How our messages begin: the headers of requests outside a dialog, and what each message says of us.
 
 use offhook_dialog::{Body, RouteSet};
+use offhook_sip::header::{Contact, RecordRoute, Route};
 use offhook_sip::{HeaderName, Headers, Host, Method, NameAddr, Request, Uri};
 use offhook_transaction::Flow;
 
@@ -107,10 +108,11 @@ fn has_contact(method: &Method) -> bool {
 
 impl Config {
     /// Contact, User-Agent, Allow, Supported: what a request on `flow` says of us.
-    pub(crate) fn introduce(&self, request: &mut Request, flow: &Flow, user: Option<&str>) {
+    pub(crate) fn introduce(&self, request: &mut Request, flow: &Flow, face: Face<'_>) {
         let method = request.method().clone();
+        let secure = face.secure || is_secure(request);
         if has_contact(&method) {
-            let contact = self.contact(flow, user, is_secure(request));
+            let contact = self.contact(flow, face.user, secure);
             set(
                 request.headers_mut(),
                 HeaderName::CONTACT,
@@ -118,7 +120,7 @@ impl Config {
             );
         }
         if method == Method::Register {
-            let contact = self.contact(flow, user, is_secure(request));
+            let contact = self.contact(flow, face.user, secure);
             let asked = request
                 .headers()
                 .get(HeaderName::CONTACT)
@@ -167,20 +169,58 @@ impl Config {
             other => uri.with_param("transport", Some(&other.to_string().to_ascii_lowercase())),
         });
         // An address and a port always make a URI.
-        uri.unwrap_or_else(|_| fallback())
+        uri.unwrap_or_else(|_| nobody())
     }
 }
 
 #[allow(clippy::expect_used, reason = "a constant")]
-fn fallback() -> Uri {
+pub(crate) fn nobody() -> Uri {
     "sip:invalid.invalid".parse().expect("a URI")
 }
 
+/// What our Contact says of us, beside our address.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Face<'a> {
+    pub(crate) user: Option<&'a str>,
+    /// As a sips URI.
+    pub(crate) secure: bool,
+}
+
+impl<'a> Face<'a> {
+    /// As the one who was asked for.
+    pub(crate) fn asked_for(request: &'a Request) -> Self {
+        Self {
+            user: request.uri().user(),
+            secure: wants_security(request),
+        }
+    }
+}
+
 /// §8.1.1.8: sips in the Request-URI or the top Route makes Contact sips.
-fn is_secure(request: &Request) -> bool {
-    let route = request.headers().get(HeaderName::ROUTE);
-    request.uri().as_str().starts_with("sips:")
-        || route.is_some_and(|route| route.trim_start().starts_with("<sips:"))
+pub(crate) fn is_secure(request: &Request) -> bool {
+    let route = request.headers().typed::<Route<'_>>().ok().flatten();
+    is_sips(request.uri().as_str()) || route.is_some_and(|route| is_sips(route.uri().as_str()))
+}
+
+/// §12.1.1: sips in the Request-URI or the top Record-Route of the peer's request, or in its
+/// Contact where there is no Record-Route, makes the Contact of our response sips.
+pub(crate) fn wants_security(request: &Request) -> bool {
+    let headers = request.headers();
+    if is_sips(request.uri().as_str()) {
+        return true;
+    }
+    if let Ok(Some(route)) = headers.typed::<RecordRoute<'_>>() {
+        return is_sips(route.uri().as_str());
+    }
+    match headers.typed::<Contact<'_>>() {
+        Ok(Some(Contact::Address(address))) => is_sips(address.uri().as_str()),
+        _ => false,
+    }
+}
+
+pub(crate) fn is_sips(uri: &str) -> bool {
+    uri.get(..5)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("sips:"))
 }
 
 /// A set of the methods that RFCs name.

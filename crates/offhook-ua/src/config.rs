@@ -46,9 +46,10 @@ pub struct Limits {
     pub resolving: usize,
     /// Registrations.
     pub registrations: usize,
-    /// Live client transactions.
+    /// Live client transactions; as many as the transaction layer's own default.
     pub client_transactions: usize,
-    /// Live server transactions.
+    /// Live server transactions; as many as the transaction layer's own default, where
+    /// [the memory that they take](offhook_transaction::Limits::server_transactions) is told.
     pub server_transactions: usize,
     /// What a 503 names, in seconds.
     pub retry_after: u32,
@@ -56,13 +57,14 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
+        let layer = offhook_transaction::Limits::default();
         Self {
             calls: 100_000,
             resolving: 10_000,
             registrations: 10_000,
-            client_transactions: 1_000_000,
-            server_transactions: 1_000_000,
-            retry_after: 5,
+            client_transactions: layer.client_transactions,
+            server_transactions: layer.server_transactions,
+            retry_after: layer.retry_after,
         }
     }
 }

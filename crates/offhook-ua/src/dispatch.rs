@@ -7,7 +7,7 @@ use offhook_sip::{HeaderName, Headers, Method, NameAddrRef, Request, Response, S
 use offhook_transaction::{Flow, ServerTransactionId};
 
 use crate::call::Call;
-use crate::compose::{self, MethodSet};
+use crate::compose::{self, Face, MethodSet};
 use crate::event::Event;
 use crate::incoming::{Guarded, IncomingCall, IncomingRequest};
 use crate::user_agent::UserAgent;
@@ -22,7 +22,7 @@ impl UserAgent {
         flow: Flow,
     ) {
         if let Err(response) = self.inspect(&request) {
-            self.send_response(now, transaction, *response, None);
+            self.send_response(now, transaction, *response, Face::default());
             return;
         }
         match tag(&request, HeaderName::TO) {
@@ -37,7 +37,7 @@ impl UserAgent {
             ) =>
             {
                 let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
-                self.send_response(now, transaction, request.response(status), None);
+                self.send_response(now, transaction, request.response(status), Face::default());
             }
             None => self.event(Event::IncomingRequest(IncomingRequest {
                 call: None,
@@ -58,12 +58,17 @@ impl UserAgent {
     ) {
         let Some(id) = self.dialog_owner(&request) else {
             let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
-            self.send_response(now, transaction, request.response(status), None);
+            self.send_response(now, transaction, request.response(status), Face::default());
             return;
         };
         let checked = self.calls.get(&id).map(|call| call.session.check(&request));
         if let Some(Err(error)) = checked {
-            self.send_response(now, transaction, request.response(error.status()), None);
+            self.send_response(
+                now,
+                transaction,
+                request.response(error.status()),
+                Face::default(),
+            );
             return;
         }
         if *request.method() == Method::Invite {
@@ -96,7 +101,7 @@ impl UserAgent {
         }
         let Some(call) = self.calls.get_mut(&id) else {
             let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
-            self.send_response(now, transaction, request.response(status), None);
+            self.send_response(now, transaction, request.response(status), Face::default());
             return;
         };
         call.flow = Some(flow);
@@ -121,13 +126,13 @@ impl UserAgent {
             let mut response = request.response(StatusCode::SERVICE_UNAVAILABLE);
             let wait = self.config.limits.retry_after.to_string();
             compose::set(response.headers_mut(), HeaderName::RETRY_AFTER, &wait);
-            self.send_response(now, transaction, response, None);
+            self.send_response(now, transaction, response, Face::default());
             return;
         }
         let replaces = match self.replaced(&request) {
             Ok(replaces) => replaces,
             Err(status) => {
-                self.send_response(now, transaction, request.response(status), None);
+                self.send_response(now, transaction, request.response(status), Face::default());
                 return;
             }
         };
@@ -137,7 +142,7 @@ impl UserAgent {
             let mut response = request.response(StatusCode::SESSION_INTERVAL_TOO_SMALL);
             let least = short.min_se.as_secs().to_string();
             compose::set(response.headers_mut(), HeaderName::MIN_SE, &least);
-            self.send_response(now, transaction, response, None);
+            self.send_response(now, transaction, response, Face::default());
             return;
         }
         self.open(now, transaction, request, flow, replaces);
@@ -163,7 +168,7 @@ impl UserAgent {
             Ok(session) => session,
             Err(error) => {
                 let response = request.response(error.status());
-                self.send_response(now, transaction, response, None);
+                self.send_response(now, transaction, response, Face::default());
                 return;
             }
         };
@@ -172,6 +177,7 @@ impl UserAgent {
         call.flow = Some(flow);
         call.contact_user = request.uri().user().map(Into::into);
         call.auth = self.credentials_for(&flow, request.uri().user());
+        call.secure = compose::wants_security(&request);
         call.replaces = replaces;
         call.peer_allows = MethodSet::told(request.headers()).unwrap_or_default();
         self.by_tag.insert(call.tag.clone(), id);
@@ -216,7 +222,7 @@ impl UserAgent {
             let number = cseq.split_ascii_whitespace().next().unwrap_or_default();
             let value = format!("{number} INVITE");
             compose::set(response.headers_mut(), HeaderName::CSEQ, &value);
-            self.send_response(now, transaction, response, None);
+            self.send_response(now, transaction, response, Face::default());
         }
     }
 
@@ -240,8 +246,8 @@ impl UserAgent {
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             self.tell_allow(response.headers_mut());
         }
-        let user = request.uri().user();
-        self.send_response(now, transaction, response, user);
+        let face = Face::asked_for(request);
+        self.send_response(now, transaction, response, face);
     }
 
     pub(crate) fn tell_allow(&self, headers: &mut Headers) {

@@ -38,6 +38,8 @@ pub(crate) struct Outgoing {
     pub(crate) by_habit: bool,
     /// Whatever its size, it stays on its transport: a binding behind NAT.
     pub(crate) pinned: bool,
+    /// Our Contact is a sips URI, whatever this request's own say.
+    pub(crate) secure: bool,
     pub(crate) contact_user: Option<Box<str>>,
     /// Of a request outside calls and registrations.
     pub(crate) auth: Option<Box<ClientAuth>>,
@@ -55,6 +57,7 @@ impl Outgoing {
             destination,
             by_habit: false,
             pinned: false,
+            secure: false,
             contact_user: None,
             auth: None,
             hop: None,

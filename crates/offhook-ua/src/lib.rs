@@ -17,6 +17,7 @@ mod outgoing;
 mod referrals;
 mod registered;
 mod registrations;
+mod remedy;
 mod resolving;
 mod sending;
 mod steps;

@@ -114,7 +114,8 @@ impl UserAgent {
             return;
         };
         let user = registered.config.contact_user.as_deref();
-        let ours = self.config.contact(&flow, user, false);
+        let secure = compose::is_sips(registered.config.registrar.as_str());
+        let ours = self.config.contact(&flow, user, secure);
         let granted = granted(&response, &ours);
         let progress = registered
             .machine

@@ -6,6 +6,7 @@ use offhook_dialog::{CallId, Failure, Purpose};
 use offhook_sip::{HeaderName, Host, Request};
 use offhook_transaction::{ClientTransactionId, Flow, Outbound};
 
+use crate::compose::Face;
 use crate::event::Event;
 use crate::exchange::{Exchange, Outgoing, Owner, Undelivered};
 use crate::outgoing::Destination;
@@ -18,6 +19,7 @@ impl UserAgent {
             && let Some(call) = self.calls.get(call)
         {
             outgoing.pinned = call.pinned;
+            outgoing.secure = call.secure;
             outgoing.contact_user.clone_from(&call.contact_user);
         }
         if let Destination::Flow(flow) = outgoing.destination {
@@ -69,8 +71,11 @@ impl UserAgent {
             return;
         }
         let mut request = outgoing.request.clone();
-        self.config
-            .introduce(&mut request, &flow, outgoing.contact_user.as_deref());
+        let face = Face {
+            user: outgoing.contact_user.as_deref(),
+            secure: outgoing.secure,
+        };
+        self.config.introduce(&mut request, &flow, face);
         let outbound = if outgoing.pinned {
             Outbound::pinned(flow)
         } else {

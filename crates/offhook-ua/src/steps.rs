@@ -6,7 +6,7 @@ use offhook_dialog::{CallId, EndCause, Report, Step};
 use offhook_sip::{HeaderName, Method, Request, Response, StatusCode};
 use offhook_transaction::{ClientTransactionId, ServerTransactionId};
 
-use crate::compose;
+use crate::compose::{self, Face};
 use crate::deadlines::Key;
 use crate::event::Event;
 use crate::exchange::Owner;
@@ -32,11 +32,13 @@ impl UserAgent {
                 transaction,
                 response,
             } => {
-                let user = self
-                    .calls
-                    .get(&call)
-                    .and_then(|call| call.contact_user.clone());
-                self.send_response(now, transaction, response, user.as_deref());
+                let call = self.calls.get(&call);
+                let user = call.and_then(|call| call.contact_user.clone());
+                let face = Face {
+                    user: user.as_deref(),
+                    secure: call.is_some_and(|call| call.secure),
+                };
+                self.send_response(now, transaction, response, face);
             }
             Step::Report(report) => self.report(now, call, report),
         }
@@ -149,7 +151,7 @@ impl UserAgent {
         now: Instant,
         transaction: ServerTransactionId,
         mut response: Response,
-        contact_user: Option<&str>,
+        face: Face<'_>,
     ) {
         let status = response.status();
         let method = response
@@ -162,7 +164,7 @@ impl UserAgent {
             if makes_dialog(method.as_ref(), status)
                 && let Some(flow) = self.layer.server_flow(transaction)
             {
-                let contact = self.config.contact(&flow, contact_user, false);
+                let contact = self.config.contact(&flow, face.user, face.secure);
                 compose::set(
                     response.headers_mut(),
                     HeaderName::CONTACT,

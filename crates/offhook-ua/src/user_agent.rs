@@ -195,6 +195,11 @@ impl UserAgent {
             LayerEvent::LimitReached { .. } => self.event(Event::LimitReached {
                 what: "server transactions",
             }),
+            LayerEvent::StrayResponse {
+                transaction: Some(transaction),
+                response,
+                flow,
+            } => self.strayed(now, transaction, response, flow),
             // A lost answer shows itself: no ACK for a 2xx, another request. A response to nothing
             // that we know must not make us send anything to where it says (§8.1.3.3).
             _ => {}

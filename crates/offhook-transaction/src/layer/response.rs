@@ -37,7 +37,11 @@ impl Layer {
         }
         match found {
             Some(id) => self.client_response(now, id, flow, response),
-            None => self.report(Event::StrayResponse { response, flow }),
+            None => self.report(Event::StrayResponse {
+                transaction: None,
+                response,
+                flow,
+            }),
         }
     }
 
@@ -143,7 +147,11 @@ impl Layer {
                 flow,
             }),
             Some((response, flow)) if act == ClientAct::DeliverStray => {
-                self.report(Event::StrayResponse { response, flow });
+                self.report(Event::StrayResponse {
+                    transaction: Some(transaction),
+                    response,
+                    flow,
+                });
             }
             _ if act == ClientAct::TimedOut && !silent => {
                 self.report(Event::TimedOut { transaction });
