@@ -16,11 +16,17 @@ impl UserAgent {
     /// Finds the way and goes it; asks the DNS first if it must.
     pub(crate) fn send(&mut self, now: Instant, mut outgoing: Outgoing) {
         if let Owner::Call { call, .. } = &outgoing.owner
-            && let Some(call) = self.calls.get(call)
+            && let Some(call) = self.calls.get_mut(call)
         {
             outgoing.pinned = call.pinned;
             outgoing.secure = call.secure;
             outgoing.contact_user.clone_from(&call.contact_user);
+            if self.config.authorize_early
+                && let Some(auth) = call.auth.as_deref_mut()
+            {
+                // Nothing is put in before a nonce is known.
+                let _ = auth.authorize(&mut outgoing.request);
+            }
         }
         if let Destination::Flow(flow) = outgoing.destination {
             self.transmit(now, outgoing, flow);

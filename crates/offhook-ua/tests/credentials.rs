@@ -245,3 +245,31 @@ fn a_stranger_who_calls_gets_no_digest() {
         .add_address(peer, other.parse().expect("an address"));
     assert!(challenged_bye(&mut stage, other).is_none());
 }
+
+#[test]
+fn with_the_switch_what_follows_needs_no_challenge() {
+    let mut config = support::config(support::ALICE);
+    config.authorize_early = true;
+    let mut stage = Stage::with(config);
+    let call = stage.call(|outgoing| outgoing.credentials = credentials());
+    let first = stage.hear_request(&Method::Invite);
+    assert!(!first.headers().contains(HeaderName::AUTHORIZATION));
+    stage.say(challenge(&first, 401));
+    let _ = stage.hear_request(&Method::Ack);
+    let second = stage.hear_request(&Method::Invite);
+    stage.say(answer(&second, 200, "b", Some(ANSWER)));
+    let _ = stage.hear_request(&Method::Ack);
+    stage.hang_up(call);
+    let bye = stage.hear_request(&Method::Bye);
+    let count = |request: &Request| {
+        let value = header(request.headers(), HeaderName::AUTHORIZATION).to_owned();
+        let (_, rest) = value.split_once("nc=").expect("a count");
+        rest.get(..8).expect("eight digits").to_owned()
+    };
+    assert_eq!(
+        (count(&second), count(&bye)),
+        ("00000001".into(), "00000002".into())
+    );
+    stage.say(answer(&bye, 200, "b", None));
+    stage.nothing_left();
+}
