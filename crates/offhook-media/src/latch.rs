@@ -136,6 +136,14 @@ impl Ear {
         self.voice.map(|voice| voice.address)
     }
 
+    /// The far end beside which nobody else can be heard any more, whatever he sends: the signalled address has
+    /// spoken (rules 1 and 4). Only a new description changes it.
+    #[inline]
+    pub(crate) fn settled(&self) -> Option<SocketAddr> {
+        let voice = self.voice.as_ref()?;
+        (voice.evidence == Evidence::Signalled).then_some(voice.address)
+    }
+
     /// Whether a packet that is not voice (RTCP) comes from the host that is listened to.
     pub(crate) fn is_peer_host(&self, from: SocketAddr) -> bool {
         match &self.voice {

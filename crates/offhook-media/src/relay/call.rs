@@ -6,7 +6,7 @@ use std::time::Instant;
 use offhook_rtp::g711::convert;
 use offhook_rtp::packet::{RtpPacket, RtpPacketMut};
 
-use crate::latch::{Admission, Ear};
+use crate::latch::Admission;
 
 use super::command::{Event, LegPorts, RelayId, Remote, Side, StreamReport};
 use super::control;
@@ -37,8 +37,8 @@ pub(super) struct Passed {
 pub(super) struct News {
     /// Told when it is the leg's first packet.
     pub(super) event: Option<Event>,
-    /// The address is another one than before.
-    pub(super) moved: bool,
+    /// From now on nobody else can be heard on this port.
+    pub(super) settled: bool,
 }
 
 const NOT_PASSED: Passed = Passed {
@@ -73,10 +73,10 @@ impl Call {
         }
     }
 
-    /// Whether a proven peer was given up.
+    /// Whether a settled peer was given up.
     pub(super) fn set_remote(&mut self, now: Instant, side: Side, remote: Remote) -> bool {
         let (leg, other) = self.legs_mut(side);
-        let had_peer = leg.ear.as_ref().is_some_and(|ear| ear.source().is_some());
+        let had_peer = leg.settled().is_some();
         let changed = leg.set_remote(now, remote);
         leg.translation = Translation::new(&leg.formats, &other.formats);
         other.translation = Translation::new(&other.formats, &leg.formats);
@@ -107,7 +107,7 @@ impl Call {
         let header = packet.header();
         let id = self.id;
         let (leg, other) = self.legs_mut(side);
-        let source = leg.ear.as_ref().and_then(Ear::source);
+        let settled = leg.settled().is_some();
         let admission = leg.hear(now, from, &packet);
         let fresh = match admission {
             Admission::Refused => return NOT_PASSED,
@@ -122,7 +122,7 @@ impl Call {
                 ssrc: header.ssrc,
                 payload_type: header.payload_type,
             }),
-            moved: source != Some(from),
+            settled: !settled && leg.settled().is_some(),
         });
         let to = other.destination();
         let action = leg.translation.of(header.payload_type);

@@ -407,12 +407,12 @@ pub enum Output {
         /// The datagram.
         payload: Bytes,
     },
-    /// A leg's peer was proven (`Some`), or is no longer (`None`): a hint for a network layer that connects its
-    /// sockets. Packets from elsewhere could then only be strangers'.
+    /// From now on nobody but this peer is heard on the port (`Some`), or others may be again (`None`): a hint for a
+    /// network layer that connects its sockets, which then drops just what the relay would have dropped.
     Peer {
         /// The leg's RTP port.
         port: PortKey,
-        /// The proven far end.
+        /// The far end that the description named, once it has spoken from there.
         peer: Option<SocketAddr>,
     },
     /// Tell the signalling side.

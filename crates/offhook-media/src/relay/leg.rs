@@ -99,6 +99,14 @@ impl Leg {
         admission
     }
 
+    /// The peer beside whom nobody is heard on the voice port; see [`Ear::settled`]. Where RTCP is to come to that
+    /// port from another address, nobody is.
+    pub(super) fn settled(&self) -> Option<SocketAddr> {
+        let peer = self.ear.as_ref()?.settled()?;
+        let shared = !self.ports.is_muxed() || self.signalled_rtcp == Some(peer);
+        shared.then_some(peer)
+    }
+
     /// Whether RTCP from there is this leg's.
     pub(super) fn hear_rtcp(&mut self, from: SocketAddr) -> bool {
         let Some(ear) = &self.ear else { return false };

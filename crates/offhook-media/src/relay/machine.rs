@@ -258,6 +258,11 @@ impl Relay {
         }
         let side = port.side();
         if port.is_rtcp() || is_rtcp(payload) {
+            let settled = call.leg(side).settled();
+            if !port.is_rtcp() && settled.is_some_and(|peer| peer != from) {
+                // As on a connected socket.
+                return None;
+            }
             let to = call.pass_rtcp(now, side, from, payload)?;
             let muxed = call.leg(side.other()).ports.is_muxed();
             return Some(Forward {
@@ -267,7 +272,7 @@ impl Relay {
         }
         let passed = call.pass_voice(now, side, from, payload);
         if let Some(news) = passed.news {
-            if news.moved {
+            if news.settled {
                 self.output.push_back(Output::Peer {
                     port,
                     peer: Some(from),
