@@ -10,7 +10,7 @@ mod support;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use offhook_media::relay::{self, Command, Event, LegPorts, RelayId, Remote, Side};
 use offhook_net::{Arrival, Config, RelayConfig, Sockets};
@@ -19,6 +19,8 @@ use support::next;
 /// Each test has an address of its own: tests run side by side and must not take each other's ports.
 const PASSING: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 71);
 const TAKEN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 72);
+const MOVING: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 73);
+const STRANGE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 74);
 
 fn relaying() -> Sockets {
     let relay = RelayConfig {
@@ -58,11 +60,42 @@ fn free_pair(ip: Ipv4Addr) -> (u16, [UdpSocket; 2]) {
 
 fn phone(ip: Ipv4Addr) -> (UdpSocket, SocketAddr) {
     let socket = UdpSocket::bind((ip, 0)).unwrap();
-    socket
-        .set_read_timeout(Some(Duration::from_secs(5)))
-        .unwrap();
     let address = socket.local_addr().unwrap();
     (socket, address)
+}
+
+fn voice(source: u8) -> [u8; 172] {
+    let mut packet = [source; 172];
+    packet[..12].copy_from_slice(&[0x80, 0, 0, 1, 0, 0, 0, 160, 1, 2, 3, source]);
+    packet
+}
+
+/// Sends until it is heard, and says from where. Commands and packets come to the thread by different
+/// ways, so the first packets may be too early.
+fn speak(from: &UdpSocket, port: (Ipv4Addr, u16), to: &UdpSocket, source: u8) -> SocketAddr {
+    let mut heard = [0; 2_048];
+    to.set_read_timeout(Some(Duration::from_millis(100)))
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while Instant::now() < deadline {
+        // What ICMP said of an earlier packet is told here.
+        let _ = from.send_to(&voice(source), port);
+        while let Ok((size, sender)) = to.recv_from(&mut heard) {
+            if heard[12..size] == voice(source)[12..] {
+                return sender;
+            }
+        }
+    }
+    panic!("source {source} is not heard");
+}
+
+/// What waits to be heard.
+fn heard(by: &UdpSocket) -> Vec<u8> {
+    let mut packet = [0; 2_048];
+    by.set_nonblocking(true).unwrap();
+    let sources = std::iter::from_fn(|| by.recv(&mut packet).ok().map(|_| packet[12])).collect();
+    by.set_nonblocking(false).unwrap();
+    sources
 }
 
 async fn event(sockets: &mut Sockets) -> Event {
@@ -93,16 +126,8 @@ async fn voice_passes_both_ways_and_the_ports_are_given_back() {
             remote: Remote::new(remote),
         });
     }
-    // Commands and packets come to the thread by different ways.
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    let mut packet = [0x55; 172];
-    packet[..12].copy_from_slice(&[0x80, 0, 0, 1, 0, 0, 0, 160, 1, 2, 3, 4]);
-    let mut heard = [0; 2_048];
     for (from, to, port, other) in [(&alice, &bob, a, b), (&bob, &alice, b, a)] {
-        from.send_to(&packet, (IP, port)).unwrap();
-        let (size, sender) = to.recv_from(&mut heard).unwrap();
-        assert_eq!(sender.port(), other);
-        assert_eq!(heard[12..size], packet[12..]);
+        assert_eq!(speak(from, (IP, port), to, 1).port(), other);
     }
     for _ in 0..2 {
         assert!(matches!(
@@ -119,6 +144,57 @@ async fn voice_passes_both_ways_and_the_ports_are_given_back() {
     for port in [a, a + 1, b, b + 1] {
         UdpSocket::bind((IP, port)).expect("the port is free again");
     }
+}
+
+#[tokio::test]
+async fn a_settled_leg_hears_nobody_else_until_the_call_is_transferred() {
+    const IP: Ipv4Addr = MOVING;
+    let mut sockets = relaying();
+    let id = RelayId::new(4);
+    let (a, b) = free_pairs(IP);
+    sockets.media(Command::Open {
+        id,
+        a: LegPorts::pair(IP.into(), a),
+        b: LegPorts::pair(IP.into(), b),
+    });
+    assert_eq!(event(&mut sockets).await, Event::Opened { id });
+    let set_remote = |side, rtp| Command::SetRemote {
+        id,
+        side,
+        remote: Remote::new(rtp),
+    };
+    let ((alice, alice_at), (bob, bob_at)) = (phone(IP), phone(IP));
+    let ((carol, carol_at), (mallory, _)) = (phone(IP), phone(STRANGE));
+    sockets.media(set_remote(Side::A, alice_at));
+    sockets.media(set_remote(Side::B, bob_at));
+    speak(&alice, (IP, a), &bob, 1);
+    speak(&bob, (IP, b), &alice, 2);
+
+    // One socket's packets keep their order: once Alice is heard, Mallory would have been.
+    for _ in 0..10 {
+        let _ = mallory.send_to(&voice(66), (IP, a));
+    }
+    heard(&bob);
+    speak(&alice, (IP, a), &bob, 3);
+    assert!(!heard(&bob).contains(&66));
+
+    sockets.media(set_remote(Side::A, carol_at));
+    speak(&carol, (IP, a), &bob, 4);
+    speak(&bob, (IP, b), &carol, 5);
+    for _ in 0..10 {
+        let _ = alice.send_to(&voice(67), (IP, a));
+    }
+    speak(&carol, (IP, a), &bob, 6);
+    assert!(!heard(&bob).contains(&67));
+
+    // Her program starts anew: until then the system says that nobody is there.
+    drop(carol);
+    for _ in 0..10 {
+        let _ = bob.send_to(&voice(7), (IP, b));
+    }
+    let carol = UdpSocket::bind(carol_at).unwrap();
+    speak(&bob, (IP, b), &carol, 8);
+    speak(&carol, (IP, a), &bob, 9);
 }
 
 #[tokio::test]

@@ -3,68 +3,124 @@
 use std::io;
 use std::net::SocketAddr;
 
-use mio::net::UdpSocket;
-use mio::{Interest, Registry, Token};
 use offhook_media::relay::PortKey;
 use socket2::{Domain, Socket, Type};
+
+use super::readiness::{self, PortSocket, Readiness};
 
 /// Voice is small and regular; this holds about two seconds of one call.
 const RECEIVE_BUFFER: usize = 128 * 1024;
 
+/// An open port.
+#[derive(Debug)]
+pub(super) struct Port {
+    pub(super) key: PortKey,
+    socket: PortSocket,
+    /// Whom the socket is connected to.
+    peer: Option<SocketAddr>,
+}
+
 /// The open ports.
 #[derive(Debug, Default)]
 pub(super) struct PortSockets {
-    sockets: Vec<Option<(PortKey, UdpSocket)>>,
+    ports: Vec<Option<Port>>,
 }
 
-/// Binds a port that no poll knows yet.
-pub(super) fn bind(local: SocketAddr) -> io::Result<UdpSocket> {
+/// Binds a port that nobody waits for yet.
+pub(super) fn bind(local: SocketAddr) -> io::Result<PortSocket> {
     let socket = Socket::new(Domain::for_address(local), Type::DGRAM, None)?;
     socket.set_nonblocking(true)?;
     // A smaller buffer than asked for is no reason not to relay.
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     socket.bind(&local.into())?;
-    Ok(UdpSocket::from_std(socket.into()))
+    Ok(readiness::port_socket(socket.into()))
+}
+
+impl Port {
+    /// Takes a packet. Where it comes from is asked for on connected sockets, too: what waited when
+    /// it was connected is anybody's.
+    #[inline]
+    pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.socket.recv_from(buffer)
+    }
+
+    #[inline]
+    fn send(&self, to: SocketAddr, packet: &[u8]) {
+        let sent = if self.peer == Some(to) {
+            self.socket.send(packet)
+        } else {
+            self.socket.send_to(packet, to)
+        };
+        if let Err(error) = sent
+            && error.kind() == io::ErrorKind::ConnectionRefused
+        {
+            // What ICMP said of an earlier packet; it is told once, in this packet's place.
+            let _ = self.socket.send_to(packet, to);
+        }
+    }
 }
 
 impl PortSockets {
-    /// Takes a bound socket in. Its token is the key's number.
+    /// Takes a bound socket in. Its number is the key's.
     pub(super) fn insert(
         &mut self,
-        registry: &Registry,
+        readiness: &Readiness,
         key: PortKey,
-        mut socket: UdpSocket,
+        mut socket: PortSocket,
     ) -> io::Result<()> {
         let index = key.index();
-        registry.register(&mut socket, Token(index), Interest::READABLE)?;
-        if index >= self.sockets.len() {
-            self.sockets.resize_with(index + 1, || None);
+        readiness.add(&mut socket, index)?;
+        if index >= self.ports.len() {
+            self.ports.resize_with(index + 1, || None);
         }
-        self.sockets[index] = Some((key, socket));
+        self.ports[index] = Some(Port {
+            key,
+            socket,
+            peer: None,
+        });
         Ok(())
     }
 
-    /// The socket that a token stands for.
+    /// The port of that number.
     #[inline]
-    pub(super) fn at(&self, token: Token) -> Option<(PortKey, &UdpSocket)> {
-        let (key, socket) = self.sockets.get(token.0)?.as_ref()?;
-        Some((*key, socket))
+    pub(super) fn at(&self, index: usize) -> Option<&Port> {
+        self.ports.get(index)?.as_ref()
     }
 
     /// Sends, if that is possible now: late voice is worth nothing.
     #[inline]
     pub(super) fn send(&self, from: PortKey, to: SocketAddr, packet: &[u8]) {
-        if let Some((_, socket)) = self.at(Token(from.index())) {
-            let _ = socket.send_to(packet, to);
+        if let Some(port) = self.at(from.index()) {
+            port.send(to, packet);
         }
     }
 
+    /// Nobody but `peer` is heard on this port any more, or everybody again.
+    pub(super) fn set_peer(&mut self, key: PortKey, peer: Option<SocketAddr>) {
+        let Some(port) = self.ports.get_mut(key.index()).and_then(Option::as_mut) else {
+            return;
+        };
+        port.peer = match peer {
+            // Where it is refused, the relay goes on choosing by itself.
+            Some(peer) => readiness::connect_to(&port.socket, peer)
+                .ok()
+                .map(|()| peer),
+            None if port.peer.is_some() => {
+                if let Err(error) = readiness::disconnect(&port.socket) {
+                    tracing::warn!(%error, "a voice port stays with its last peer");
+                }
+                None
+            }
+            None => None,
+        };
+    }
+
     /// Closes a port.
-    pub(super) fn remove(&mut self, registry: &Registry, key: PortKey) {
-        let entry = self.sockets.get_mut(key.index()).and_then(Option::take);
-        if let Some((_, mut socket)) = entry {
-            // Closing the socket takes it out of the poll in any case.
-            let _ = registry.deregister(&mut socket);
+    pub(super) fn remove(&mut self, readiness: &Readiness, key: PortKey) {
+        let entry = self.ports.get_mut(key.index()).and_then(Option::take);
+        if let Some(mut port) = entry {
+            // Closing the socket takes it out in any case.
+            let _ = readiness.remove(&mut port.socket);
         }
     }
 }

@@ -6,34 +6,29 @@ use std::net::SocketAddr;
 use std::sync::mpsc as commands;
 use std::time::Instant;
 
-use mio::net::UdpSocket;
-use mio::{Events, Poll, Token};
 use offhook_media::relay::{
     Command, Config, Event, LegPorts, Output, PortKey, PortKeys, Relay, RelayId,
 };
 use tokio::sync::mpsc;
 
 use super::port_sockets::{PortSockets, bind};
+use super::readiness::{self, PortSocket, Readiness, Told};
 
-/// The token of the waker; those of sockets are their keys.
-pub(super) const WAKE: Token = Token(usize::MAX);
 /// The largest datagram there is: video may be long.
 const DATAGRAM: usize = 65_536;
 const EVENTS: usize = 1_024;
-/// Packets taken from one port at a stretch, so that a flood on it does not hold up the others.
-const BATCH: usize = 32;
 
 /// What one thread owns.
 #[derive(Debug)]
 pub(super) struct RelayThread {
-    poll: Poll,
+    readiness: Readiness,
     relay: Relay,
     sockets: PortSockets,
     commands: commands::Receiver<Command>,
     events: mpsc::UnboundedSender<Event>,
     buffer: Vec<u8>,
-    /// Ports that had more than a batch: the poll tells of new packets only.
-    unfinished: Vec<Token>,
+    /// Ports that may have more, and of which nothing is told before the next packet.
+    unfinished: Vec<usize>,
     /// The keys of each call's ports, for when they are released.
     keys: HashMap<RelayId, PortKeys>,
 }
@@ -43,14 +38,14 @@ struct Over;
 
 impl RelayThread {
     pub(super) fn new(
-        poll: Poll,
+        readiness: Readiness,
         config: Config,
         seed: [u8; 32],
         commands: commands::Receiver<Command>,
         events: mpsc::UnboundedSender<Event>,
     ) -> Self {
         Self {
-            poll,
+            readiness,
             relay: Relay::new(config, seed),
             sockets: PortSockets::default(),
             commands,
@@ -63,12 +58,16 @@ impl RelayThread {
 
     /// Relays until the queue of commands is dropped.
     pub(super) fn run(mut self) {
-        let mut events = Events::with_capacity(EVENTS);
+        let mut told = Told::with_capacity(EVENTS);
         loop {
-            let wait = self.wait();
-            if let Err(error) = self.poll.poll(&mut events, wait) {
+            let due = if self.unfinished.is_empty() {
+                self.relay.poll_timeout()
+            } else {
+                Some(Instant::now())
+            };
+            if let Err(error) = self.readiness.wait(due, &mut told) {
                 if error.kind() != io::ErrorKind::Interrupted {
-                    tracing::error!(%error, "the voice relay cannot poll");
+                    tracing::error!(%error, "the voice relay cannot wait");
                     return;
                 }
                 continue;
@@ -77,25 +76,15 @@ impl RelayThread {
             if self.obey(now).is_err() {
                 return;
             }
-            for token in std::mem::take(&mut self.unfinished) {
-                self.receive(now, token);
+            for index in std::mem::take(&mut self.unfinished) {
+                self.receive(now, index);
             }
-            for event in &events {
-                if event.token() != WAKE {
-                    self.receive(now, event.token());
-                }
+            for index in told.ports() {
+                self.receive(now, index);
             }
             self.relay.handle_timeout(now);
             self.drain();
         }
-    }
-
-    fn wait(&self) -> Option<std::time::Duration> {
-        if !self.unfinished.is_empty() {
-            return Some(std::time::Duration::ZERO);
-        }
-        let due = self.relay.poll_timeout()?;
-        Some(due.saturating_duration_since(Instant::now()))
     }
 
     fn obey(&mut self, now: Instant) -> Result<(), Over> {
@@ -120,7 +109,7 @@ impl RelayThread {
     /// Binds the ports first: the relay is told of a call only when it has them.
     fn open(&mut self, now: Instant, legs: &[LegPorts], command: Command) {
         let id = command.id();
-        let mut bound: Vec<UdpSocket> = Vec::with_capacity(4);
+        let mut bound: Vec<PortSocket> = Vec::with_capacity(4);
         for local in legs.iter().copied().flat_map(locals) {
             match bind(local) {
                 Ok(socket) => bound.push(socket),
@@ -140,7 +129,7 @@ impl RelayThread {
         if let (false, Some(keys)) = (known, self.relay.port_keys(id)) {
             let wanted = keys_of(keys, legs);
             for (key, socket) in wanted.zip(bound) {
-                if let Err(error) = self.sockets.insert(self.poll.registry(), key, socket) {
+                if let Err(error) = self.sockets.insert(&self.readiness, key, socket) {
                     tracing::warn!(%error, "cannot poll a voice port");
                 }
             }
@@ -149,23 +138,25 @@ impl RelayThread {
         self.drain();
     }
 
-    fn receive(&mut self, now: Instant, token: Token) {
-        for _ in 0..BATCH {
-            let Some((key, socket)) = self.sockets.at(token) else {
+    fn receive(&mut self, now: Instant, index: usize) {
+        for _ in 0..readiness::AT_ONCE {
+            let Some(port) = self.sockets.at(index) else {
                 return;
             };
-            let (size, from) = match socket.recv_from(&mut self.buffer) {
+            let (size, from) = match port.receive(&mut self.buffer) {
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // What ICMP says of a packet sent earlier; the port goes on.
                 Err(_) => continue,
             };
             let packet = &mut self.buffer[..size];
-            if let Some(forward) = self.relay.handle_packet(now, key, from, packet) {
+            if let Some(forward) = self.relay.handle_packet(now, port.key, from, packet) {
                 self.sockets.send(forward.from, forward.to, packet);
             }
         }
-        self.unfinished.push(token);
+        if !readiness::TOLD_AGAIN {
+            self.unfinished.push(index);
+        }
     }
 
     fn drain(&mut self) {
@@ -177,7 +168,7 @@ impl RelayThread {
     fn act(&mut self, output: Output) {
         match output {
             Output::Transmit { from, to, payload } => self.sockets.send(from, to, &payload),
-            Output::Peer { .. } => {}
+            Output::Peer { port, peer } => self.sockets.set_peer(port, peer),
             Output::Event(event) => {
                 if let Event::Released { id, .. } = &event {
                     self.release(*id);
@@ -192,7 +183,7 @@ impl RelayThread {
             return;
         };
         for key in [keys.a_rtp, keys.a_rtcp, keys.b_rtp, keys.b_rtcp] {
-            self.sockets.remove(self.poll.registry(), key);
+            self.sockets.remove(&self.readiness, key);
         }
     }
 

@@ -1,15 +1,14 @@
 //! The relay threads: who runs which call.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::mpsc as commands;
 use std::thread::JoinHandle;
 
-use mio::{Poll, Waker};
 use offhook_media::relay::{Command, Event};
 use tokio::sync::mpsc;
 
-use super::relay_thread::{RelayThread, WAKE};
+use super::readiness::{Readiness, Waker};
+use super::relay_thread::RelayThread;
 use crate::config::RelayConfig;
 
 /// The threads that relay voice, outside tokio: told by commands, heard by events.
@@ -25,7 +24,7 @@ pub(crate) struct RelayThreads {
 #[derive(Debug)]
 struct Thread {
     commands: commands::Sender<Command>,
-    waker: Arc<Waker>,
+    waker: Waker,
     handle: Option<JoinHandle<()>>,
 }
 
@@ -102,14 +101,13 @@ impl Thread {
         index: usize,
         events: mpsc::UnboundedSender<Event>,
     ) -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        let (readiness, waker) = Readiness::new()?;
         let (sender, receiver) = commands::channel();
         let mut seed = config.seed;
         for (byte, salt) in seed.iter_mut().zip(index.to_le_bytes()) {
             *byte ^= salt;
         }
-        let relay = RelayThread::new(poll, config.relay.clone(), seed, receiver, events);
+        let relay = RelayThread::new(readiness, config.relay.clone(), seed, receiver, events);
         let handle = std::thread::Builder::new()
             .name(format!("relay-{index}"))
             .spawn(move || relay.run())?;
