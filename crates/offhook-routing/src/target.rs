@@ -40,8 +40,10 @@ pub enum Target {
     Dumb,
     /// `conf/ROOM`: a conference.
     Conference(String),
-    /// `moh/NAME`: music from another program.
+    /// `moh/NAME`: music, again and again.
     Music(String),
+    /// `echo/`: the caller hears himself. Ours; Yate has none.
+    Echo,
     /// `mux/...`, `analyzer/...`, `external/...`, `pickup/ID`: named, and not taken apart.
     Other(TargetKind, String),
     /// `fork A B | C`: several targets, at once or one after the other.
@@ -67,6 +69,8 @@ pub enum TargetKind {
     Conference,
     /// [`Target::Music`].
     Music,
+    /// [`Target::Echo`].
+    Echo,
     /// `mux/...`.
     Mux,
     /// `analyzer/...`.
@@ -188,6 +192,7 @@ impl Target {
             "dumb" => Self::Dumb,
             "conf" => Self::Conference(owned),
             "moh" => Self::Music(owned),
+            "echo" => Self::Echo,
             "mux" => Self::Other(TargetKind::Mux, owned),
             "analyzer" => Self::Other(TargetKind::Analyzer, owned),
             "external" => Self::Other(TargetKind::External, owned),
@@ -208,6 +213,7 @@ impl Target {
             Self::Dumb => TargetKind::Dumb,
             Self::Conference(_) => TargetKind::Conference,
             Self::Music(_) => TargetKind::Music,
+            Self::Echo => TargetKind::Echo,
             Self::Other(kind, _) => *kind,
             Self::Fork(_) => TargetKind::Fork,
         }
@@ -326,6 +332,7 @@ mod tests {
             ("dumb/", TargetKind::Dumb),
             ("conf/room", TargetKind::Conference),
             ("moh/default", TargetKind::Music),
+            ("echo/", TargetKind::Echo),
             ("mux/x", TargetKind::Mux),
             ("analyzer/x", TargetKind::Analyzer),
             ("external/play/x.sh", TargetKind::External),

@@ -4,6 +4,7 @@
 //! what it awaits; [`Bridge`] holds what all of them share. What crosses from one leg to the other
 //! is listed in [`crate::passing`]; everything else of a leg stays on it.
 
+mod attending;
 mod awaiting;
 
 use std::collections::BTreeSet;
@@ -15,10 +16,11 @@ use offhook_sip::header::Contact;
 use offhook_sip::{Response, StatusCode};
 use offhook_ua::{Body, CallId, EndCause, IncomingCall};
 
+use crate::attendant::Attended;
 use crate::bridge::awaiting::{AwaitingAnswer, AwaitingPorts, Branch, status_of};
 use crate::cdr::{CallRecord, Draft, End, Outcome};
 use crate::desk::{Caller, Desk};
-use crate::dial_plan::{Candidate, Ringing, names};
+use crate::dial_plan::{ATTENDANT, Candidate, Ringing, names};
 use crate::in_call::InCall;
 use crate::media_anchor::{Anchor, Side};
 use crate::passing;
@@ -40,6 +42,7 @@ enum State {
     Ports(AwaitingPorts),
     Answer(AwaitingAnswer),
     Talking(InCall),
+    Attended(Box<Attended>),
     End,
 }
 
@@ -60,6 +63,10 @@ impl Bridge {
             draft,
             state: State::End,
         };
+        if let (true, Some(service)) = (ringing.candidates.is_empty(), &ringing.attended) {
+            bridge.attend(desk, incoming, service);
+            return bridge;
+        }
         bridge.ask_for_ports(
             desk,
             AwaitingPorts {
@@ -124,6 +131,9 @@ impl Bridge {
                 }
                 return self.ask_for_ports(desk, state);
             }
+            (State::Attended(attended), event) => {
+                return self.attended_media(desk, attended, event);
+            }
             (state, _) => state,
         };
     }
@@ -172,6 +182,7 @@ impl Bridge {
             hunt,
             branches,
             redirects: 0,
+            attended: ringing.attended,
         });
         self.hunt(desk);
     }
@@ -204,6 +215,11 @@ impl Bridge {
         let (mut answered, mut failed) = (None, None);
         while let Some(output) = state.hunt.poll_output() {
             match output {
+                hunt::Output::Start(ATTENDANT) => {
+                    state
+                        .hunt
+                        .handle_response(desk.now, ATTENDANT, StatusCode::OK);
+                }
                 hunt::Output::Start(branch) => {
                     if !self.call(desk, &mut state, branch) {
                         state.hunt.handle_response(
@@ -223,6 +239,14 @@ impl Bridge {
             }
         }
         match (answered, failed) {
+            (Some(ATTENDANT), _) => {
+                let AwaitingAnswer {
+                    incoming, attended, ..
+                } = state;
+                if let Some(service) = attended {
+                    self.attend(desk, incoming, &service);
+                }
+            }
             (Some(branch), _) => self.connect(desk, state, branch),
             (None, Some((status, branch))) => {
                 let refusal = branch
@@ -365,7 +389,10 @@ impl Bridge {
                     .ends(Outcome::Answered(end), passing::reason_text(&cause));
                 talking.hang_up_other(desk, call, passing::reason_of(&cause));
             }
-            state @ (State::Talking(_) | State::End) => self.state = state,
+            State::Attended(attended) if call == self.caller => {
+                self.attended_ended(desk, *attended, &cause);
+            }
+            state @ (State::Talking(_) | State::Attended(_) | State::End) => self.state = state,
         }
     }
 
@@ -413,7 +440,6 @@ impl Bridge {
 
     /// Ends every leg, for a server that is being stopped.
     pub(crate) fn hang_up(&mut self, desk: &mut Desk<'_>) {
-        self.draft.ends(Outcome::Answered(End::Exchange), None);
         match std::mem::replace(&mut self.state, State::End) {
             State::Ports(AwaitingPorts { incoming, .. }) => {
                 self.refuse(desk, incoming, StatusCode::SERVICE_UNAVAILABLE, None);
@@ -424,7 +450,9 @@ impl Bridge {
                     desk.ua.hang_up(desk.now, call, passing::no_headers());
                 }
             }
+            State::Attended(attended) => self.stop_attending(desk, *attended),
             State::Talking(_) | State::End => {
+                self.draft.ends(Outcome::Answered(End::Exchange), None);
                 for call in &self.open {
                     desk.ua.hang_up(desk.now, *call, passing::no_headers());
                 }

@@ -4,11 +4,12 @@ use core::time::Duration;
 
 use offhook_auth::Algorithm;
 use offhook_registrar::{Directory, DirectoryOptions, LoginLimits, Policy};
-use offhook_routing::{Conf, ConfError, Facts, Table};
+use offhook_routing::{Conf, ConfError, Facts, Table, TargetKind};
 use offhook_sip::Method;
 use offhook_transaction::Timers;
 use offhook_ua::Local;
 
+use crate::attendant::AttendantConfig;
 use crate::call_settings::CallSettings;
 use crate::inquiries::SharedLocation;
 use crate::media_anchor::MediaConfig;
@@ -22,8 +23,22 @@ pub struct Office {
     pub routes: Table,
 }
 
+/// The targets that every exchange reaches.
+pub const TARGETS: [TargetKind; 6] = [
+    TargetKind::Sip,
+    TargetKind::Fork,
+    TargetKind::Tone,
+    TargetKind::Dumb,
+    TargetKind::Conference,
+    TargetKind::Echo,
+];
+
+/// The targets that are files: an exchange reaches them when its owner reads and writes them (see
+/// [`SoundRequest`](crate::SoundRequest)).
+pub const FILE_TARGETS: [TargetKind; 3] = [TargetKind::Play, TargetKind::Music, TargetKind::Record];
+
 impl Office {
-    /// Reads both files.
+    /// Reads both files, for an exchange that reaches [`TARGETS`].
     ///
     /// ```
     /// use offhook_routing::Conf;
@@ -39,13 +54,26 @@ impl Office {
     /// # Errors
     /// File, line, and what is wrong there.
     pub fn load(regfile: &Conf, regexroute: &Conf, realm: &str) -> Result<Self, ConfError> {
+        Self::load_for(regfile, regexroute, realm, &TARGETS)
+    }
+
+    /// Reads both files, for an exchange that reaches these kinds of targets.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_for(
+        regfile: &Conf,
+        regexroute: &Conf,
+        realm: &str,
+        reachable: &[TargetKind],
+    ) -> Result<Self, ConfError> {
         let options = DirectoryOptions {
             realm: realm.to_owned(),
             allow_empty_passwords: false,
         };
         Ok(Self {
             directory: Directory::load(regfile, &options)?,
-            routes: Table::load(regexroute)?,
+            routes: Table::load_for(regexroute, reachable)?,
         })
     }
 }
@@ -65,6 +93,8 @@ pub struct Config {
     pub media: MediaConfig,
     /// Times of a call.
     pub calls: CallSettings,
+    /// What the exchange answers itself: tones, announcements, recordings, rooms.
+    pub attendant: AttendantConfig,
     /// How guessing of passwords is slowed down.
     pub logins: LoginLimits,
     /// The digest algorithms that are offered, the preferred one first.
@@ -103,6 +133,7 @@ impl Config {
             product: concat!("Offhook/", env!("CARGO_PKG_VERSION")).to_owned(),
             media: MediaConfig::default(),
             calls: CallSettings::default(),
+            attendant: AttendantConfig::default(),
             logins: LoginLimits::default(),
             algorithms: vec![Algorithm::Md5],
             nonce_lifetime: Duration::from_secs(300),

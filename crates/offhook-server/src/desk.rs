@@ -5,6 +5,7 @@ use std::time::Instant;
 use offhook_transaction::TokenSource;
 use offhook_ua::UserAgent;
 
+use crate::attendant::Studio;
 use crate::call_settings::CallSettings;
 use crate::media_anchor::MediaAnchor;
 
@@ -14,6 +15,7 @@ pub(crate) struct Desk<'a> {
     pub(crate) ua: &'a mut UserAgent,
     pub(crate) anchors: &'a mut MediaAnchor,
     pub(crate) tokens: &'a mut TokenSource,
+    pub(crate) studio: &'a mut Studio,
     pub(crate) settings: &'a CallSettings,
 }
 

@@ -17,7 +17,11 @@ use offhook_sip::{BuildError, Host, NameAddr, StatusCode, Uri, UriRef};
 use offhook_transaction::{ConnectionId, Flow};
 use offhook_ua::{Destination, OutgoingCall};
 
+use crate::attendant::Service;
 use crate::moment::Moment;
+
+/// The branch that is no phone: the exchange takes the call itself, at once.
+pub(crate) const ATTENDANT: BranchId = BranchId(u32::MAX);
 
 /// What is to become of a call.
 #[derive(Debug)]
@@ -42,6 +46,9 @@ pub(crate) struct Ringing {
     pub(crate) candidates: Vec<Candidate>,
     /// The order; a branch's number is its candidate's place.
     pub(crate) order: hunt::Plan,
+    /// What the exchange itself gives when the turn of [`ATTENDANT`] comes. Without candidates it
+    /// is the only one.
+    pub(crate) attended: Option<Service>,
     /// A rule's own patience, and what the caller is told when it ends.
     pub(crate) give_up: Option<(Duration, StatusCode)>,
 }
@@ -220,6 +227,7 @@ impl Ringing {
         Some(Self {
             candidates: bindings.into_iter().map(Candidate::registered).collect(),
             order,
+            attended: None,
             give_up: give_up(parameters),
         })
     }
@@ -242,7 +250,18 @@ fn targets(target: Target, parameters: &Parameters) -> Plan {
     };
     let mut candidates = Vec::new();
     let mut order = hunt::Plan::new();
+    let mut attended = None;
     for group in groups {
+        // Who is answered by the exchange is answered at once: neither the others of his group nor
+        // those after it would ever ring.
+        attended = group
+            .members
+            .iter()
+            .find_map(|member| service(member, parameters));
+        if attended.is_some() {
+            order = order.group([ATTENDANT], Then::Failed);
+            break;
+        }
         let first = candidates.len();
         candidates.extend(
             group
@@ -256,14 +275,26 @@ fn targets(target: Target, parameters: &Parameters) -> Plan {
         );
         order = order.group(numbers(first..candidates.len()), group.then);
     }
-    if candidates.is_empty() {
+    if candidates.is_empty() && attended.is_none() {
         return Plan::refuse(StatusCode::NOT_IMPLEMENTED);
     }
     Plan::Ring(Ringing {
         candidates,
         order,
+        attended,
         give_up: give_up(parameters),
     })
+}
+
+/// What the exchange itself gives in this place of a fork; its own parameters count before the
+/// call's.
+fn service(member: &ForkMember, parameters: &Parameters) -> Option<Service> {
+    let own = |name: &str| {
+        let mut its_own = member.parameters.iter();
+        let its_own = its_own.find(|(its_name, _)| its_name == name);
+        its_own.map_or_else(|| parameters.get(name), |(_, value)| Some(value.as_str()))
+    };
+    Service::of(&member.target, own)
 }
 
 fn numbers(places: Range<usize>) -> impl Iterator<Item = BranchId> {

@@ -9,6 +9,7 @@ use offhook_routing::next_hop::DnsQuestion;
 use offhook_transaction::{Flow, Transmit};
 
 use crate::cdr::{BridgeId, CallRecord};
+use crate::sound::SoundRequest;
 
 /// One thing that [`Server::poll_output`](crate::server::Server::poll_output) wants done.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub enum Output {
     Store(Vec<Change>),
     /// A command to the voice relays; what they say returns by `handle_media_event`.
     Media(relay::Command),
+    /// A sound in a file is to be read or written; what is read returns by `handle_sound`.
+    Sound(SoundRequest),
     /// Something worth a log line.
     Event(Event),
 }
@@ -65,6 +68,13 @@ pub enum Event {
         /// The picture, ready to print.
         picture: String,
     },
+    /// The caller of a call that the exchange answers itself pressed a key.
+    Digit {
+        /// The call.
+        call: BridgeId,
+        /// `0`-`9`, `*`, `#`, `A`-`D`.
+        digit: char,
+    },
     /// A rule of the routing table has something to say: `echo`, `debug`, or a warning.
     Routing(Line),
     /// A table is full: what it holds was refused with 503.
@@ -91,6 +101,7 @@ impl fmt::Display for Event {
             } => write!(f, "{call}: {caller} calls {called}"),
             Self::CallEnded(record) => write!(f, "{record}"),
             Self::Ladder { call, picture } => write!(f, "{call}\n{picture}"),
+            Self::Digit { call, digit } => write!(f, "{call}: the caller pressed {digit}"),
             Self::Routing(Line::Output(text) | Line::Debug(_, text)) => {
                 write!(f, "routing: {text}")
             }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod attendant;
 mod bridge;
 mod bridges;
 mod call_settings;
@@ -17,11 +18,14 @@ mod moment;
 mod passing;
 mod picture;
 mod server;
+mod sound;
 
+pub use attendant::AttendantConfig;
 pub use call_settings::CallSettings;
 pub use cdr::{BridgeId, CallRecord, End, Outcome};
-pub use config::{Config, Office};
+pub use config::{Config, FILE_TARGETS, Office, TARGETS};
 pub use event::{Event, Output};
 pub use inquiries::SharedLocation;
 pub use media_anchor::MediaConfig;
 pub use server::{Counts, Server};
+pub use sound::{RecordingId, SoundId, SoundName, SoundRequest};

@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use offhook_media::port_pool::PortPool;
-use offhook_media::relay::{self, Command, Latch, LegPorts, RelayId, Remote};
+use offhook_media::relay::{self, Command, Latch, LegPorts, RelayId, Remote, Service};
 use offhook_sdp::{Anchor as Rewriting, MediaDescription, MediaKind, SessionDescription};
 use offhook_sip::StatusCode;
 use offhook_ua::Body;
@@ -97,6 +97,13 @@ impl Anchor {
         [caller, callee].map(|leg| SocketAddr::new(leg.ports.ip, leg.ports.rtp))
     }
 
+    /// Where the voice of a served call is taken: the address to tell, the port, and the number of
+    /// the session.
+    pub(crate) const fn served_at(&self) -> (IpAddr, u16, u64) {
+        let [leg, _] = &self.legs;
+        (leg.address, leg.ports.rtp, leg.session_id)
+    }
+
     /// The phone of this leg is behind NAT; its signalling comes from `source`.
     pub(crate) fn set_behind_nat(&mut self, side: Side, source: IpAddr) {
         self.leg_mut(side).behind_nat = Some(source);
@@ -161,6 +168,47 @@ impl MediaAnchor {
             legs,
             line: None,
         })
+    }
+
+    /// Asks the relay for ports of a call that it answers itself; `None` when no port is left. Both
+    /// legs of the anchor are that one.
+    pub(crate) fn serve(
+        &mut self,
+        now: Instant,
+        caller: IpAddr,
+        service: Service,
+    ) -> Option<Anchor> {
+        let port = self.pool.take(now)?;
+        let id = RelayId::served(self.next);
+        self.next += 1;
+        let ports = LegPorts::pair(caller, port);
+        let address = self.config.public_address.unwrap_or(caller);
+        let session_id = u64::from(self.random.random::<u32>());
+        let leg = || Leg {
+            ports,
+            address,
+            session_id,
+            told: None,
+            behind_nat: None,
+        };
+        self.commands
+            .push_back(Command::Serve { id, ports, service });
+        Some(Anchor {
+            relay: id,
+            legs: [leg(), leg()],
+            line: None,
+        })
+    }
+
+    /// Tells the relay where the caller of a served call is.
+    pub(crate) fn hear_attended(&mut self, anchor: &Anchor, mut remote: Remote) {
+        let [caller, _] = &anchor.legs;
+        remote.latch = caller.behind_nat.map_or(Latch::Never, Latch::From);
+        self.commands.push_back(Command::SetRemote {
+            id: anchor.relay,
+            side: Side::Caller.of_relay(),
+            remote,
+        });
     }
 
     /// The relay could not have these ports: others will be asked for.
@@ -261,7 +309,8 @@ fn is_relayed(stream: &MediaDescription) -> bool {
     *stream.kind() == MediaKind::Audio && !stream.is_disabled()
 }
 
-fn is_session_description(content_type: &str) -> bool {
+/// Whether a body of this type describes a session.
+pub(crate) fn is_session_description(content_type: &str) -> bool {
     let media_type = content_type.split(';').next().unwrap_or_default();
     media_type.trim().eq_ignore_ascii_case("application/sdp")
 }

@@ -17,6 +17,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::admission::Admission;
+use crate::attendant::Studio;
 use crate::bridge::Bridge;
 use crate::bridges::Bridges;
 use crate::call_settings::CallSettings;
@@ -30,6 +31,7 @@ use crate::media_anchor::{Anchor, MediaAnchor};
 use crate::moment::Moment;
 use crate::picture::Picture;
 
+mod attended;
 mod incoming;
 mod locating;
 mod registering;
@@ -50,6 +52,7 @@ pub struct Server {
     inquiries: Option<Inquiries>,
     anchors: MediaAnchor,
     tokens: TokenSource,
+    studio: Studio,
     bridges: Bridges,
     call_settings: CallSettings,
     max_calls: usize,
@@ -83,6 +86,10 @@ pub struct Counts {
     pub inquiries: usize,
     /// Voice ports in use.
     pub ports: usize,
+    /// Rooms that somebody is in.
+    pub rooms: usize,
+    /// Recordings that are being made.
+    pub recordings: usize,
     /// What the user agent below holds.
     pub ua: offhook_ua::Counts,
 }
@@ -103,6 +110,7 @@ impl Server {
             inquiries: config.shared_location.map(Inquiries::new),
             anchors: MediaAnchor::new(config.media, random.random()),
             tokens: TokenSource::new(random.random(), None),
+            studio: Studio::new(config.attendant),
             directory: config.office.directory,
             routes: config.office.routes,
             routing,
@@ -140,7 +148,9 @@ impl Server {
     /// What the voice relays say.
     pub fn handle_media_event(&mut self, now: Instant, event: relay::Event) {
         match event {
-            relay::Event::Opened { id } | relay::Event::OpenFailed { id, .. } => {
+            relay::Event::Opened { id }
+            | relay::Event::OpenFailed { id, .. }
+            | relay::Event::PlayedOut { id } => {
                 if let Some(bridge) = self.bridges.of_relay(id) {
                     self.with_bridge(now, bridge, |bridge, desk| {
                         bridge.handle_media_event(desk, &event);
@@ -148,16 +158,20 @@ impl Server {
                 }
             }
             relay::Event::Closed { id, streams } => {
+                self.studio.closed(id);
                 if let Some(record) = self.bridges.parted(now, id, streams) {
                     self.record(record);
                 }
             }
             relay::Event::Released { a, b, .. } => self.anchors.released(now, [a, b]),
+            relay::Event::Digit { .. } | relay::Event::Recorded { .. } => self.served(now, event),
+            relay::Event::TimedOut { id, .. } if id.is_served() => {
+                if let Some(bridge) = self.bridges.of_relay(id) {
+                    self.with_bridge(now, bridge, Bridge::attended_is_done);
+                }
+            }
             relay::Event::FirstPacket { .. }
             | relay::Event::TimedOut { .. }
-            | relay::Event::Digit { .. }
-            | relay::Event::PlayedOut { .. }
-            | relay::Event::Recorded { .. }
             | relay::Event::Report { .. } => {}
         }
         self.drain(now);
@@ -218,6 +232,8 @@ impl Server {
             bridges: self.bridges.len(),
             inquiries: self.inquiries.as_ref().map_or(0, Inquiries::len),
             ports: self.anchors.ports_in_use(),
+            rooms: self.studio.rooms(),
+            recordings: self.studio.recordings(),
             ua: self.ua.counts(),
         }
     }
@@ -246,6 +262,9 @@ impl Server {
         while let Some(command) = self.anchors.poll_command() {
             self.outputs.push_back(Output::Media(command));
         }
+        while let Some(request) = self.studio.poll_request() {
+            self.outputs.push_back(Output::Sound(request));
+        }
     }
 
     fn handle_event(&mut self, now: Instant, event: offhook_ua::Event) {
@@ -273,7 +292,11 @@ impl Server {
             Ua::LimitReached { what } => self
                 .outputs
                 .push_back(Output::Event(Event::LimitReached { what })),
-            event => self.in_call(now, event),
+            event => {
+                if let Some(event) = self.attended(now, event) {
+                    self.in_call(now, event);
+                }
+            }
         }
     }
 
@@ -389,6 +412,7 @@ impl Server {
                 ua: &mut self.ua,
                 anchors: &mut self.anchors,
                 tokens: &mut self.tokens,
+                studio: &mut self.studio,
                 settings,
             },
         );

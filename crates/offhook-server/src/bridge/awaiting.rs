@@ -5,6 +5,7 @@ use offhook_sip::header::Contact;
 use offhook_sip::{Response, StatusCode};
 use offhook_ua::{Body, CallId, EndCause, IncomingCall};
 
+use crate::attendant::Service;
 use crate::call_settings::CallSettings;
 use crate::dial_plan::{Candidate, Ringing};
 
@@ -24,6 +25,8 @@ pub(super) struct AwaitingAnswer {
     pub(super) hunt: Hunt,
     pub(super) branches: Vec<Branch>,
     pub(super) redirects: u8,
+    /// What the exchange itself gives, when its turn comes.
+    pub(super) attended: Option<Service>,
 }
 
 /// One place that rings, has rung, or will.

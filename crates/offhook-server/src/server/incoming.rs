@@ -154,6 +154,7 @@ impl Server {
             ua: &mut self.ua,
             anchors: &mut self.anchors,
             tokens: &mut self.tokens,
+            studio: &mut self.studio,
             settings: &self.call_settings,
         };
         let bridge = Bridge::begin(&mut desk, incoming, caller, ringing, draft);

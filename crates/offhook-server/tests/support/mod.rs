@@ -17,6 +17,7 @@ pub(crate) mod party;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -24,7 +25,9 @@ use offhook_auth::UnixTime;
 use offhook_media::relay::{Command, Event as MediaEvent};
 use offhook_routing::Conf;
 use offhook_routing::location::{Answer, Question};
-use offhook_server::{CallRecord, Config, Event, Office, Output, Server};
+use offhook_server::{
+    CallRecord, Config, Event, FILE_TARGETS, Office, Output, Server, SoundId, SoundRequest, TARGETS,
+};
 use offhook_sip::Transport;
 use offhook_transaction::Flow;
 use offhook_ua::Local;
@@ -41,6 +44,7 @@ pub(crate) struct Exchange {
     pub commands: Vec<Command>,
     pub records: Vec<CallRecord>,
     pub events: Vec<Event>,
+    pub sounds: Vec<SoundRequest>,
     letters: BTreeMap<SocketAddr, VecDeque<Bytes>>,
     /// What was asked of the store that servers share.
     pub questions: VecDeque<Question>,
@@ -62,7 +66,9 @@ impl Exchange {
     pub(crate) fn of(users: &str, numbers: &str, choose: impl FnOnce(&mut Config)) -> Self {
         let users = Conf::parse("regfile.conf", users).expect("good users");
         let numbers = Conf::parse("regexroute.conf", numbers).expect("good numbers");
-        let office = Office::load(&users, &numbers, "offhook").expect("a good office");
+        let reachable = [&TARGETS[..], &FILE_TARGETS].concat();
+        let office =
+            Office::load_for(&users, &numbers, "offhook", &reachable).expect("a good office");
         let mut config = Config::new(office, vec![Local::new(Transport::Udp, address(SERVER))]);
         choose(&mut config);
         let now = Instant::now();
@@ -73,6 +79,7 @@ impl Exchange {
             commands: Vec::new(),
             records: Vec::new(),
             events: Vec::new(),
+            sounds: Vec::new(),
             letters: BTreeMap::new(),
             questions: VecDeque::new(),
             ports_are_taken: false,
@@ -117,6 +124,18 @@ impl Exchange {
         self.drain();
     }
 
+    /// The relay says something.
+    pub(crate) fn media_event(&mut self, event: MediaEvent) {
+        self.server.handle_media_event(self.now, event);
+        self.drain();
+    }
+
+    /// What was asked for has been read, or not.
+    pub(crate) fn sound(&mut self, id: SoundId, samples: Option<Arc<[i16]>>) {
+        self.server.handle_sound(self.now, id, samples);
+        self.drain();
+    }
+
     /// The network has lost the way to `to`.
     pub(crate) fn unreachable(&mut self, to: SocketAddr) {
         self.server
@@ -137,6 +156,7 @@ impl Exchange {
                 Output::Media(command) => self.media(command),
                 Output::Event(Event::CallEnded(record)) => self.records.push(*record),
                 Output::Event(event) => self.events.push(event),
+                Output::Sound(request) => self.sounds.push(request),
                 _ => {}
             }
         }
@@ -144,13 +164,16 @@ impl Exchange {
 
     fn media(&mut self, command: Command) {
         let answers = match &command {
-            Command::Open { id, .. } if self.ports_are_taken => {
+            Command::Open { id, .. } | Command::Serve { id, .. } if self.ports_are_taken => {
                 vec![MediaEvent::OpenFailed { id: *id, port: 0 }]
             }
-            Command::Open { id, .. } => vec![MediaEvent::Opened { id: *id }],
+            Command::Open { id, .. } | Command::Serve { id, .. } => {
+                vec![MediaEvent::Opened { id: *id }]
+            }
             Command::Close { id } => {
                 let opened = self.commands.iter().find_map(|command| match command {
                     Command::Open { id: of, a, b } if of == id => Some((*a, *b)),
+                    Command::Serve { id: of, ports, .. } if of == id => Some((*ports, *ports)),
                     _ => None,
                 });
                 let (a, b) = opened.expect("what is closed was opened");

@@ -1,0 +1,17 @@
+//! The attendant answers calls at the exchange itself: tones, announcements, recordings, an echo,
+//! and rooms where many meet.
+//!
+//! A call goes to him when a rule names such a target, alone or in a fork. The relay makes and
+//! hears the voice ([`offhook_media::relay::Service`]); here is the signalling: one leg, its
+//! description, and what the call was given.
+
+mod call;
+mod rooms;
+mod service;
+mod session;
+mod studio;
+
+pub(crate) use call::{Attended, Step};
+pub(crate) use service::Service;
+pub use studio::AttendantConfig;
+pub(crate) use studio::Studio;
