@@ -28,6 +28,9 @@ use crate::stream::Surroundings;
 use crate::tcp::{self, ConnectionNumbers};
 use crate::udp::UdpListener;
 
+/// How late a timer may be while packets wait: so many timers come due together under load that
+/// each would otherwise cost a turn of its own.
+const LATENESS: Duration = Duration::from_millis(1);
 /// How long [`Sockets::shut_down`] waits for what is queued on streams.
 const FLUSH_TIME: Duration = Duration::from_secs(1);
 
@@ -134,7 +137,7 @@ impl Sockets {
     /// The next thing to feed a machine.
     pub async fn next(&mut self) -> Arrival {
         loop {
-            if let Some(arrival) = self.backlog.pop_front() {
+            if let Some(arrival) = self.at_hand() {
                 return arrival;
             }
             tokio::select! {
@@ -142,6 +145,20 @@ impl Sockets {
                 Some(note) = self.notes.recv() => self.take(note),
                 event = self.relays.next() => return Arrival::Media(event),
             }
+        }
+    }
+
+    /// What needs no waiting for. It ends, as the tasks that receive have no turn meanwhile.
+    fn at_hand(&mut self) -> Option<Arrival> {
+        loop {
+            if let Some(arrival) = self.backlog.pop_front() {
+                return Some(arrival);
+            }
+            if let Some(event) = self.relays.at_hand() {
+                return Some(Arrival::Media(event));
+            }
+            let note = self.notes.try_recv().ok()?;
+            self.take(note);
         }
     }
 
@@ -158,13 +175,20 @@ impl Sockets {
         self.backlog.pop_front()
     }
 
-    /// The next thing to feed a machine, or `None` once `deadline` has come. A deadline that has
-    /// come goes before everything else, so that no flood of packets holds the timers up.
+    /// The next thing to feed a machine, or `None` once `deadline` has come. A deadline that came a
+    /// millisecond ago goes before everything else, so that no flood of packets holds the timers
+    /// up.
     pub async fn next_before(&mut self, deadline: Option<Instant>) -> Option<Arrival> {
         let Some(deadline) = deadline else {
             return Some(self.next().await);
         };
-        if deadline <= Instant::now() {
+        let now = Instant::now();
+        if deadline + LATENESS > now
+            && let Some(arrival) = self.at_hand()
+        {
+            return Some(arrival);
+        }
+        if deadline <= now {
             // Timers that are always due must not starve the tasks that receive.
             tokio::task::yield_now().await;
             return None;

@@ -81,6 +81,11 @@ impl RelayThreads {
         }
     }
 
+    /// What needs no waiting for.
+    pub(crate) fn at_hand(&mut self) -> Option<Event> {
+        self.events.try_recv().ok()
+    }
+
     /// Ends the threads, which close all their ports.
     pub(crate) fn stop(&mut self) {
         for thread in self.threads.drain(..) {
