@@ -6,22 +6,29 @@
 
 mod attending;
 mod awaiting;
+mod search;
+mod state;
+mod talking;
+mod transfer;
+mod transferring;
 
 use std::collections::BTreeSet;
 use std::time::Instant;
 
 use offhook_media::relay::{self, StreamReport};
-use offhook_routing::hunt::{self, BranchId, Hunt};
-use offhook_sip::header::Contact;
 use offhook_sip::{Response, StatusCode};
 use offhook_ua::{Body, CallId, EndCause, IncomingCall};
 
-use crate::attendant::Attended;
-use crate::bridge::awaiting::{AwaitingAnswer, AwaitingPorts, Branch, status_of};
+pub(crate) use crate::bridge::transfer::{Guest, News, Report};
+
+use crate::bridge::awaiting::{AwaitingAnswer, AwaitingPorts, nat_source};
+use crate::bridge::search::{Found, Invitation, Legs, Search, Winner};
+use crate::bridge::state::{Parting, State};
+use crate::bridge::transfer::Transfer;
 use crate::cdr::{CallRecord, Draft, End, Outcome};
 use crate::desk::{Caller, Desk};
-use crate::dial_plan::{ATTENDANT, Candidate, Ringing, names};
-use crate::in_call::InCall;
+use crate::dial_plan::{Candidate, Ringing};
+use crate::in_call::{InCall, Leg};
 use crate::media_anchor::{Anchor, Side};
 use crate::passing;
 
@@ -35,15 +42,13 @@ pub(crate) struct Bridge {
     anchor: Option<Anchor>,
     draft: Draft,
     state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    Ports(AwaitingPorts),
-    Answer(AwaitingAnswer),
-    Talking(InCall),
-    Attended(Box<Attended>),
-    End,
+    /// Somebody is to take the place of a leg.
+    transfer: Option<Transfer>,
+    /// A leg that has left the conversation and is to hang up.
+    parting: Option<Parting>,
+    /// One of the legs is in another bridge, for it may be joined with a leg there.
+    lent: bool,
+    news: Vec<News>,
 }
 
 impl Bridge {
@@ -62,6 +67,10 @@ impl Bridge {
             anchor: None,
             draft,
             state: State::End,
+            transfer: None,
+            parting: None,
+            lent: false,
+            news: Vec::new(),
         };
         if let (true, Some(service)) = (ringing.candidates.is_empty(), &ringing.attended) {
             bridge.attend(desk, incoming, service);
@@ -106,18 +115,20 @@ impl Bridge {
 
     /// When [`Self::handle_timeout`] has something to do.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        match &self.state {
-            State::Answer(state) => state.hunt.poll_timeout(),
-            _ => None,
-        }
+        let search = match &self.state {
+            State::Answer(state) => state.search.poll_timeout(),
+            State::Ports(_) | State::Talking(_) | State::Attended(_) | State::End => None,
+        };
+        search.into_iter().chain(self.transfer_timeout()).min()
     }
 
     /// The next phones have their turn, or nobody has answered in time.
     pub(crate) fn handle_timeout(&mut self, desk: &mut Desk<'_>) {
         if let State::Answer(state) = &mut self.state {
-            state.hunt.handle_timeout(desk.now);
+            state.search.handle_timeout(desk.now);
             self.hunt(desk);
         }
+        self.time_transfer(desk);
     }
 
     /// The relay says whether it has its ports.
@@ -170,39 +181,22 @@ impl Bridge {
             Ok(offer) => offer,
             Err(status) => return self.refuse(desk, incoming, status, None),
         };
-        let mut hunt = Hunt::new(desk.now, ringing.order);
-        let (patience, status) = ringing
-            .give_up
-            .unwrap_or((desk.settings.no_answer, StatusCode::TEMPORARILY_UNAVAILABLE));
-        hunt.give_up_at(desk.now + patience, status);
-        let branches = ringing.candidates.into_iter().map(Branch::new).collect();
-        self.state = State::Answer(AwaitingAnswer {
-            incoming,
+        let invitation = Invitation {
             offer,
-            hunt,
-            branches,
-            redirects: 0,
-            attended: ringing.attended,
-        });
+            headers: passing::no_headers(),
+            here: incoming.flow().local.ip(),
+        };
+        let search = Search::new(desk, ringing, invitation);
+        self.state = State::Answer(Box::new(AwaitingAnswer { incoming, search }));
         self.hunt(desk);
     }
 
     /// A caller whose Contact is not where he speaks from is answered where he speaks from.
     fn look_for_nat(&mut self, desk: &mut Desk<'_>, incoming: &IncomingCall) {
-        let source = incoming.flow().remote;
-        let contact = incoming
-            .request()
-            .headers()
-            .typed::<Contact<'_>>()
-            .ok()
-            .flatten();
-        if contact
-            .and_then(|contact| contact.uri())
-            .is_some_and(|uri| !names(uri, source))
-        {
+        if let Some(source) = nat_source(incoming) {
             desk.ua.pin_flow(incoming.id(), true);
             if let Some(anchor) = &mut self.anchor {
-                anchor.set_behind_nat(Side::Caller, source.ip());
+                anchor.move_in(Side::Caller, Some(source));
             }
         }
     }
@@ -212,101 +206,49 @@ impl Bridge {
         let State::Answer(mut state) = std::mem::replace(&mut self.state, State::End) else {
             return;
         };
-        let (mut answered, mut failed) = (None, None);
-        while let Some(output) = state.hunt.poll_output() {
-            match output {
-                hunt::Output::Start(ATTENDANT) => {
-                    state
-                        .hunt
-                        .handle_response(desk.now, ATTENDANT, StatusCode::OK);
-                }
-                hunt::Output::Start(branch) => {
-                    if !self.call(desk, &mut state, branch) {
-                        state.hunt.handle_response(
-                            desk.now,
-                            branch,
-                            StatusCode::TEMPORARILY_UNAVAILABLE,
-                        );
-                    }
-                }
-                hunt::Output::Cancel(branch, why) | hunt::Output::HangUp(branch, why) => {
-                    if let Some(call) = state.branch(branch).and_then(|branch| branch.call) {
-                        desk.ua.hang_up(desk.now, call, passing::reason_why(why));
-                    }
-                }
-                hunt::Output::Answered(branch) => answered = Some(branch),
-                hunt::Output::Failed { status, branch } => failed = Some((status, branch)),
-            }
-        }
-        match (answered, failed) {
-            (Some(ATTENDANT), _) => {
-                let AwaitingAnswer {
-                    incoming, attended, ..
-                } = state;
-                if let Some(service) = attended {
-                    self.attend(desk, incoming, &service);
-                }
-            }
-            (Some(branch), _) => self.connect(desk, state, branch),
-            (None, Some((status, branch))) => {
-                let refusal = branch
-                    .and_then(|branch| state.branch(branch))
-                    .and_then(|branch| branch.refusal.take());
+        let legs = Legs {
+            from: &self.from,
+            open: &mut self.open,
+            draft: &mut self.draft,
+        };
+        match state.search.advance(desk, legs) {
+            Found::Nothing => self.state = State::Answer(state),
+            Found::Attendant(service) => self.attend(desk, state.incoming, &service),
+            Found::Winner(winner) => self.connect(desk, *state, *winner),
+            Found::Nobody { status, refusal } => {
                 self.refuse(desk, state.incoming, status, refusal.as_ref());
             }
-            (None, None) => self.state = State::Answer(state),
         }
-    }
-
-    /// Calls one candidate; `false` when no leg can be made for it.
-    fn call(&mut self, desk: &mut Desk<'_>, state: &mut AwaitingAnswer, branch: BranchId) -> bool {
-        let here = state.incoming.flow().local.ip();
-        let offer = state.offer.clone();
-        let Some(branch) = state.branch(branch) else {
-            return false;
-        };
-        let host = desk
-            .settings
-            .host(branch.candidate.local_address().unwrap_or(here));
-        let Ok(mut leg) = branch.candidate.leg(&self.from.user, host) else {
-            return false;
-        };
-        let call_id = desk.tokens.call_id();
-        self.draft.leg(&call_id);
-        leg.call_id = Some(call_id);
-        leg.body = offer;
-        leg.max_forwards = self.from.max_forwards;
-        let call = desk.ua.call(desk.now, leg);
-        branch.call = Some(call);
-        self.open.insert(call);
-        true
     }
 
     /// One branch has the call.
-    fn connect(&mut self, desk: &mut Desk<'_>, mut state: AwaitingAnswer, branch: BranchId) {
-        let Some(Branch {
+    fn connect(&mut self, desk: &mut Desk<'_>, state: AwaitingAnswer, winner: Winner) {
+        let Winner {
+            call,
             candidate,
-            call: Some(call),
-            refusal: answer,
-        }) = state.branch(branch)
-        else {
-            return;
-        };
-        let (call, account, answer) = (*call, candidate.user.clone(), answer.take());
+            answer,
+        } = winner;
         if let (Some(anchor), Some(source)) = (&mut self.anchor, candidate.nat_source()) {
-            anchor.set_behind_nat(Side::Callee, source);
+            anchor.move_in(Side::Callee, Some(source));
         }
         let body = answer.as_ref().and_then(Body::of_response);
         let Ok(body) = self.pass_body(desk, Side::Caller, body) else {
             desk.ua.hang_up(desk.now, call, passing::no_headers());
             return self.refuse(desk, state.incoming, StatusCode::BAD_GATEWAY, None);
         };
-        self.draft.answers(desk.now, account.clone());
-        let caller = state.incoming.id();
-        let late_offer = state.offer.is_none();
+        self.draft.answers(desk.now, candidate.user.clone());
+        let caller = Leg {
+            call: state.incoming.id(),
+            account: Some(self.from.user.clone()),
+        };
+        let callee = Leg {
+            call,
+            account: candidate.user,
+        };
+        let late_offer = state.search.asks_for_offers();
         desk.ua
             .accept(desk.now, state.incoming, body, passing::no_headers());
-        self.state = State::Talking(InCall::new(caller, call, account, late_offer));
+        self.state = State::Talking(InCall::new(caller, callee, late_offer));
     }
 
     /// Rewrites a description for the leg on `towards`; its sender is on the other side.
@@ -325,9 +267,9 @@ impl Bridge {
     /// A callee's phone rings or plays early media.
     pub(crate) fn progress(&mut self, desk: &mut Desk<'_>, call: CallId, response: &Response) {
         let State::Answer(state) = &mut self.state else {
-            return;
+            return self.target_rings(desk, call, response.status());
         };
-        if state.branch_of(call).is_none() {
+        if !state.search.tries(call) {
             return;
         }
         self.draft.rings(desk.now);
@@ -343,26 +285,25 @@ impl Bridge {
 
     /// A callee answered: the first one has the call.
     pub(crate) fn answered(&mut self, desk: &mut Desk<'_>, call: CallId, response: Response) {
-        let State::Answer(state) = &mut self.state else {
-            // A loser's 2xx crossed our CANCEL: the call already belongs to another phone.
-            return desk
-                .ua
-                .hang_up(desk.now, call, passing::completed_elsewhere());
-        };
-        let Some((id, _)) = state.branch_of(call) else {
-            return;
-        };
-        let status = response.status();
-        if let Some(branch) = state.branch(id) {
-            branch.refusal = Some(response);
+        if let State::Answer(state) = &mut self.state {
+            state.search.answered(desk.now, call, response);
+            return self.hunt(desk);
         }
-        state.hunt.handle_response(desk.now, id, status);
-        self.hunt(desk);
+        if self.is_target(call) {
+            self.target_answered(desk, call, response);
+        } else {
+            // A loser's 2xx crossed our CANCEL: the call already belongs to another phone.
+            desk.ua
+                .hang_up(desk.now, call, passing::completed_elsewhere());
+        }
     }
 
     /// One leg has ended; the others follow.
     pub(crate) fn ended(&mut self, desk: &mut Desk<'_>, call: CallId, cause: EndCause) {
         self.open.remove(&call);
+        let Some(cause) = self.ended_in_transfer(desk, call, cause) else {
+            return;
+        };
         match std::mem::replace(&mut self.state, State::End) {
             State::Ports(_) => self
                 .draft
@@ -370,55 +311,37 @@ impl Bridge {
             State::Answer(state) if call == self.caller => {
                 self.draft
                     .ends(Outcome::Cancelled, passing::reason_text(&cause));
-                for ringing in state.branches.iter().filter_map(|branch| branch.call) {
+                for ringing in state.search.calls() {
                     desk.ua
                         .hang_up(desk.now, ringing, passing::reason_of(&cause));
                 }
             }
-            State::Answer(state) => {
+            State::Answer(mut state) => {
+                state.search.ended(desk, call, cause);
                 self.state = State::Answer(state);
-                self.branch_ended(desk, call, cause);
+                self.hunt(desk);
             }
-            State::Talking(talking) if talking.is_of(call) => {
-                let end = match (&cause, call == self.caller) {
-                    (EndCause::RemoteHangUp { .. }, true) => End::Caller,
-                    (EndCause::RemoteHangUp { .. }, false) => End::Callee,
-                    _ => End::Exchange,
-                };
-                self.draft
-                    .ends(Outcome::Answered(end), passing::reason_text(&cause));
-                talking.hang_up_other(desk, call, passing::reason_of(&cause));
-            }
+            State::Talking(talking) => match talking.side_of(call) {
+                Some(side) => {
+                    let end = match (&cause, side) {
+                        (EndCause::RemoteHangUp { .. }, Side::Caller) => End::Caller,
+                        (EndCause::RemoteHangUp { .. }, Side::Callee) => End::Callee,
+                        _ => End::Exchange,
+                    };
+                    self.draft
+                        .ends(Outcome::Answered(end), passing::reason_text(&cause));
+                    // A guest of another bridge is that one's affair.
+                    if !self.lent {
+                        talking.hang_up_other(desk, call, passing::reason_of(&cause));
+                    }
+                }
+                None => self.state = State::Talking(talking),
+            },
             State::Attended(attended) if call == self.caller => {
                 self.attended_ended(desk, *attended, &cause);
             }
-            state @ (State::Talking(_) | State::Attended(_) | State::End) => self.state = state,
+            state @ (State::Attended(_) | State::End) => self.state = state,
         }
-    }
-
-    fn branch_ended(&mut self, desk: &mut Desk<'_>, call: CallId, cause: EndCause) {
-        let State::Answer(state) = &mut self.state else {
-            return;
-        };
-        let Some((id, _)) = state.branch_of(call) else {
-            return;
-        };
-        let status = status_of(&cause);
-        match cause {
-            EndCause::Rejected { response } if status.is_redirection() => {
-                let instead = state.redirected(desk.settings, &response);
-                state
-                    .hunt
-                    .redirect(desk.now, id, StatusCode::TEMPORARILY_UNAVAILABLE, instead);
-            }
-            cause => {
-                if let (EndCause::Rejected { response }, Some(branch)) = (cause, state.branch(id)) {
-                    branch.refusal = Some(*response);
-                }
-                state.hunt.handle_response(desk.now, id, status);
-            }
-        }
-        self.hunt(desk);
     }
 
     /// Tells the caller why nobody took his call.
@@ -446,7 +369,7 @@ impl Bridge {
             }
             State::Answer(state) => {
                 self.refuse(desk, state.incoming, StatusCode::SERVICE_UNAVAILABLE, None);
-                for call in state.branches.iter().filter_map(|branch| branch.call) {
+                for call in state.search.calls() {
                     desk.ua.hang_up(desk.now, call, passing::no_headers());
                 }
             }
@@ -462,23 +385,14 @@ impl Bridge {
 
     /// Who must prove himself to change the leg `call`.
     pub(crate) fn account(&self, call: CallId) -> Option<&str> {
-        if call == self.caller {
-            return Some(&self.from.user);
-        }
         match &self.state {
-            State::Talking(talking) => talking.callee_account(),
-            State::Answer(state) => state
-                .branch_of(call)
-                .and_then(|(_, branch)| branch.candidate.user.as_deref()),
-            _ => None,
-        }
-    }
-
-    /// The states of a conversation, and the means to act in it.
-    pub(crate) fn talking(&mut self) -> Option<(&mut InCall, &mut Anchor)> {
-        match (&mut self.state, &mut self.anchor) {
-            (State::Talking(talking), Some(anchor)) => Some((talking, anchor)),
-            _ => None,
+            State::Talking(talk) => match talk.side_of(call) {
+                Some(side) => talk.leg(side).account.as_deref(),
+                None => self.account_in_transfer(call),
+            },
+            _ if call == self.caller => Some(&self.from.user),
+            State::Answer(state) => state.search.account(call),
+            State::Ports(_) | State::Attended(_) | State::End => None,
         }
     }
 }

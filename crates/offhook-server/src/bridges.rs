@@ -98,7 +98,8 @@ impl Bridges {
         let (bridge, indexed) = (&entry.bridge, &mut entry.calls);
         indexed.retain(|call| {
             let still_open = bridge.is_open(*call);
-            if !still_open {
+            // It may have gone to another bridge, and stand there already.
+            if !still_open && self.of_call.get(call) == Some(&id) {
                 self.of_call.remove(call);
             }
             still_open

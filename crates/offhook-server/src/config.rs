@@ -182,7 +182,9 @@ impl Config {
                 Method::Message,
                 Method::Update,
                 Method::Prack,
+                Method::Refer,
             ],
+            supported: ["replaces", "norefersub"].map(str::to_owned).into(),
             guard: true,
             trying_at_once: self.trying_at_once,
             ..offhook_ua::Config::default()

@@ -4,19 +4,28 @@ use offhook_sip::{Method, Request, Response, StatusCode};
 use offhook_ua::{Body, CallId, Failure, IncomingRequest, Reoffer, RequestId};
 
 use crate::desk::Desk;
-use crate::media_anchor::{Anchor, Side};
+use crate::media_anchor::{Anchor, Checkpoint, Side};
 use crate::passing;
+
+/// One end of a conversation.
+#[derive(Clone, Debug)]
+pub(crate) struct Leg {
+    pub(crate) call: CallId,
+    /// The user who must prove himself to change it; `None`: a side without an account.
+    pub(crate) account: Option<String>,
+}
 
 /// Two legs in a conversation.
 #[derive(Debug)]
 pub(crate) struct InCall {
-    caller: CallId,
-    callee: CallId,
-    callee_account: Option<String>,
+    caller: Leg,
+    callee: Leg,
     /// The leg whose 2xx carried an offer: its ACK waits for the other leg's answer.
     unacknowledged: Option<CallId>,
     /// A re-INVITE or UPDATE that the other leg has been asked about.
-    reoffer: Option<Reoffer>,
+    reoffer: Option<Box<(Reoffer, Checkpoint)>>,
+    /// A leg that the exchange itself has asked for another session, because of a transfer.
+    asked: Option<CallId>,
     /// Requests passed on, each with the one it answers.
     passed: Vec<(RequestId, IncomingRequest)>,
 }
@@ -25,36 +34,80 @@ pub(crate) struct InCall {
 const MOST_PASSED: usize = 8;
 
 impl InCall {
-    pub(crate) fn new(
-        caller: CallId,
-        callee: CallId,
-        callee_account: Option<String>,
-        awaits_answer: bool,
-    ) -> Self {
+    pub(crate) fn new(caller: Leg, callee: Leg, awaits_answer: bool) -> Self {
         Self {
+            unacknowledged: awaits_answer.then_some(callee.call),
             caller,
             callee,
-            callee_account,
-            unacknowledged: awaits_answer.then_some(callee),
             reoffer: None,
+            asked: None,
             passed: Vec::new(),
         }
     }
 
-    pub(crate) fn is_of(&self, call: CallId) -> bool {
-        call == self.caller || call == self.callee
+    pub(crate) fn side_of(&self, call: CallId) -> Option<Side> {
+        [Side::Caller, Side::Callee]
+            .into_iter()
+            .find(|side| self.leg(*side).call == call)
     }
 
-    pub(crate) fn callee_account(&self) -> Option<&str> {
-        self.callee_account.as_deref()
-    }
-
-    fn other(&self, call: CallId) -> (CallId, Side) {
-        if call == self.caller {
-            (self.callee, Side::Callee)
-        } else {
-            (self.caller, Side::Caller)
+    pub(crate) const fn leg(&self, side: Side) -> &Leg {
+        match side {
+            Side::Caller => &self.caller,
+            Side::Callee => &self.callee,
         }
+    }
+
+    /// Somebody else talks from now on; the leg that does not is returned.
+    pub(crate) const fn replace(&mut self, side: Side, leg: Leg) -> Leg {
+        match side {
+            Side::Caller => std::mem::replace(&mut self.caller, leg),
+            Side::Callee => std::mem::replace(&mut self.callee, leg),
+        }
+    }
+
+    /// Whether no change of the session is under way.
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.unacknowledged.is_none() && self.reoffer.is_none() && self.asked.is_none()
+    }
+
+    /// Asks a leg for another session on the exchange's own account.
+    pub(crate) fn ask(&mut self, desk: &mut Desk<'_>, call: CallId, offer: Option<Body>) {
+        self.asked = Some(call);
+        desk.ua.reoffer(desk.now, call, offer);
+    }
+
+    /// Whether this is the outcome of [`Self::ask`]; it is asked for once.
+    pub(crate) fn takes_outcome(&mut self, call: CallId) -> bool {
+        self.asked.take_if(|asked| *asked == call).is_some()
+    }
+
+    /// The ACK for this leg's 2xx waits for an answer of the other leg.
+    pub(crate) const fn wait_for_ack(&mut self, call: CallId) {
+        self.unacknowledged = Some(call);
+    }
+
+    /// The other leg, and its side; `None` for a leg that has left the conversation.
+    fn other(&self, call: CallId) -> Option<(CallId, Side)> {
+        let side = self.side_of(call)?.other();
+        Some((self.leg(side).call, side))
+    }
+
+    /// The leg at the other end.
+    pub(crate) fn opposite(&self, call: CallId) -> Option<CallId> {
+        self.other(call).map(|(other, _)| other)
+    }
+
+    /// A leg is gone, and the other one stays: nothing waits for the first any more.
+    pub(crate) fn forget(&mut self, desk: &mut Desk<'_>, anchor: &mut Anchor, gone: CallId) {
+        self.asked.take_if(|asked| *asked == gone);
+        self.unacknowledged.take_if(|waiting| *waiting == gone);
+        if let Some((reoffer, before)) = self.take_reoffer(gone) {
+            desk.anchors.roll_back(anchor, before);
+            let pending = reoffer.response(StatusCode::REQUEST_PENDING);
+            desk.ua.reject_reoffer(desk.now, reoffer, pending);
+        }
+        self.reoffer.take_if(|open| open.0.call() == gone);
     }
 
     /// One leg is gone: the other one is told, with the reason that the first one gave.
@@ -64,8 +117,9 @@ impl InCall {
         ended: CallId,
         reason: offhook_sip::Headers,
     ) {
-        let (other, _) = self.other(ended);
-        desk.ua.hang_up(desk.now, other, reason);
+        if let Some((other, _)) = self.other(ended) {
+            desk.ua.hang_up(desk.now, other, reason);
+        }
     }
 
     /// A leg acknowledged our 2xx; an answer in it belongs to the leg that made the offer.
@@ -76,7 +130,9 @@ impl InCall {
         call: CallId,
         ack: &Request,
     ) {
-        let (other, side) = self.other(call);
+        let Some((other, side)) = self.other(call) else {
+            return;
+        };
         if self.unacknowledged != Some(other) {
             return;
         }
@@ -93,11 +149,13 @@ impl InCall {
 
     /// One leg offers another session.
     pub(crate) fn reoffer(&mut self, desk: &mut Desk<'_>, anchor: &mut Anchor, reoffer: Reoffer) {
-        let (other, side) = self.other(reoffer.call());
-        if self.reoffer.is_some() || self.unacknowledged.is_some() {
+        let other = self.other(reoffer.call());
+        let Some((other, side)) = other.filter(|_| self.is_idle()) else {
+            // RFC 3261 §14.2: another offer is open, or a transfer is; it is tried again later.
             let pending = reoffer.response(StatusCode::REQUEST_PENDING);
             return desk.ua.reject_reoffer(desk.now, reoffer, pending);
-        }
+        };
+        let before = anchor.checkpoint();
         let body = match Body::of_request(reoffer.request())
             .map(|body| desk.anchors.pass(anchor, side, &body))
         {
@@ -110,7 +168,7 @@ impl InCall {
         };
         let by_update = *reoffer.request().method() == Method::Update
             && desk.ua.peer_allows(other, &Method::Update);
-        self.reoffer = Some(reoffer);
+        self.reoffer = Some(Box::new((reoffer, before)));
         if by_update {
             desk.ua.update(desk.now, other, body);
         } else {
@@ -127,12 +185,13 @@ impl InCall {
         response: &Response,
         awaits_answer: bool,
     ) {
-        let Some(reoffer) = self.reoffer.take() else {
+        let Some((reoffer, before)) = self.take_reoffer(call) else {
             return;
         };
-        let (_, side) = self.other(call);
+        let side = self.side_of(call).map_or(Side::Caller, Side::other);
         let body = Body::of_response(response).map(|body| desk.anchors.pass(anchor, side, &body));
         let Ok(body) = body.transpose() else {
+            desk.anchors.roll_back(anchor, before);
             let refusal = reoffer.response(StatusCode::NOT_ACCEPTABLE_HERE);
             return desk.ua.reject_reoffer(desk.now, reoffer, refusal);
         };
@@ -142,12 +201,26 @@ impl InCall {
         desk.ua.accept_reoffer(desk.now, reoffer, body);
     }
 
-    /// The other leg keeps the session as it is.
-    pub(crate) fn reoffer_failed(&mut self, desk: &mut Desk<'_>, failure: &Failure) {
-        if let Some(reoffer) = self.reoffer.take() {
+    /// The other leg keeps the session as it is (RFC 3261 §14.1), and so does the relay.
+    pub(crate) fn reoffer_failed(
+        &mut self,
+        desk: &mut Desk<'_>,
+        anchor: &mut Anchor,
+        call: CallId,
+        failure: &Failure,
+    ) {
+        if let Some((reoffer, before)) = self.take_reoffer(call) {
+            desk.anchors.roll_back(anchor, before);
             let refusal = reoffer.response(failure.status());
             desk.ua.reject_reoffer(desk.now, reoffer, refusal);
         }
+    }
+
+    /// What the leg `call` was asked on behalf of the other one.
+    fn take_reoffer(&mut self, call: CallId) -> Option<(Reoffer, Checkpoint)> {
+        let (other, _) = self.other(call)?;
+        let open = self.reoffer.take_if(|open| open.0.call() == other)?;
+        Some(*open)
     }
 
     /// INFO and MESSAGE pass to the other leg; its answer to what is returned passes back.
@@ -157,19 +230,21 @@ impl InCall {
         call: CallId,
         request: IncomingRequest,
     ) -> Option<RequestId> {
-        let (other, _) = self.other(call);
         let method = request.request().method().clone();
-        let refusal = match method {
-            Method::Info | Method::Message if self.passed.len() < MOST_PASSED => None,
-            Method::Info | Method::Message => Some(StatusCode::SERVICE_UNAVAILABLE),
-            Method::Options => Some(StatusCode::OK),
+        let other = self.other(call);
+        let refusal = match (&method, other) {
+            (Method::Options, _) => Some(StatusCode::OK),
+            // Its conversation goes on without it.
+            (_, None) => Some(StatusCode::FORBIDDEN),
+            (Method::Info | Method::Message, _) if self.passed.len() < MOST_PASSED => None,
+            (Method::Info | Method::Message, _) => Some(StatusCode::SERVICE_UNAVAILABLE),
             _ => Some(StatusCode::METHOD_NOT_ALLOWED),
         };
-        if let Some(status) = refusal {
-            let response = request.response(status);
+        let (None, Some((other, _))) = (refusal, other) else {
+            let response = request.response(refusal.unwrap_or(StatusCode::FORBIDDEN));
             desk.ua.respond(desk.now, request, response);
             return None;
-        }
+        };
         let body = Body::of_request(request.request());
         let headers = passing::in_call_headers(request.request());
         let passed = desk

@@ -11,9 +11,10 @@ use offhook_routing::Parameters;
 use offhook_routing::location::{
     AddressOfRecord, Answer, Binding, Change, Question, QuestionId, Received, Revision,
 };
-use offhook_sip::Response;
+use offhook_sip::{Headers, Response};
 use offhook_ua::{CallId, IncomingCall, IncomingRequest};
 
+use crate::bridge::Report;
 use crate::desk::Caller;
 
 /// Users that one errand may ask for; a number on more of them rings the first.
@@ -52,12 +53,42 @@ pub(crate) enum Errand {
 /// A proven caller's call whose callees are to be looked up.
 #[derive(Debug)]
 pub(crate) struct RoutedCall {
-    pub(crate) incoming: IncomingCall,
+    pub(crate) purpose: Purpose,
     pub(crate) caller: Caller,
     /// As the caller dialled it.
     pub(crate) called: String,
     /// As the rules left them.
     pub(crate) parameters: Parameters,
+}
+
+/// What somebody is to be reached for.
+#[derive(Debug)]
+pub(crate) enum Purpose {
+    /// A call.
+    Call(IncomingCall),
+    /// A transfer that a REFER asks for.
+    Transfer(Referral),
+}
+
+/// A REFER that was accepted.
+#[derive(Debug)]
+pub(crate) struct Referral {
+    pub(crate) report: Report,
+    /// What the target is told of the transferor.
+    pub(crate) headers: Headers,
+}
+
+impl Errand {
+    /// The caller's leg, which may be cancelled.
+    fn call(&self) -> Option<CallId> {
+        match self {
+            Self::Call(call) => match &call.purpose {
+                Purpose::Call(incoming) => Some(incoming.id()),
+                Purpose::Transfer(_) => None,
+            },
+            Self::Register(_) | Self::Registered(..) => None,
+        }
+    }
 }
 
 /// A REGISTER that was let in.
@@ -158,8 +189,8 @@ impl Inquiries {
             return Err(errand);
         }
         self.last += 1;
-        if let Errand::Call(call) = &errand {
-            self.of_call.insert(call.incoming.id(), self.last);
+        if let Some(call) = errand.call() {
+            self.of_call.insert(call, self.last);
         }
         let room = usize::try_from(MOST_USERS).unwrap_or(usize::MAX);
         let inquiry = Inquiry {
@@ -225,8 +256,8 @@ impl Inquiries {
 
     fn close(&mut self, number: u64) -> Option<Inquiry> {
         let inquiry = self.open.remove(&number)?;
-        if let Errand::Call(call) = &inquiry.errand {
-            self.of_call.remove(&call.incoming.id());
+        if let Some(call) = inquiry.errand.call() {
+            self.of_call.remove(&call);
         }
         Some(inquiry)
     }

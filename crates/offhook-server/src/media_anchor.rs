@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use offhook_media::port_pool::PortPool;
 use offhook_media::relay::{self, Command, Latch, LegPorts, RelayId, Remote, Service};
-use offhook_sdp::{Anchor as Rewriting, MediaDescription, MediaKind, SessionDescription};
+use offhook_sdp::{
+    Anchor as Rewriting, Direction, MediaDescription, MediaKind, Origin, SessionDescription,
+};
 use offhook_sip::StatusCode;
 use offhook_ua::Body;
 use rand::rngs::StdRng;
@@ -28,7 +30,7 @@ pub(crate) enum Side {
 }
 
 impl Side {
-    const fn other(self) -> Self {
+    pub(crate) const fn other(self) -> Self {
         match self {
             Self::Caller => Self::Callee,
             Self::Callee => Self::Caller,
@@ -84,6 +86,19 @@ struct Leg {
     /// Where the signalling of this leg comes from, when voice may come from there instead of the
     /// signalled address.
     behind_nat: Option<IpAddr>,
+    /// Where this leg wants voice, as the relay was told.
+    remote: Option<Remote>,
+}
+
+/// What the legs and the relay had been told before a change that may fail.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Checkpoint([LegState; 2]);
+
+#[derive(Clone, Debug, Default)]
+struct LegState {
+    told: Option<SessionDescription>,
+    behind_nat: Option<IpAddr>,
+    remote: Option<Remote>,
 }
 
 impl Anchor {
@@ -104,12 +119,61 @@ impl Anchor {
         (leg.address, leg.ports.rtp, leg.session_id)
     }
 
-    /// The phone of this leg is behind NAT; its signalling comes from `source`.
-    pub(crate) fn set_behind_nat(&mut self, side: Side, source: IpAddr) {
-        self.leg_mut(side).behind_nat = Some(source);
+    /// Somebody is on this leg: where his signalling comes from, if he is behind NAT.
+    pub(crate) fn move_in(&mut self, side: Side, behind_nat: Option<IpAddr>) {
+        self.leg_mut(side).behind_nat = behind_nat;
     }
 
-    fn leg_mut(&mut self, side: Side) -> &mut Leg {
+    /// Whether who speaks this version of IP can be on that leg.
+    pub(crate) fn suits(&self, side: Side, address: IpAddr) -> bool {
+        self.leg(side).ports.ip.is_ipv4() == address.is_ipv4()
+    }
+
+    /// What the leg on `side` was told last.
+    pub(crate) fn told(&self, side: Side) -> Option<&SessionDescription> {
+        self.leg(side).told.as_ref()
+    }
+
+    /// Where the signalling of that leg comes from, if it is behind NAT.
+    pub(crate) fn nat_source(&self, side: Side) -> Option<IpAddr> {
+        self.leg(side).behind_nat
+    }
+
+    /// Notes what the leg on `side` was told without [`MediaAnchor::pass`].
+    pub(crate) fn note(&mut self, side: Side, told: SessionDescription) {
+        self.leg_mut(side).told = Some(told);
+    }
+
+    /// Whether the leg on `side` knows all that it must: the other leg takes every format that this
+    /// one may send, and hears and speaks.
+    pub(crate) fn is_settled(&self, side: Side) -> bool {
+        let stream = |side: Side| self.told(side)?.media().get(self.line?);
+        let (Some(told), Some(said)) = (stream(side), stream(side.other())) else {
+            return true;
+        };
+        let both_ways = self
+            .told(side)
+            .is_none_or(|session| session.direction_of(told) == Direction::SendRecv);
+        both_ways
+            && said
+                .formats()
+                .all(|format| told.formats().any(|taken| taken == format))
+    }
+
+    /// What holds now, for [`MediaAnchor::roll_back`].
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint([&self.legs[0], &self.legs[1]].map(|leg| LegState {
+            told: leg.told.clone(),
+            behind_nat: leg.behind_nat,
+            remote: leg.remote.clone(),
+        }))
+    }
+
+    const fn leg(&self, side: Side) -> &Leg {
+        &self.legs[side as usize]
+    }
+
+    const fn leg_mut(&mut self, side: Side) -> &mut Leg {
         &mut self.legs[side as usize]
     }
 }
@@ -157,6 +221,7 @@ impl MediaAnchor {
             session_id: u64::from(self.random.random::<u32>()),
             told: None,
             behind_nat: None,
+            remote: None,
         });
         self.commands.push_back(Command::Open {
             id: relay,
@@ -190,6 +255,7 @@ impl MediaAnchor {
             session_id,
             told: None,
             behind_nat: None,
+            remote: None,
         };
         self.commands
             .push_back(Command::Serve { id, ports, service });
@@ -275,6 +341,54 @@ impl MediaAnchor {
         Ok(Body::sdp(bytes))
     }
 
+    /// What somebody new on `side` is offered: what the other leg said last, and nobody on hold.
+    /// `None` when there is nothing to offer.
+    pub(crate) fn offer_in_place(
+        &mut self,
+        anchor: &Anchor,
+        side: Side,
+    ) -> Option<SessionDescription> {
+        let leg = anchor.leg(side);
+        let mut offer = leg.told.clone()?;
+        let stream = offer.media_mut().get_mut(anchor.line?)?;
+        if stream.is_disabled() {
+            return None;
+        }
+        stream.attributes_mut().set_direction(Direction::SendRecv);
+        let session_id = u64::from(self.random.random::<u32>());
+        offer.set_origin(Origin::new(session_id, 1, leg.address));
+        Some(offer)
+    }
+
+    /// What the leg on `side` holds to be true, told once more.
+    pub(crate) fn repeat(anchor: &Anchor, side: Side) -> Option<Body> {
+        anchor.told(side).map(|told| Body::sdp(told.to_bytes()))
+    }
+
+    /// A change has failed: voice goes where it went before. What the legs are told next follows on
+    /// what they were told last, so that no version is used twice (RFC 3264 §8).
+    pub(crate) fn roll_back(&mut self, anchor: &mut Anchor, before: Checkpoint) {
+        for (side, state) in [Side::Caller, Side::Callee].into_iter().zip(before.0) {
+            let leg = anchor.leg_mut(side);
+            leg.behind_nat = state.behind_nat;
+            leg.told = match (state.told, &leg.told) {
+                (Some(told), Some(refused)) => Some(told.succeeding(refused)),
+                (told, _) => told,
+            };
+            if leg.remote == state.remote {
+                continue;
+            }
+            leg.remote = state.remote;
+            if let Some(remote) = leg.remote.clone() {
+                self.commands.push_back(Command::SetRemote {
+                    id: anchor.relay,
+                    side: side.of_relay(),
+                    remote,
+                });
+            }
+        }
+    }
+
     /// Tells the relay where the leg on `side` wants voice. What the formats are is the legs' own
     /// business: both have the numbers of the same offer, so the relay passes all of them.
     fn learn(&mut self, anchor: &mut Anchor, side: Side, heard: &SessionDescription) {
@@ -297,6 +411,7 @@ impl MediaAnchor {
             formats: Vec::new(),
             sends: heard.direction_of(stream).sends(),
         };
+        anchor.leg_mut(side).remote = Some(remote.clone());
         self.commands.push_back(Command::SetRemote {
             id: anchor.relay,
             side: side.of_relay(),

@@ -9,8 +9,19 @@
 //! | session description | both ways, rewritten by [`crate::media_anchor`] |
 
 use offhook_routing::hunt::Why;
-use offhook_sip::{HeaderName, Headers, Request, Response, header};
+use offhook_sip::{HeaderName, Headers, Host, Request, Response, Uri, header};
 use offhook_ua::EndCause;
+
+/// Who asked for a call by REFER (RFC 3892 §2.1): the user as the exchange knows him, not what he
+/// says of himself.
+pub(crate) fn referred_by(user: &str, host: Host<'_>) -> Headers {
+    let mut headers = Headers::default();
+    if let Ok(uri) = Uri::sip(Some(user), host, None) {
+        // A URI that was made has no line break.
+        let _always = headers.append(HeaderName::REFERRED_BY, &format!("<{uri}>"));
+    }
+    headers
+}
 
 /// The reason that the losers of a forked call are given (RFC 3326 §2).
 const COMPLETED_ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";

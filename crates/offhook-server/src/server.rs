@@ -4,36 +4,37 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::Bytes;
-use offhook_auth::{Authenticator, UnixTime};
+use offhook_auth::{Authenticator, UnixTime, Verified};
 use offhook_media::relay;
 use offhook_registrar::{Directory, LoginGuard, Registrar};
 use offhook_routing::location::{Binding, Change};
 use offhook_routing::next_hop::DnsAnswer;
 use offhook_routing::{State, Table};
-use offhook_sip::StatusCode;
+use offhook_sip::{Method, StatusCode};
 use offhook_transaction::{Flow, TokenSource};
-use offhook_ua::{CallId, UserAgent};
+use offhook_ua::{CallId, IncomingRequest, RequestId, UserAgent};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::admission::Admission;
 use crate::attendant::Studio;
-use crate::bridge::Bridge;
+use crate::bridge::{Bridge, News};
 use crate::bridges::Bridges;
 use crate::call_settings::CallSettings;
 use crate::cdr::{BridgeId, CallRecord};
 use crate::config::Config;
 use crate::desk::Desk;
 use crate::event::{Event, Output};
-use crate::in_call::InCall;
 use crate::inquiries::Inquiries;
-use crate::media_anchor::{Anchor, MediaAnchor};
+use crate::media_anchor::MediaAnchor;
 use crate::moment::Moment;
+use crate::passing;
 use crate::picture::Picture;
 
 mod attended;
 mod incoming;
 mod locating;
+mod referring;
 mod registering;
 
 /// A telephone exchange: users log in, call each other by number, and talk through its relay.
@@ -59,6 +60,8 @@ pub struct Server {
     challenge_in_call: bool,
     clock: Clock,
     picture: Option<Picture>,
+    /// Who has just proved himself to ask for a transfer of this leg.
+    referrer: Option<(CallId, Verified)>,
     outputs: VecDeque<Output>,
 }
 
@@ -120,6 +123,7 @@ impl Server {
             challenge_in_call: config.challenge_in_call,
             clock: Clock { at: now, wall },
             picture,
+            referrer: None,
             outputs: VecDeque::new(),
         }
     }
@@ -305,37 +309,27 @@ impl Server {
         use offhook_ua::Event as Ua;
         match event {
             Ua::Confirmed { call, ack } | Ua::ReofferConfirmed { call, ack } => {
-                self.on_conversation(now, call, |talk, anchor, desk| {
-                    talk.confirmed(desk, anchor, call, &ack);
-                });
+                self.on_call(now, call, |bridge, desk| bridge.confirmed(desk, call, &ack));
             }
             Ua::Reoffer(reoffer) => {
                 let call = reoffer.call();
-                self.on_conversation(now, call, |talk, anchor, desk| {
-                    talk.reoffer(desk, anchor, reoffer);
-                });
+                self.on_call(now, call, |bridge, desk| bridge.reoffer(desk, reoffer));
             }
             Ua::ReofferAnswered {
                 call,
                 response,
                 awaits_answer,
             } => {
-                self.on_conversation(now, call, |talk, anchor, desk| {
-                    talk.reoffer_answered(desk, anchor, call, &response, awaits_answer);
+                self.on_call(now, call, |bridge, desk| {
+                    bridge.reoffer_answered(desk, call, &response, awaits_answer);
                 });
             }
             Ua::ReofferFailed { call, failure } => {
-                self.on_conversation(now, call, |talk, _, desk| {
-                    talk.reoffer_failed(desk, &failure);
+                self.on_call(now, call, |bridge, desk| {
+                    bridge.reoffer_failed(desk, call, &failure);
                 });
             }
-            Ua::InCallRequest { call, request } => {
-                let passed = self
-                    .on_conversation(now, call, |talk, _, desk| talk.request(desk, call, request));
-                if let (Some(Some(passed)), Some(bridge)) = (passed, self.bridges.of_call(call)) {
-                    self.bridges.expect_answer(passed, bridge);
-                }
-            }
+            Ua::InCallRequest { call, request } => self.in_call_request(now, call, request),
             Ua::Response { request, response } => {
                 self.request_answered(now, request, response.status());
             }
@@ -346,17 +340,23 @@ impl Server {
         }
     }
 
-    fn request_answered(
-        &mut self,
-        now: Instant,
-        request: offhook_ua::RequestId,
-        status: StatusCode,
-    ) {
+    fn in_call_request(&mut self, now: Instant, call: CallId, request: IncomingRequest) {
+        if *request.request().method() == Method::Refer {
+            return self.refer(now, call, request);
+        }
+        let mut passed = None;
+        self.on_call(now, call, |bridge, desk| {
+            passed = bridge.request(desk, call, request);
+        });
+        if let (Some(passed), Some(bridge)) = (passed, self.bridges.of_call(call)) {
+            self.bridges.expect_answer(passed, bridge);
+        }
+    }
+
+    fn request_answered(&mut self, now: Instant, request: RequestId, status: StatusCode) {
         if let Some(id) = self.bridges.take_of_request(request) {
             self.with_bridge(now, id, |bridge, desk| {
-                if let Some((talk, _)) = bridge.talking() {
-                    talk.request_answered(desk, request, status);
-                }
+                bridge.request_answered(desk, request, status);
             });
         }
     }
@@ -376,22 +376,6 @@ impl Server {
         if let Some(id) = self.bridges.of_call(call) {
             self.with_bridge(now, id, act);
         }
-    }
-
-    fn on_conversation<T>(
-        &mut self,
-        now: Instant,
-        call: CallId,
-        act: impl FnOnce(&mut InCall, &mut Anchor, &mut Desk<'_>) -> T,
-    ) -> Option<T> {
-        let id = self.bridges.of_call(call)?;
-        let mut result = None;
-        self.with_bridge(now, id, |bridge, desk| {
-            result = bridge
-                .talking()
-                .map(|(talk, anchor)| act(talk, anchor, desk));
-        });
-        result
     }
 
     /// Lets a bridge act, and follows up on what became of it.
@@ -416,7 +400,30 @@ impl Server {
                 settings,
             },
         );
+        self.spread_news(now, id);
         self.settle(now, id);
+    }
+
+    /// Tells other bridges what one has for them.
+    fn spread_news(&mut self, now: Instant, id: BridgeId) {
+        let news = self.bridges.get_mut(id).map(Bridge::take_news);
+        for news in news.unwrap_or_default() {
+            match news {
+                News::Stays(home) | News::Lost(home) => {
+                    self.with_bridge(now, home, Bridge::hang_up_rest);
+                }
+                News::GoesBack { home, leg, changed } if self.bridges.get_mut(home).is_some() => {
+                    self.with_bridge(now, id, |bridge, _| bridge.release(leg.call));
+                    self.with_bridge(now, home, |bridge, desk| {
+                        bridge.take_back(desk, &leg, changed);
+                    });
+                }
+                // The call that it came from is over: it has nobody to go back to.
+                News::GoesBack { leg, .. } => {
+                    self.ua.hang_up(now, leg.call, passing::no_headers());
+                }
+            }
+        }
     }
 
     fn settle(&mut self, now: Instant, id: BridgeId) {

@@ -6,7 +6,7 @@ use offhook_auth::ClientAuth;
 use offhook_dialog::{
     Body, CallId, Context, DialogId, EndCause, Failure, InviteSession, Purpose, RequestId,
 };
-use offhook_sip::{Headers, Method, Response};
+use offhook_sip::{HeaderName, Headers, Method, Response};
 use offhook_transaction::Flow;
 use rand::RngExt;
 
@@ -243,7 +243,9 @@ impl UserAgent {
 
     /// Answers a request; the user agent adds the tag, Server, and to a 200 for OPTIONS what we can.
     pub fn respond(&mut self, now: Instant, incoming: IncomingRequest, response: Response) {
-        let agreed = response.status().is_success();
+        // RFC 4488 §4: who agrees to send no reports says so in the 2xx.
+        let agreed = response.status().is_success()
+            && response.headers().get(HeaderName::REFER_SUB) != Some("false");
         self.answer(now, incoming.transaction, response, &incoming.request);
         if let Some(call) = incoming.call
             && agreed

@@ -6,9 +6,9 @@ use offhook_auth::Verified;
 use offhook_routing::Parameters;
 use offhook_routing::location::Binding;
 use offhook_sip::header::MaxForwards;
-use offhook_sip::{HeaderName, Method, Request, StatusCode};
+use offhook_sip::{HeaderName, Method, Request, StatusCode, Uri};
 use offhook_transaction::Flow;
-use offhook_ua::{Guarded, IncomingCall, IncomingRequest};
+use offhook_ua::{CallId, Guarded, IncomingCall, IncomingRequest};
 
 use super::Server;
 use crate::admission::Refusal;
@@ -17,11 +17,25 @@ use crate::cdr::Draft;
 use crate::desk::{Caller, Desk};
 use crate::dial_plan::{Book, Plan, Ringing};
 use crate::event::{Event, Output};
-use crate::inquiries::{Errand, RoutedCall};
+use crate::inquiries::{Errand, Purpose, Referral, RoutedCall};
 use crate::moment::Moment;
 
 /// RFC 3261 §16.3: what a request without Max-Forwards is taken to have.
 const USUAL_MAX_FORWARDS: u8 = 70;
+
+/// The number in a Request-URI or in a Refer-To.
+pub(super) fn dialled(uri: &Uri) -> String {
+    uri.user_decoded().unwrap_or_default().into_owned()
+}
+
+/// Max-Forwards of what follows from a request: one lower (RFC 3261 §16.6 step 3).
+pub(super) fn hops_left(request: &Request) -> Result<u8, StatusCode> {
+    let hops = request.headers().typed::<MaxForwards>();
+    let hops = hops.map_err(|error| error.status())?;
+    hops.map_or(USUAL_MAX_FORWARDS, MaxForwards::get)
+        .checked_sub(1)
+        .ok_or(StatusCode::TOO_MANY_HOPS)
+}
 
 impl Server {
     /// A call comes in: who is it, where does it go, who rings.
@@ -36,34 +50,57 @@ impl Server {
                 Ok(verified) => verified,
                 Err(refusal) => return self.turn_away(now, incoming, &refusal),
             };
-        let hops = match incoming.request().headers().typed::<MaxForwards>() {
-            Ok(hops) => hops.map_or(USUAL_MAX_FORWARDS, MaxForwards::get),
-            Err(error) => return self.reject(now, incoming, error.status(), None),
+        let max_forwards = match hops_left(incoming.request()) {
+            Ok(hops) => hops,
+            Err(status) => return self.reject(now, incoming, status, None),
         };
-        let Some(max_forwards) = hops.checked_sub(1) else {
-            return self.reject(now, incoming, StatusCode::TOO_MANY_HOPS, None);
-        };
+        if let Some(replaced) = incoming.replaces() {
+            return self.take_over(now, incoming, replaced, &verified);
+        }
         if self.bridges.len() >= self.max_calls {
             self.outputs
                 .push_back(Output::Event(Event::LimitReached { what: "calls" }));
             return self.reject(now, incoming, StatusCode::SERVICE_UNAVAILABLE, None);
         }
-        let called = incoming
-            .request()
-            .uri()
-            .user_decoded()
-            .unwrap_or_default()
-            .into_owned();
-        let parameters = self.parameters(&verified, &incoming);
-        let call = RoutedCall {
-            caller: Caller {
-                user: verified.username().to_owned(),
-                max_forwards,
-            },
-            called,
-            parameters: Parameters::default(),
-            incoming,
+        let caller = Caller {
+            user: verified.username().to_owned(),
+            max_forwards,
         };
+        let called = dialled(incoming.request().uri());
+        let parameters = self.parameters(&verified, incoming.request(), flow);
+        let call = RoutedCall {
+            caller,
+            called,
+            parameters,
+            purpose: Purpose::Call(incoming),
+        };
+        self.route(at, call);
+    }
+
+    /// A call that is to take the place of another one: only the user whose phone has that one now
+    /// may do that (RFC 3891 §3, §4).
+    fn take_over(&mut self, now: Instant, incoming: IncomingCall, replaced: CallId, by: &Verified) {
+        let id = self.bridges.of_call(replaced);
+        let bridge = id.and_then(|id| self.bridges.get_mut(id));
+        let refusal = match &bridge {
+            Some(bridge) if bridge.account(replaced) != Some(by.username()) => {
+                StatusCode::FORBIDDEN
+            }
+            Some(bridge) if bridge.may_transfer(replaced) => {
+                let account = by.username().to_owned();
+                return self.on_call(now, replaced, |bridge, desk| {
+                    bridge.take_over(desk, replaced, incoming, account);
+                });
+            }
+            Some(_) => StatusCode::REQUEST_PENDING,
+            None => StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
+        };
+        self.reject(now, incoming, refusal, None);
+    }
+
+    /// Asks the rules where something goes that a proven user wants.
+    pub(super) fn route(&mut self, at: Moment, mut call: RoutedCall) {
+        let parameters = std::mem::take(&mut call.parameters);
         let book = Book {
             routes: &self.routes,
             directory: &self.directory,
@@ -72,11 +109,15 @@ impl Server {
         self.follow(at, call, plan);
     }
 
-    /// What the rules may ask about a call.
-    fn parameters(&self, caller: &Verified, incoming: &IncomingCall) -> Parameters {
-        let (flow, user) = (incoming.flow(), caller.username());
-        let mut parameters =
-            Parameters::of_call(Some(user), incoming.request(), flow.transport, flow.remote);
+    /// What the rules may ask about a request.
+    pub(super) fn parameters(
+        &self,
+        caller: &Verified,
+        request: &Request,
+        flow: Flow,
+    ) -> Parameters {
+        let user = caller.username();
+        let mut parameters = Parameters::of_call(Some(user), request, flow.transport, flow.remote);
         if let Some(user) = self.directory.user(user) {
             for (name, value) in user.parameters() {
                 let value = parameters.expand(value);
@@ -92,21 +133,46 @@ impl Server {
             self.outputs.push_back(Output::Event(Event::Routing(line)));
         }
         match plan {
-            Plan::Ring(ringing) => {
-                let RoutedCall {
-                    incoming,
-                    caller,
-                    called,
-                    ..
-                } = call;
-                self.begin(at, incoming, caller, called, ringing);
-            }
+            Plan::Ring(ringing) => self.reach(at, call, ringing),
             Plan::Users { users, parameters } => {
                 call.parameters = parameters;
                 self.locate(at, users, Errand::Call(Box::new(call)));
             }
             Plan::Refuse { status, reason } => {
-                self.reject(at.now, call.incoming, status, reason.as_deref());
+                self.turn_down(at.now, call.purpose, status, reason.as_deref());
+            }
+        }
+    }
+
+    fn reach(&mut self, at: Moment, call: RoutedCall, ringing: Ringing) {
+        let RoutedCall {
+            caller,
+            called,
+            purpose,
+            ..
+        } = call;
+        match purpose {
+            Purpose::Call(incoming) => self.begin(at, incoming, caller, called, ringing),
+            Purpose::Transfer(Referral { report, headers }) => {
+                self.on_call(at.now, report.call(), |bridge, desk| {
+                    bridge.refer(desk, report, caller, ringing, headers);
+                });
+            }
+        }
+    }
+
+    /// It does not go anywhere.
+    pub(super) fn turn_down(
+        &mut self,
+        now: Instant,
+        purpose: Purpose,
+        status: StatusCode,
+        reason: Option<&str>,
+    ) {
+        match purpose {
+            Purpose::Call(incoming) => self.reject(now, incoming, status, reason),
+            Purpose::Transfer(Referral { mut report, .. }) => {
+                self.on_call(now, report.call(), |_, desk| report.tell(desk, status));
             }
         }
     }
@@ -202,6 +268,11 @@ impl Server {
                 let response = incoming.response(StatusCode::OK);
                 self.ua.respond(now, incoming, response);
             }
+            // RFC 3515 would allow it; but whom it moves is only known within a call.
+            Method::Refer => {
+                let response = incoming.response(StatusCode::FORBIDDEN);
+                self.ua.respond(now, incoming, response);
+            }
             _ => {
                 let response = incoming.response(StatusCode::METHOD_NOT_ALLOWED);
                 self.ua.respond(now, incoming, response);
@@ -216,7 +287,9 @@ impl Server {
             .of_call(guarded.call())
             .and_then(|id| self.bridges.get_mut(id))
             .and_then(|bridge| bridge.account(guarded.call()).map(str::to_owned));
-        let (Some(account), true) = (account, self.challenge_in_call) else {
+        // What makes a phone ring is proved in any case.
+        let refers = *guarded.request().method() == Method::Refer;
+        let (Some(account), true) = (account, self.challenge_in_call || refers) else {
             return self.ua.admit(now, guarded);
         };
         let at = self.clock.moment(now);
@@ -225,7 +298,12 @@ impl Server {
             .admission
             .prove(at, source, guarded.request(), &self.directory)
         {
-            Ok(verified) if verified.username() == account => return self.ua.admit(now, guarded),
+            Ok(verified) if verified.username() == account => {
+                if refers {
+                    self.referrer = Some((guarded.call(), verified));
+                }
+                return self.ua.admit(now, guarded);
+            }
             Ok(_) => Refusal::Status(StatusCode::FORBIDDEN),
             Err(refusal) => refusal,
         };

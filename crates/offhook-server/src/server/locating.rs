@@ -9,7 +9,7 @@ use offhook_sip::{Response, StatusCode};
 
 use super::Server;
 use crate::event::{Event, Output};
-use crate::inquiries::{Errand, Filing, Outcome};
+use crate::inquiries::{Errand, Filing, Outcome, Purpose};
 use crate::moment::Moment;
 
 /// How often a registration is decided anew because another server was faster.
@@ -119,10 +119,15 @@ impl Server {
     /// It cannot be found out where they are: 503, and when to try again.
     pub(super) fn unlocated(&mut self, now: Instant, errand: Errand) {
         match errand {
-            Errand::Call(call) => {
-                let response = call.incoming.response(StatusCode::SERVICE_UNAVAILABLE);
-                self.ua.reject(now, call.incoming, later(response));
-            }
+            Errand::Call(call) => match call.purpose {
+                Purpose::Call(incoming) => {
+                    let response = incoming.response(StatusCode::SERVICE_UNAVAILABLE);
+                    self.ua.reject(now, incoming, later(response));
+                }
+                purpose @ Purpose::Transfer(_) => {
+                    self.turn_down(now, purpose, StatusCode::SERVICE_UNAVAILABLE, None);
+                }
+            },
             Errand::Register(filing) | Errand::Registered(filing, _) => {
                 let response = filing.incoming.response(StatusCode::SERVICE_UNAVAILABLE);
                 self.ua.respond(now, filing.incoming, later(response));

@@ -14,6 +14,7 @@
 
 pub(crate) mod house;
 pub(crate) mod party;
+pub(crate) mod trio;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;

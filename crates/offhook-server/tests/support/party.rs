@@ -74,6 +74,24 @@ impl Party {
         }
     }
 
+    /// The next response but 100, which must have one of these statuses.
+    #[track_caller]
+    pub(crate) fn expect_one_of(&self, exchange: &mut Exchange, statuses: &[u16]) -> Response {
+        loop {
+            let message = self.next(exchange);
+            let Message::Response(response) = message else {
+                panic!("{statuses:?} are wanted, not:\n{message}")
+            };
+            if response.status() != StatusCode::TRYING {
+                assert!(
+                    statuses.contains(&response.status().get()),
+                    "{statuses:?} are wanted, not:\n{response}"
+                );
+                return response;
+            }
+        }
+    }
+
     /// The next request, which must have this method.
     #[track_caller]
     pub(crate) fn expect_request(&self, exchange: &mut Exchange, method: &Method) -> Request {

@@ -1,0 +1,295 @@
+//! The phones that are tried for one call, in their order, until one answers or none is left.
+//!
+//! It serves the call that somebody dials, and the one that a transfer asks for.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use offhook_routing::hunt::{BranchId, Hunt, Output};
+use offhook_sip::header::Contact;
+use offhook_sip::{Headers, Response, StatusCode};
+use offhook_ua::{Body, CallId, EndCause};
+
+use crate::attendant::Service;
+use crate::call_settings::CallSettings;
+use crate::cdr::Draft;
+use crate::desk::{Caller, Desk};
+use crate::dial_plan::{ATTENDANT, Candidate, Ringing};
+use crate::passing;
+
+/// What all legs of a search have in common.
+#[derive(Debug)]
+pub(crate) struct Invitation {
+    /// The offer; without one each phone makes its own.
+    pub(crate) offer: Option<Body>,
+    pub(crate) headers: Headers,
+    /// Our own address, where a candidate's way is not known yet.
+    pub(crate) here: IpAddr,
+}
+
+/// What the bridge keeps of its legs.
+pub(super) struct Legs<'a> {
+    pub(super) from: &'a Caller,
+    pub(super) open: &'a mut BTreeSet<CallId>,
+    pub(super) draft: &'a mut Draft,
+}
+
+/// The candidates of one call, and how far it has come with them.
+#[derive(Debug)]
+pub(crate) struct Search {
+    invitation: Invitation,
+    hunt: Hunt,
+    branches: Vec<Branch>,
+    redirects: u8,
+    /// What the exchange itself gives, when its turn comes.
+    attended: Option<Service>,
+}
+
+/// One place that rings, has rung, or will.
+#[derive(Debug)]
+struct Branch {
+    candidate: Candidate,
+    call: Option<CallId>,
+    /// Its final response.
+    response: Option<Response>,
+}
+
+/// What became of a search so far.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// It goes on.
+    Nothing,
+    /// The exchange itself takes the call.
+    Attendant(Service),
+    /// This one has the call.
+    Winner(Box<Winner>),
+    /// Nobody takes it.
+    Nobody {
+        status: StatusCode,
+        refusal: Option<Response>,
+    },
+}
+
+/// The phone that answered.
+#[derive(Debug)]
+pub(crate) struct Winner {
+    pub(crate) call: CallId,
+    pub(crate) candidate: Candidate,
+    pub(crate) answer: Option<Response>,
+}
+
+impl Branch {
+    const fn new(candidate: Candidate) -> Self {
+        Self {
+            candidate,
+            call: None,
+            response: None,
+        }
+    }
+}
+
+impl Search {
+    /// Nobody rings before [`Self::advance`].
+    pub(super) fn new(desk: &Desk<'_>, ringing: Ringing, invitation: Invitation) -> Self {
+        let mut hunt = Hunt::new(desk.now, ringing.order);
+        let (patience, status) = ringing
+            .give_up
+            .unwrap_or((desk.settings.no_answer, StatusCode::TEMPORARILY_UNAVAILABLE));
+        hunt.give_up_at(desk.now + patience, status);
+        Self {
+            invitation,
+            hunt,
+            branches: ringing.candidates.into_iter().map(Branch::new).collect(),
+            redirects: 0,
+            attended: ringing.attended,
+        }
+    }
+
+    /// Whether the phones are to make the offer.
+    pub(super) fn asks_for_offers(&self) -> bool {
+        self.invitation.offer.is_none()
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.hunt.poll_timeout()
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        self.hunt.handle_timeout(now);
+    }
+
+    /// Does what the hunt wants.
+    pub(super) fn advance(&mut self, desk: &mut Desk<'_>, mut legs: Legs<'_>) -> Found {
+        let mut found = Found::Nothing;
+        while let Some(output) = self.hunt.poll_output() {
+            match output {
+                Output::Start(ATTENDANT) => {
+                    let status = StatusCode::OK;
+                    self.hunt.handle_response(desk.now, ATTENDANT, status);
+                }
+                Output::Start(branch) => {
+                    if !self.call(desk, &mut legs, branch) {
+                        let status = StatusCode::TEMPORARILY_UNAVAILABLE;
+                        self.hunt.handle_response(desk.now, branch, status);
+                    }
+                }
+                Output::Cancel(branch, why) | Output::HangUp(branch, why) => {
+                    if let Some(call) = self.branch(branch).and_then(|branch| branch.call) {
+                        desk.ua.hang_up(desk.now, call, passing::reason_why(why));
+                    }
+                }
+                Output::Answered(ATTENDANT) => {
+                    if let Some(service) = self.attended.take() {
+                        found = Found::Attendant(service);
+                    }
+                }
+                Output::Answered(branch) => {
+                    if let Some(winner) = self.winner(branch) {
+                        found = Found::Winner(Box::new(winner));
+                    }
+                }
+                Output::Failed { status, branch } => {
+                    let refusal = branch
+                        .and_then(|branch| self.branch(branch))
+                        .and_then(|branch| branch.response.take());
+                    found = Found::Nobody { status, refusal };
+                }
+            }
+        }
+        found
+    }
+
+    fn winner(&mut self, id: BranchId) -> Option<Winner> {
+        let branch = self.branch(id)?;
+        Some(Winner {
+            call: branch.call?,
+            candidate: branch.candidate.clone(),
+            answer: branch.response.take(),
+        })
+    }
+
+    /// Calls one candidate; `false` when no leg can be made for it.
+    fn call(&mut self, desk: &mut Desk<'_>, legs: &mut Legs<'_>, id: BranchId) -> bool {
+        let Some(place) = place_of(id).filter(|place| *place < self.branches.len()) else {
+            return false;
+        };
+        let (branch, invitation) = (&mut self.branches[place], &self.invitation);
+        let host = desk
+            .settings
+            .host(branch.candidate.local_address().unwrap_or(invitation.here));
+        let Ok(mut leg) = branch.candidate.leg(&legs.from.user, host) else {
+            return false;
+        };
+        let call_id = desk.tokens.call_id();
+        legs.draft.leg(&call_id);
+        leg.call_id = Some(call_id);
+        leg.body.clone_from(&invitation.offer);
+        leg.headers = invitation.headers.clone();
+        leg.max_forwards = legs.from.max_forwards;
+        let call = desk.ua.call(desk.now, leg);
+        branch.call = Some(call);
+        legs.open.insert(call);
+        true
+    }
+
+    /// Whether this call is one of the places tried.
+    pub(super) fn tries(&self, call: CallId) -> bool {
+        self.branch_of(call).is_some()
+    }
+
+    /// The user whose phone this call goes to.
+    pub(super) fn account(&self, call: CallId) -> Option<&str> {
+        let (_, branch) = self.branch_of(call)?;
+        branch.candidate.user.as_deref()
+    }
+
+    /// The calls that are out.
+    pub(super) fn calls(&self) -> impl Iterator<Item = CallId> {
+        self.branches.iter().filter_map(|branch| branch.call)
+    }
+
+    /// A phone answered; [`Self::advance`] follows.
+    pub(super) fn answered(&mut self, now: Instant, call: CallId, response: Response) {
+        if let Some((id, _)) = self.branch_of(call) {
+            self.responded(now, id, response);
+        }
+    }
+
+    /// A phone's call has ended without an answer; [`Self::advance`] follows.
+    pub(super) fn ended(&mut self, desk: &Desk<'_>, call: CallId, cause: EndCause) {
+        let Some((id, _)) = self.branch_of(call) else {
+            return;
+        };
+        let status = status_of(&cause);
+        match cause {
+            EndCause::Rejected { response } if status.is_redirection() => {
+                let instead = self.redirected(desk.settings, &response);
+                let otherwise = StatusCode::TEMPORARILY_UNAVAILABLE;
+                self.hunt.redirect(desk.now, id, otherwise, instead);
+            }
+            EndCause::Rejected { response } => self.responded(desk.now, id, *response),
+            _ => self.hunt.handle_response(desk.now, id, status),
+        }
+    }
+
+    fn responded(&mut self, now: Instant, id: BranchId, response: Response) {
+        let status = response.status();
+        if let Some(branch) = self.branch(id) {
+            branch.response = Some(response);
+        }
+        self.hunt.handle_response(now, id, status);
+    }
+
+    fn branch_of(&self, call: CallId) -> Option<(BranchId, &Branch)> {
+        let place = self
+            .branches
+            .iter()
+            .position(|branch| branch.call == Some(call))?;
+        Some((branch_id(place), self.branches.get(place)?))
+    }
+
+    fn branch(&mut self, id: BranchId) -> Option<&mut Branch> {
+        self.branches.get_mut(place_of(id)?)
+    }
+
+    /// Follows a 3xx to the places that it names, as far as the settings go (RFC 3261 §8.1.3.4).
+    fn redirected(&mut self, settings: &CallSettings, response: &Response) -> Vec<BranchId> {
+        if self.redirects >= settings.most_redirects {
+            return Vec::new();
+        }
+        self.redirects += 1;
+        let room = settings.most_branches.saturating_sub(self.branches.len());
+        let first = self.branches.len();
+        let contacts = response
+            .headers()
+            .typed_all::<Contact<'_>>()
+            .filter_map(Result::ok);
+        let places = contacts.filter_map(|contact| {
+            contact
+                .uri()
+                .map(|uri| Branch::new(Candidate::outside(uri.to_owned())))
+        });
+        self.branches.extend(places.take(room));
+        (first..self.branches.len()).map(branch_id).collect()
+    }
+}
+
+/// Branches are numbered by their place; there are never more than a few dozen.
+fn branch_id(place: usize) -> BranchId {
+    BranchId(u32::try_from(place).unwrap_or(u32::MAX))
+}
+
+fn place_of(id: BranchId) -> Option<usize> {
+    usize::try_from(id.0).ok()
+}
+
+/// What a leg's end means for the caller.
+fn status_of(cause: &EndCause) -> StatusCode {
+    match cause {
+        EndCause::Rejected { response } => response.status(),
+        EndCause::TimedOut => StatusCode::REQUEST_TIMEOUT,
+        EndCause::LimitReached | EndCause::TransportFailed => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::TEMPORARILY_UNAVAILABLE,
+    }
+}

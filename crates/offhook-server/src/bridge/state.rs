@@ -1,0 +1,24 @@
+//! Where a bridge stands.
+
+use std::time::Instant;
+
+use crate::attendant::Attended;
+use crate::bridge::awaiting::{AwaitingAnswer, AwaitingPorts};
+use crate::in_call::{InCall, Leg};
+
+#[derive(Debug)]
+pub(super) enum State {
+    Ports(AwaitingPorts),
+    Answer(Box<AwaitingAnswer>),
+    Talking(InCall),
+    Attended(Box<Attended>),
+    End,
+}
+
+/// A leg whose place somebody else has taken; it is to hang up by itself.
+#[derive(Debug)]
+pub(super) struct Parting {
+    pub(super) leg: Leg,
+    /// Then it is hung up.
+    pub(super) until: Option<Instant>,
+}

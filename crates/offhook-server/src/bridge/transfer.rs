@@ -1,0 +1,130 @@
+//! What a transfer holds while it goes on: whose place is taken, by whom, and how far that has come.
+
+use std::net::IpAddr;
+
+use offhook_sdp::SessionDescription;
+use offhook_sip::StatusCode;
+use offhook_ua::{Body, CallId, IncomingCall, ReferralId};
+
+use crate::bridge::search::Search;
+use crate::cdr::BridgeId;
+use crate::desk::{Caller, Desk};
+use crate::in_call::Leg;
+use crate::media_anchor::{Checkpoint, Side};
+
+/// Somebody is to take the place of a leg in a conversation.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    /// Whose place.
+    pub(super) side: Side,
+    /// Who asked for it by REFER, and is told how it goes.
+    pub(super) report: Option<Report>,
+    pub(super) stage: Stage,
+}
+
+/// How far a transfer has come.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// The target's phones ring; the conversation goes on as it is.
+    Ringing {
+        search: Box<Search>,
+        from: Caller,
+        offered: Box<SessionDescription>,
+    },
+    /// The far end of another call has been asked to join.
+    Invited { newcomer: Box<Newcomer> },
+    /// Somebody would join, but another change of the session is still open.
+    Willing { newcomer: Box<Newcomer> },
+    /// The leg that stays has been asked to talk to the newcomer.
+    Joining {
+        newcomer: Box<Newcomer>,
+        before: Box<Checkpoint>,
+    },
+    /// The newcomer was lost while that leg was being asked: it will have to take that back.
+    Undoing { before: Box<Checkpoint> },
+}
+
+/// Who is to take the place.
+#[derive(Debug)]
+pub(super) struct Newcomer {
+    pub(super) leg: Leg,
+    /// Where the phone's signalling comes from, if it is behind NAT.
+    pub(super) nat: Option<IpAddr>,
+    /// What it was offered in the name of the leg that stays.
+    pub(super) offered: Option<SessionDescription>,
+    /// What it said of itself; nothing when it wants an offer.
+    pub(super) said: Option<Body>,
+    pub(super) way: Way,
+}
+
+/// How the newcomer came.
+#[derive(Debug)]
+pub(super) enum Way {
+    /// The exchange called it.
+    Called,
+    /// It was in another call, which it leaves.
+    Lent(BridgeId),
+    /// It calls with Replaces (RFC 3891).
+    Calls(IncomingCall),
+}
+
+/// The far end of a call, to be joined with that of another one.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    pub(crate) leg: Leg,
+    /// The call that it is in.
+    pub(crate) home: BridgeId,
+    /// Our own address on the way to it.
+    pub(crate) address: IpAddr,
+    pub(crate) nat: Option<IpAddr>,
+    /// What it was told there last.
+    pub(crate) told: Option<SessionDescription>,
+}
+
+/// What a bridge has to tell another one.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// The guest stays; the call that it came from is over.
+    Stays(BridgeId),
+    /// The guest goes back; it may have been told of another session meanwhile.
+    GoesBack {
+        home: BridgeId,
+        leg: Leg,
+        changed: bool,
+    },
+    /// The guest has hung up.
+    Lost(BridgeId),
+}
+
+/// A REFER that was accepted, to be reported on (RFC 3515 §2.4.4).
+#[derive(Debug)]
+pub(crate) struct Report {
+    call: CallId,
+    referral: ReferralId,
+    last: Option<StatusCode>,
+}
+
+impl Report {
+    pub(crate) const fn new(call: CallId, referral: ReferralId) -> Self {
+        Self {
+            call,
+            referral,
+            last: None,
+        }
+    }
+
+    /// The leg that is told.
+    pub(crate) const fn call(&self) -> CallId {
+        self.call
+    }
+
+    /// Says how it goes, each thing once.
+    pub(crate) fn tell(&mut self, desk: &mut Desk<'_>, status: StatusCode) {
+        // The first report says 100 by itself.
+        if status != StatusCode::TRYING && self.last != Some(status) {
+            self.last = Some(status);
+            desk.ua
+                .report_referral(desk.now, self.call, self.referral, status);
+        }
+    }
+}

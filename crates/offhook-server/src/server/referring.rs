@@ -1,0 +1,140 @@
+//! REFER within a call: the exchange itself makes the call that the transferor asks for, as far as
+//! he may make it, and joins it with the leg that stays (RFC 3515, RFC 5589).
+//!
+//! The REFER is never passed on: the phone at the other end sees a re-INVITE at most. What it names
+//! is called under the transferor's own name and rights, through the same rules as any call.
+
+use std::time::Instant;
+
+use offhook_auth::Verified;
+use offhook_sip::{HeaderName, Method, Request, StatusCode};
+use offhook_ua::{CallId, IncomingRequest, ReferTarget, Replaces};
+
+use super::Server;
+use super::incoming::{dialled, hops_left};
+use crate::bridge::{Guest, Report};
+use crate::desk::Caller;
+use crate::inquiries::{Purpose, Referral, RoutedCall};
+use crate::passing;
+
+impl Server {
+    /// A party asks to be replaced in its conversation.
+    pub(super) fn refer(&mut self, now: Instant, call: CallId, request: IncomingRequest) {
+        let proof = self.referrer.take().filter(|(of, _)| *of == call);
+        let verdict = self.judge(call, proof.as_ref().map(|(_, verified)| verified), &request);
+        let (target, hops) = match verdict {
+            Ok(accepted) => accepted,
+            Err(status) => {
+                let response = request.response(status);
+                return self.ua.respond(now, request, response);
+            }
+        };
+        let Some((_, by)) = proof else {
+            return;
+        };
+        let flow = request.flow();
+        let mut response = request.response(StatusCode::ACCEPTED);
+        if without_reports(request.request()) {
+            // RFC 4488 §4. The value is a word.
+            let _always = response.headers_mut().set(HeaderName::REFER_SUB, "false");
+        }
+        let report = Report::new(call, request.referral());
+        let parameters = self.parameters(&by, request.request(), flow);
+        self.ua.respond(now, request, response);
+        if let Some(replaces) = target.replaces {
+            return self.refer_to_call(now, call, report, &by, &replaces);
+        }
+        let host = self.call_settings.host(flow.local.ip());
+        let headers = passing::referred_by(by.username(), host);
+        let called = dialled(&target.uri);
+        let mut parameters = parameters;
+        parameters.set("called", called.as_str());
+        parameters.set("sip_uri", target.uri.as_str());
+        let call = RoutedCall {
+            caller: Caller {
+                user: by.username().to_owned(),
+                max_forwards: hops,
+            },
+            called,
+            parameters,
+            purpose: Purpose::Transfer(Referral { report, headers }),
+        };
+        let at = self.clock.moment(now);
+        self.route(at, call);
+    }
+
+    /// Whether a REFER is taken; what it names, and how far a call that follows from it may go.
+    fn judge(
+        &mut self,
+        call: CallId,
+        by: Option<&Verified>,
+        request: &IncomingRequest,
+    ) -> Result<(ReferTarget, u8), StatusCode> {
+        // A side without an account may call nobody, so it may send nobody anywhere.
+        if by.is_none() {
+            return Err(StatusCode::FORBIDDEN);
+        }
+        let target = ReferTarget::of(request.request()).ok_or(StatusCode::BAD_REQUEST)?;
+        let other_method = target.uri.param("method").flatten();
+        if other_method.is_some_and(|method| method != Method::Invite.as_str()) {
+            return Err(StatusCode::FORBIDDEN);
+        }
+        let hops = hops_left(request.request())?;
+        let bridge = self
+            .bridges
+            .of_call(call)
+            .and_then(|id| self.bridges.get_mut(id));
+        match bridge {
+            Some(bridge) if bridge.may_transfer(call) => Ok((target, hops)),
+            Some(_) => Err(StatusCode::REQUEST_PENDING),
+            None => Err(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST),
+        }
+    }
+
+    /// An attended transfer: Replaces names another call of the transferor with this exchange, and
+    /// the far ends of both are joined. A dialog of anybody else is no dialog to him.
+    fn refer_to_call(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        mut report: Report,
+        by: &Verified,
+        replaces: &Replaces,
+    ) {
+        let here = self.bridges.of_call(call);
+        let guest = self
+            .ua
+            .find_call(&replaces.call_id, &replaces.to_tag, &replaces.from_tag)
+            .and_then(|other| Some((other, self.bridges.of_call(other)?)))
+            .filter(|(_, home)| Some(*home) != here)
+            .and_then(|(other, home)| {
+                let bridge = self.bridges.get_mut(home)?;
+                (bridge.account(other) == Some(by.username()) && bridge.may_transfer(other))
+                    .then_some((other, home))
+            });
+        let Some((other, home)) = guest else {
+            return self.on_call(now, call, |_, desk| {
+                report.tell(desk, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST);
+            });
+        };
+        let mut guest: Option<Guest> = None;
+        self.with_bridge(now, home, |bridge, desk| {
+            guest = bridge.lend(desk, home, other);
+        });
+        self.on_call(now, call, |bridge, desk| match guest {
+            Some(guest) => bridge.refer_to_guest(desk, report, guest),
+            None => report.tell(desk, StatusCode::REQUEST_PENDING),
+        });
+    }
+}
+
+/// `Refer-Sub: false`: the transferor wants no reports (RFC 4488 §4).
+fn without_reports(refer: &Request) -> bool {
+    refer
+        .headers()
+        .get(HeaderName::REFER_SUB)
+        .is_some_and(|value| {
+            let value = value.split(';').next().unwrap_or_default();
+            value.trim().eq_ignore_ascii_case("false")
+        })
+}

@@ -1,0 +1,146 @@
+//! Three users at an exchange, and what they do again and again.
+
+use offhook_sip::{Message, Method, Request, Response};
+
+use super::Exchange;
+use super::party::{Dialog, Party, description};
+
+/// u1, u2 and u3, all logged in.
+pub(crate) struct Trio {
+    pub exchange: Exchange,
+    pub u1: Party,
+    pub u2: Party,
+    pub u3: Party,
+}
+
+impl Trio {
+    pub(crate) fn new() -> Self {
+        Self::with(Exchange::new())
+    }
+
+    pub(crate) fn with(mut exchange: Exchange) -> Self {
+        let mut log_in = |user: &str, password: &str, at: &str| {
+            let mut party = Party::new(user, password, at);
+            party.register(&mut exchange, 3600);
+            party
+        };
+        let u1 = log_in("u1", "secret1", "192.0.2.101:5060");
+        let u2 = log_in("u2", "secret2", "192.0.2.102:5060");
+        let u3 = log_in("u3", "secret3", "192.0.2.103:5060");
+        Self {
+            exchange,
+            u1,
+            u2,
+            u3,
+        }
+    }
+
+    /// Everyone logs out; nothing is left.
+    pub(crate) fn finish(&mut self) {
+        for party in [&mut self.u1, &mut self.u2, &mut self.u3] {
+            party.expect_silence(&self.exchange);
+            party.register(&mut self.exchange, 0);
+        }
+        self.exchange.assert_nothing_left();
+    }
+}
+
+/// One dials another, who answers; both ends of the conversation.
+#[track_caller]
+pub(crate) fn talk(
+    exchange: &mut Exchange,
+    caller: &mut Party,
+    callee: &Party,
+    number: &str,
+) -> (Dialog, Dialog) {
+    let mut dialog = caller.dial(exchange, number, &description(caller.address));
+    let invite = callee.expect_request(exchange, &Method::Invite);
+    let theirs = callee.answer(exchange, &invite, 200, &description(callee.address));
+    callee.expect_request(exchange, &Method::Ack);
+    let answer = caller.expect(exchange, 200);
+    caller.acknowledge(exchange, &mut dialog, &answer, "");
+    (dialog, theirs)
+}
+
+/// One hangs up, and the other one is told so.
+#[track_caller]
+pub(crate) fn hang_up(
+    exchange: &mut Exchange,
+    party: &mut Party,
+    dialog: &mut Dialog,
+    other: &Party,
+) {
+    party.in_dialog(exchange, dialog, "BYE", "", "", true);
+    party.expect(exchange, 200);
+    let bye = other.expect_request(exchange, &Method::Bye);
+    other.answer(exchange, &bye, 200, "");
+}
+
+/// The exchange offers another session; the party answers.
+#[track_caller]
+pub(crate) fn reinvited(
+    exchange: &mut Exchange,
+    party: &Party,
+    status: u16,
+    body: &str,
+) -> Request {
+    let invite = party.expect_request(exchange, &Method::Invite);
+    party.answer(exchange, &invite, status, body);
+    party.expect_request(exchange, &Method::Ack);
+    invite
+}
+
+/// The party is told how the call goes that it asked for.
+#[track_caller]
+pub(crate) fn notified(exchange: &mut Exchange, party: &Party, line: &str, last: bool) {
+    let notify = party.expect_request(exchange, &Method::Notify);
+    assert_eq!(
+        notify.body().as_ref(),
+        format!("SIP/2.0 {line}\r\n").as_bytes(),
+        "{notify}"
+    );
+    let state = notify.headers().get("Subscription-State");
+    let state = state.expect("a Subscription-State");
+    assert_eq!(state.starts_with("terminated"), last, "{notify}");
+    party.answer(exchange, &notify, 200, "");
+}
+
+/// A party asks to be replaced; the REFER is taken.
+#[track_caller]
+pub(crate) fn refer(exchange: &mut Exchange, party: &mut Party, dialog: &mut Dialog, to: &str) {
+    let extra = format!("Refer-To: <{to}>\r\nReferred-By: <sip:ceo@example.com>\r\n");
+    party.in_dialog(exchange, dialog, "REFER", &extra, "", true);
+    party.expect(exchange, 202);
+    notified(exchange, party, "100 Trying", false);
+}
+
+/// What Replaces says of a dialog, seen from the exchange, with every special character escaped.
+pub(crate) fn replaces(dialog: &Dialog) -> String {
+    let tag = |address: &str| address.split("tag=").nth(1).expect("a tag").to_owned();
+    format!(
+        "{}%3Bto-tag%3D{}%3Bfrom-tag%3D{}",
+        dialog.call_id.replace('@', "%40"),
+        tag(&dialog.remote),
+        tag(&dialog.local)
+    )
+}
+
+/// Everything that waits for a party is answered, whatever it is: requests with 200.
+pub(crate) fn take_all(exchange: &mut Exchange, party: &Party) -> Vec<Message> {
+    let mut all = Vec::new();
+    while exchange.waiting(party.address) > 0 {
+        let message = party.next(exchange);
+        if let Message::Request(request) = &message
+            && *request.method() != Method::Ack
+        {
+            party.answer(exchange, request, 200, "");
+        }
+        all.push(message);
+    }
+    all
+}
+
+/// The tag of a response's To.
+pub(crate) fn to_of(response: &Response) -> &str {
+    response.headers().get("To").expect("a To")
+}

@@ -1,0 +1,957 @@
+//! Transfers: blind and attended, by either side; every way in which one can fail; and what a
+//! stranger gets who tries.
+//!
+//! Who is who: u1 and u2 talk, u3 is the target. All messages are plain text, so that nothing the
+//! exchange says goes unseen.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
+
+mod support;
+
+use std::time::Duration;
+
+use offhook_media::relay::{Command, Side};
+use offhook_sip::{Method, Request};
+use support::party::{Dialog, Party, description};
+use support::trio::{Trio, hang_up, notified, refer, reinvited, replaces, take_all, talk, to_of};
+use support::{Exchange, USERS};
+
+/// u1 and u2 talk; u1 called.
+fn conversation() -> (Trio, Dialog, Dialog) {
+    let mut trio = Trio::new();
+    let (d1, d2) = talk(&mut trio.exchange, &mut trio.u1, &trio.u2, "2");
+    (trio, d1, d2)
+}
+
+/// What the relay was told last of where a leg wants voice.
+fn voice_of(exchange: &Exchange, of: Side) -> String {
+    exchange
+        .commands
+        .iter()
+        .rev()
+        .find_map(|command| match command {
+            Command::SetRemote { side, remote, .. } if *side == of => Some(remote.rtp.to_string()),
+            _ => None,
+        })
+        .expect("the relay was told")
+}
+
+/// The INVITE of a transfer: from the transferor as the exchange knows him, and of nobody else.
+fn assert_invitation(invite: &Request, transferor: &str, secrets: &[&str]) {
+    let text = invite.to_string();
+    let from = invite.headers().get("From").expect("a From");
+    assert!(
+        from.starts_with(&format!("<sip:{transferor}@192.0.2.50>;tag=")),
+        "{text}"
+    );
+    assert_eq!(
+        invite.headers().get("Referred-By"),
+        Some(format!("<sip:{transferor}@192.0.2.50>").as_str())
+    );
+    assert_eq!(invite.headers().get("Max-Forwards"), Some("19"), "{text}");
+    for secret in secrets {
+        assert!(
+            !text.contains(secret),
+            "{secret} reaches the target: {text}"
+        );
+    }
+}
+
+/// After the transfer: a question passes, and a BYE ends both.
+fn they_talk(exchange: &mut Exchange, a: &mut Party, of_a: &mut Dialog, b: &Party) {
+    a.in_dialog(exchange, of_a, "INFO", "", "", true);
+    let info = b.expect_request(exchange, &Method::Info);
+    b.answer(exchange, &info, 200, "");
+    a.expect(exchange, 200);
+    hang_up(exchange, a, of_a, b);
+}
+
+// yate: Fork, transfer: REFER from the caller
+#[test]
+fn the_caller_transfers_the_callee() {
+    let (mut trio, mut d1, mut d2) = conversation();
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    // Without a proof nothing happens.
+    let to = "Refer-To: <sip:3@192.0.2.50>\r\n";
+    u1.in_dialog(exchange, &mut d1, "REFER", to, "", false);
+    u1.expect(exchange, 401);
+    u3.expect_silence(exchange);
+
+    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
+    let invite = u3.expect_request(exchange, &Method::Invite);
+    let hidden = [
+        d1.call_id.as_str(),
+        &d2.call_id,
+        "192.0.2.101",
+        "192.0.2.102",
+        "u2",
+        "ceo",
+    ];
+    assert_invitation(&invite, "u1", &hidden);
+    u2.expect_silence(exchange);
+
+    u3.answer(exchange, &invite, 180, "");
+    notified(exchange, u1, "180 Ringing", false);
+    u2.expect_silence(exchange);
+
+    let mut d3 = u3.answer(exchange, &invite, 200, &description(u3.address));
+    u3.expect_request(exchange, &Method::Ack);
+    let moved = reinvited(exchange, u2, 200, &description(u2.address));
+    assert!(!moved.to_string().contains("192.0.2.103"), "{moved}");
+    assert!(!moved.to_string().contains("u3"), "{moved}");
+    notified(exchange, u1, "200 OK", true);
+    assert_eq!(voice_of(exchange, Side::A), "192.0.2.103:40000");
+    assert_eq!(voice_of(exchange, Side::B), "192.0.2.102:40000");
+
+    // RFC 5589 §6.1: the transferor hangs up by itself, with his proof.
+    u1.in_dialog(exchange, &mut d1, "BYE", "", "", false);
+    u1.expect(exchange, 401);
+    u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
+    u1.expect(exchange, 200);
+    u2.expect_silence(exchange);
+    u3.expect_silence(exchange);
+
+    they_talk(exchange, u2, &mut d2, u3);
+    d3.cseq += 1;
+    assert_eq!(exchange.records.len(), 1);
+    assert_eq!(exchange.records[0].call_ids.len(), 3);
+    trio.finish();
+}
+
+#[test]
+fn the_callee_transfers_the_caller() {
+    let (mut trio, mut d1, mut d2) = conversation();
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    refer(exchange, u2, &mut d2, "sip:3@192.0.2.50");
+    let invite = u3.expect_request(exchange, &Method::Invite);
+    assert_invitation(&invite, "u2", &["u1", "192.0.2.101", "192.0.2.102"]);
+    let mut d3 = u3.answer(exchange, &invite, 200, &description(u3.address));
+    u3.expect_request(exchange, &Method::Ack);
+    reinvited(exchange, u1, 200, &description(u1.address));
+    notified(exchange, u2, "200 OK", true);
+    // A phone that does not hang up is hung up.
+    exchange.pass(Duration::from_secs(2));
+    let bye = u2.expect_request(exchange, &Method::Bye);
+    u2.answer(exchange, &bye, 200, "");
+    assert_eq!(voice_of(exchange, Side::B), "192.0.2.103:40000");
+    // Either may hang up; here the new one.
+    hang_up(exchange, u3, &mut d3, u1);
+    d1.cseq += 1;
+    trio.finish();
+}
+
+#[test]
+fn a_transferor_on_hold_leaves_two_who_hear_each_other() {
+    let (mut trio, mut d1, mut d2) = conversation();
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    let hold = description(u1.address) + "a=sendonly\r\n";
+    u1.in_dialog(exchange, &mut d1, "INVITE", "", &hold, true);
+    let invite = u2.expect_request(exchange, &Method::Invite);
+    let held = description(u2.address) + "a=recvonly\r\n";
+    u2.answer(exchange, &invite, 200, &held);
+    u2.expect_request(exchange, &Method::Ack);
+    let answer = u1.expect(exchange, 200);
+    u1.acknowledge(exchange, &mut d1, &answer, "");
+
+    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
+    let invite = u3.expect_request(exchange, &Method::Invite);
+    let offer = String::from_utf8_lossy(invite.body()).into_owned();
+    assert!(offer.contains("a=sendrecv"), "{offer}");
+    u3.answer(exchange, &invite, 200, &description(u3.address));
+    u3.expect_request(exchange, &Method::Ack);
+    let back = reinvited(exchange, u2, 200, &description(u2.address));
+    let offer = String::from_utf8_lossy(back.body()).into_owned();
+    assert!(offer.contains("a=sendrecv"), "{offer}");
+    notified(exchange, u1, "200 OK", true);
+    u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
+    u1.expect(exchange, 200);
+    they_talk(exchange, u2, &mut d2, u3);
+    trio.finish();
+}
+
+#[test]
+fn a_target_that_could_send_what_is_not_taken_is_told_so() {
+    let (mut trio, mut d1, mut d2) = conversation();
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
+    let invite = u3.expect_request(exchange, &Method::Invite);
+    u3.answer(exchange, &invite, 200, &description(u3.address));
+    u3.expect_request(exchange, &Method::Ack);
+    let only_a_law = description(u2.address).replace("RTP/AVP 0 8", "RTP/AVP 8");
+    reinvited(exchange, u2, 200, &only_a_law);
+    let narrowed = reinvited(exchange, u3, 200, &only_a_law.replace("0.2.102", "0.2.103"));
+    let offer = String::from_utf8_lossy(narrowed.body()).into_owned();
+    assert!(offer.contains("RTP/AVP 8\r\n"), "{offer}");
+    notified(exchange, u1, "200 OK", true);
+    u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
+    u1.expect(exchange, 200);
+    they_talk(exchange, u2, &mut d2, u3);
+    trio.finish();
+}
+
+#[test]
+fn a_transferor_need_not_wait() {
+    for agrees in [true, false] {
+        let (mut trio, mut d1, mut d2) = conversation();
+        let Trio {
+            exchange,
+            u1,
+            u2,
+            u3,
+        } = &mut trio;
+        refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
+        let invite = u3.expect_request(exchange, &Method::Invite);
+        u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
+        u1.expect(exchange, 200);
+        u2.expect_silence(exchange);
+        // Nobody is there to be asked; it may be tried again.
+        let body = description(u2.address);
+        u2.in_dialog(exchange, &mut d2, "INVITE", "", &body, true);
+        let pending = u2.expect(exchange, 491);
+        u2.acknowledge_failure(exchange, &d2, &pending);
+        if agrees {
+            u3.answer(exchange, &invite, 200, &description(u3.address));
+            u3.expect_request(exchange, &Method::Ack);
+            reinvited(exchange, u2, 200, &body);
+            they_talk(exchange, u2, &mut d2, u3);
+        } else {
+            u3.answer(exchange, &invite, 486, "");
+            u3.expect_request(exchange, &Method::Ack);
+            let bye = u2.expect_request(exchange, &Method::Bye);
+            u2.answer(exchange, &bye, 200, "");
+        }
+        assert_eq!(exchange.records.len(), 1);
+        trio.finish();
+    }
+}
+
+#[test]
+fn a_target_that_does_not_take_it_leaves_the_call_as_it_was() {
+    for (status, line) in [
+        (486, "486 Busy Here"),
+        (603, "603 Decline"),
+        (404, "404 Not Found"),
+    ] {
+        let (mut trio, mut d1, _d2) = conversation();
+        let Trio {
+            exchange,
+            u1,
+            u2,
+            u3,
+        } = &mut trio;
+        refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
+        let invite = u3.expect_request(exchange, &Method::Invite);
+        u3.answer(exchange, &invite, status, "");
+        u3.expect_request(exchange, &Method::Ack);
+        notified(exchange, u1, line, true);
+        u2.expect_silence(exchange);
+        assert_eq!(voice_of(exchange, Side::A), "192.0.2.101:40000");
+        they_talk(exchange, u1, &mut d1, u2);
+        trio.finish();
+    }
+}
+
+#[test]
+fn a_target_that_cannot_be_reached_leaves_the_call_as_it_was() {
+    for (to, line) in [
+        ("sip:999@192.0.2.50", "404 Not Found"),
+        ("sip:3@192.0.2.50", "480 Temporarily Unavailable"),
+    ] {
+        let (mut trio, mut d1, _d2) = conversation();
+        let Trio {
+            exchange,
+            u1,
+            u2,
+            u3,
+        } = &mut trio;
+        u3.register(exchange, 0);
+        refer(exchange, u1, &mut d1, to);
+        notified(exchange, u1, line, true);
+        u2.expect_silence(exchange);
+        they_talk(exchange, u1, &mut d1, u2);
+        trio.finish();
+    }
+}
+
+#[test]
+fn a_target_that_never_answers_is_given_up() {
+    let exchange = Exchange::with(|config| config.calls.no_answer = Duration::from_secs(20));
+    let mut trio = Trio::with(exchange);
+    let (mut d1, _) = talk(&mut trio.exchange, &mut trio.u1, &trio.u2, "2");
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
+    let invite = u3.expect_request(exchange, &Method::Invite);
+    u3.answer(exchange, &invite, 180, "");
+    notified(exchange, u1, "180 Ringing", false);
+    exchange.pass(Duration::from_millis(20_100));
+    notified(exchange, u1, "480 Temporarily Unavailable", true);
+    let cancel = u3.expect_request(exchange, &Method::Cancel);
+    u3.answer(exchange, &cancel, 200, "");
+    u3.answer(exchange, &invite, 487, "");
+    u3.expect_request(exchange, &Method::Ack);
+    they_talk(exchange, u1, &mut d1, u2);
+    trio.finish();
+}
+
+#[test]
+fn who_is_to_be_transferred_may_refuse() {
+    let (mut trio, mut d1, _d2) = conversation();
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
+    let invite = u3.expect_request(exchange, &Method::Invite);
+    u3.answer(exchange, &invite, 200, &description(u3.address));
+    u3.expect_request(exchange, &Method::Ack);
+    reinvited(exchange, u2, 488, "");
+    notified(exchange, u1, "488 Not Acceptable Here", true);
+    let bye = u3.expect_request(exchange, &Method::Bye);
+    u3.answer(exchange, &bye, 200, "");
+    // The voice goes where it went before.
+    assert_eq!(voice_of(exchange, Side::A), "192.0.2.101:40000");
+    they_talk(exchange, u1, &mut d1, u2);
+    trio.finish();
+}
+
+#[test]
+fn who_is_to_be_transferred_may_hang_up() {
+    let (mut trio, mut d1, mut d2) = conversation();
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
+    let invite = u3.expect_request(exchange, &Method::Invite);
+    u3.answer(exchange, &invite, 180, "");
+    notified(exchange, u1, "180 Ringing", false);
+    u2.in_dialog(exchange, &mut d2, "BYE", "", "", true);
+    notified(exchange, u1, "487 Request Terminated", true);
+    u2.expect(exchange, 200);
+    let bye = u1.expect_request(exchange, &Method::Bye);
+    u1.answer(exchange, &bye, 200, "");
+    let cancel = u3.expect_request(exchange, &Method::Cancel);
+    u3.answer(exchange, &cancel, 200, "");
+    u3.answer(exchange, &invite, 487, "");
+    u3.expect_request(exchange, &Method::Ack);
+    assert_eq!(exchange.records.len(), 1);
+    trio.finish();
+}
+
+#[test]
+fn a_target_may_hang_up_while_the_other_is_asked() {
+    let (mut trio, mut d1, _d2) = conversation();
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
+    let invite = u3.expect_request(exchange, &Method::Invite);
+    let mut d3 = u3.answer(exchange, &invite, 200, &description(u3.address));
+    u3.expect_request(exchange, &Method::Ack);
+    let asked = u2.expect_request(exchange, &Method::Invite);
+    u3.in_dialog(exchange, &mut d3, "BYE", "", "", true);
+    u3.expect(exchange, 200);
+    notified(exchange, u1, "480 Temporarily Unavailable", true);
+    u2.answer(exchange, &asked, 200, &description(u2.address));
+    u2.expect_request(exchange, &Method::Ack);
+    // It is told again what holds, and the voice goes where it went before.
+    reinvited(exchange, u2, 200, &description(u2.address));
+    assert_eq!(voice_of(exchange, Side::A), "192.0.2.101:40000");
+    they_talk(exchange, u1, &mut d1, u2);
+    trio.finish();
+}
+
+#[test]
+fn a_transfer_waits_for_a_change_that_is_under_way() {
+    let (mut trio, mut d1, mut d2) = conversation();
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
+    let invite = u3.expect_request(exchange, &Method::Invite);
+    let body = description(u1.address);
+    u1.in_dialog(exchange, &mut d1, "INVITE", "", &body, true);
+    let changed = u2.expect_request(exchange, &Method::Invite);
+    u3.answer(exchange, &invite, 200, &description(u3.address));
+    u3.expect_request(exchange, &Method::Ack);
+    u2.expect_silence(exchange);
+    u2.answer(exchange, &changed, 200, &description(u2.address));
+    u2.expect_request(exchange, &Method::Ack);
+    let answer = u1.expect(exchange, 200);
+    u1.acknowledge(exchange, &mut d1, &answer, "");
+    reinvited(exchange, u2, 200, &description(u2.address));
+    notified(exchange, u1, "200 OK", true);
+    u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
+    u1.expect(exchange, 200);
+    they_talk(exchange, u2, &mut d2, u3);
+    trio.finish();
+}
+
+#[test]
+fn a_transferor_who_wants_no_reports_gets_none() {
+    let (mut trio, mut d1, mut d2) = conversation();
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    let extra = "Refer-To: <sip:3@192.0.2.50>\r\nRefer-Sub: false\r\nRequire: norefersub\r\n";
+    u1.in_dialog(exchange, &mut d1, "REFER", extra, "", true);
+    let accepted = u1.expect(exchange, 202);
+    assert_eq!(accepted.headers().get("Refer-Sub"), Some("false"));
+    let invite = u3.expect_request(exchange, &Method::Invite);
+    u3.answer(exchange, &invite, 200, &description(u3.address));
+    u3.expect_request(exchange, &Method::Ack);
+    reinvited(exchange, u2, 200, &description(u2.address));
+    u1.expect_silence(exchange);
+    u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
+    u1.expect(exchange, 200);
+    they_talk(exchange, u2, &mut d2, u3);
+    trio.finish();
+}
+
+#[test]
+fn a_transfer_can_be_transferred_on() {
+    let (mut trio, mut d1, mut d2) = conversation();
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
+    let invite = u3.expect_request(exchange, &Method::Invite);
+    let mut d3 = u3.answer(exchange, &invite, 200, &description(u3.address));
+    u3.expect_request(exchange, &Method::Ack);
+    reinvited(exchange, u2, 200, &description(u2.address));
+    notified(exchange, u1, "200 OK", true);
+    u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
+    u1.expect(exchange, 200);
+    // Back to u1, in a call of its own.
+    refer(exchange, u3, &mut d3, "sip:1@192.0.2.50");
+    let invite = u1.expect_request(exchange, &Method::Invite);
+    assert_invitation(&invite, "u3", &["u2", "192.0.2.102", "192.0.2.103"]);
+    u1.answer(exchange, &invite, 200, &description(u1.address));
+    u1.expect_request(exchange, &Method::Ack);
+    reinvited(exchange, u2, 200, &description(u2.address));
+    notified(exchange, u3, "200 OK", true);
+    u3.in_dialog(exchange, &mut d3, "BYE", "", "", true);
+    u3.expect(exchange, 200);
+    they_talk(exchange, u2, &mut d2, u1);
+    trio.finish();
+}
+
+#[test]
+fn what_is_no_transfer_is_refused() {
+    let (mut trio, mut d1, mut d2) = conversation();
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    for (extra, status) in [
+        ("", 400),
+        (
+            "Refer-To: <sip:3@192.0.2.50>\r\nRefer-To: <sip:4@192.0.2.50>\r\n",
+            400,
+        ),
+        ("Refer-To: <sip:3@192.0.2.50;method=BYE>\r\n", 403),
+        ("Refer-To: <sip:3@192.0.2.50?Replaces=broken>\r\n", 400),
+        (
+            "Refer-To: <sip:3@192.0.2.50>\r\nRequire: multiple-refer\r\n",
+            420,
+        ),
+    ] {
+        u1.in_dialog(exchange, &mut d1, "REFER", extra, "", true);
+        u1.expect(exchange, status);
+    }
+    // No hop is left for the call that would follow.
+    d1.cseq += 1;
+    d1.branch = u1.branch();
+    let to = "Refer-To: <sip:3@192.0.2.50>\r\n";
+    let text = u1.text("REFER", &d1.target, &d1, to, "");
+    let challenge = {
+        u1.send(exchange, &text);
+        u1.expect(exchange, 401)
+    };
+    d1.cseq += 1;
+    d1.branch = u1.branch();
+    let text = u1.text("REFER", &d1.target, &d1, to, "");
+    let text = text.replace("Max-Forwards: 20", "Max-Forwards: 0");
+    let text = u1.authorize(&text, &challenge);
+    u1.send(exchange, &text);
+    u1.expect(exchange, 483);
+    u3.expect_silence(exchange);
+
+    // One at a time.
+    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
+    let invite = u3.expect_request(exchange, &Method::Invite);
+    u1.in_dialog(exchange, &mut d1, "REFER", to, "", true);
+    u1.expect(exchange, 491);
+    u2.in_dialog(exchange, &mut d2, "REFER", to, "", true);
+    u2.expect(exchange, 491);
+    u3.answer(exchange, &invite, 486, "");
+    u3.expect_request(exchange, &Method::Ack);
+    notified(exchange, u1, "486 Busy Here", true);
+    they_talk(exchange, u1, &mut d1, u2);
+    trio.finish();
+}
+
+/// Somebody who has overheard everything, and has an account of his own.
+#[test]
+fn nobody_transfers_the_calls_of_others() {
+    let (mut trio, d1, _d2) = conversation();
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    let to = "Refer-To: <sip:3@192.0.2.50>\r\n";
+    let mut liar = Party::new("u3", "secret3", "192.0.2.66:5060");
+    // His own proof in the dialog of u1.
+    let mut stolen = d1.clone();
+    stolen.cseq += 10;
+    liar.in_dialog(exchange, &mut stolen, "REFER", to, "", false);
+    let challenge = liar.expect(exchange, 401);
+    stolen.cseq += 1;
+    stolen.branch = liar.branch();
+    let text = liar.text("REFER", &stolen.target, &stolen, to, "");
+    let text = liar.authorize(&text, &challenge);
+    liar.send(exchange, &text);
+    liar.expect(exchange, 403);
+    // Tags that are not those of the dialog.
+    for guess in ["one", ""] {
+        let mut guessed = stolen.clone();
+        guessed.remote = format!("<sip:2@192.0.2.50>;tag=guess{guess}");
+        liar.in_dialog(exchange, &mut guessed, "REFER", to, "", true);
+        liar.expect(exchange, 481);
+    }
+    // Outside of any dialog.
+    let mut alone = liar.new_dialog("sip:2@192.0.2.50");
+    liar.in_dialog(exchange, &mut alone, "REFER", to, "", true);
+    liar.expect(exchange, 403);
+    for party in [&*u1, &*u2, &*u3] {
+        party.expect_silence(exchange);
+    }
+    let mut d1 = d1;
+    d1.cseq += 20;
+    they_talk(exchange, u1, &mut d1, u2);
+    trio.finish();
+}
+
+/// A rule leads outside; who answers there has no account and may send nobody anywhere.
+#[test]
+fn a_side_without_an_account_transfers_nobody() {
+    let numbers = "[default]\n^5$=sip/sip:gate@192.0.2.200:5060\n^3$=return;called=u3\n";
+    let mut trio = Trio::with(Exchange::of(USERS, numbers, |_| {}));
+    let mut gate = Party::new("gate", "none", "192.0.2.200:5060");
+    let (mut d1, mut dg) = talk(&mut trio.exchange, &mut trio.u1, &gate, "5");
+    let Trio {
+        exchange, u1, u3, ..
+    } = &mut trio;
+    let to = "Refer-To: <sip:3@192.0.2.50>\r\n";
+    gate.in_dialog(exchange, &mut dg, "REFER", to, "", false);
+    gate.expect(exchange, 403);
+    u3.expect_silence(exchange);
+    // But it can be transferred.
+    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
+    let invite = u3.expect_request(exchange, &Method::Invite);
+    let mut d3 = u3.answer(exchange, &invite, 200, &description(u3.address));
+    u3.expect_request(exchange, &Method::Ack);
+    reinvited(exchange, &gate, 200, &description(gate.address));
+    notified(exchange, u1, "200 OK", true);
+    u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
+    u1.expect(exchange, 200);
+    hang_up(exchange, u3, &mut d3, &gate);
+    trio.finish();
+}
+
+/// u1 talks to u2 and to u3.
+fn two_calls() -> (Trio, [Dialog; 2], Dialog, Dialog) {
+    let (mut trio, d12, d2) = conversation();
+    let (d13, d3) = talk(&mut trio.exchange, &mut trio.u1, &trio.u3, "3");
+    (trio, [d12, d13], d2, d3)
+}
+
+fn to_call(dialog: &Dialog) -> String {
+    format!("sip:3@192.0.2.50?Replaces={}", replaces(dialog))
+}
+
+// checklist: R3891-01
+#[test]
+fn two_calls_become_one() {
+    let (mut trio, [mut d12, mut d13], mut d2, mut d3) = two_calls();
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    refer(exchange, u1, &mut d12, &to_call(&d13));
+    let joined = reinvited(exchange, u3, 200, &description(u3.address));
+    assert!(!joined.to_string().contains("192.0.2.102"), "{joined}");
+    let joined = reinvited(exchange, u2, 200, &description(u2.address));
+    assert!(!joined.to_string().contains("192.0.2.103"), "{joined}");
+    notified(exchange, u1, "200 OK", true);
+    // The call that was replaced ends at once (RFC 3891 §3), the other when its phone wants.
+    let bye = u1.expect_request(exchange, &Method::Bye);
+    assert_eq!(bye.headers().get("Call-ID"), Some(d13.call_id.as_str()));
+    u1.answer(exchange, &bye, 200, "");
+    u1.in_dialog(exchange, &mut d12, "BYE", "", "", true);
+    u1.expect(exchange, 200);
+    assert_eq!(exchange.records.len(), 1, "the replaced call is over");
+    let (a, b) = (voice_of(exchange, Side::A), voice_of(exchange, Side::B));
+    assert_eq!(
+        (a.as_str(), b.as_str()),
+        ("192.0.2.103:40000", "192.0.2.102:40000")
+    );
+    d13.cseq += 1;
+    u3.in_dialog(exchange, &mut d3, "INFO", "", "", true);
+    let info = u2.expect_request(exchange, &Method::Info);
+    u2.answer(exchange, &info, 200, "");
+    u3.expect(exchange, 200);
+    they_talk(exchange, u2, &mut d2, u3);
+    assert_eq!(exchange.records.len(), 2);
+    trio.finish();
+}
+
+/// The other way round: the REFER comes within the second call, and u1 was called in the first one.
+#[test]
+fn either_call_may_carry_the_refer() {
+    let mut trio = Trio::new();
+    let (d2, d12) = talk(&mut trio.exchange, &mut trio.u2, &trio.u1, "1");
+    let (mut d13, mut d3) = talk(&mut trio.exchange, &mut trio.u1, &trio.u3, "3");
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    refer(exchange, u1, &mut d13, &to_call(&d12));
+    reinvited(exchange, u2, 200, &description(u2.address));
+    reinvited(exchange, u3, 200, &description(u3.address));
+    notified(exchange, u1, "200 OK", true);
+    let bye = u1.expect_request(exchange, &Method::Bye);
+    assert_eq!(bye.headers().get("Call-ID"), Some(d12.call_id.as_str()));
+    u1.answer(exchange, &bye, 200, "");
+    u1.in_dialog(exchange, &mut d13, "BYE", "", "", true);
+    u1.expect(exchange, 200);
+    assert!(!d2.call_id.is_empty());
+    they_talk(exchange, u3, &mut d3, u2);
+    trio.finish();
+}
+
+/// Both calls go on, with the voice where it was.
+fn both_go_on(mut trio: Trio, [mut d12, mut d13]: [Dialog; 2]) {
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    they_talk(exchange, u1, &mut d12, u2);
+    they_talk(exchange, u1, &mut d13, u3);
+    assert_eq!(exchange.records.len(), 2);
+    trio.finish();
+}
+
+#[test]
+fn a_guest_who_refuses_leaves_both_calls() {
+    let (mut trio, mut of_u1, _d2, _d3) = two_calls();
+    let (exchange, u1) = (&mut trio.exchange, &mut trio.u1);
+    let to = to_call(&of_u1[1]);
+    refer(exchange, u1, &mut of_u1[0], &to);
+    reinvited(exchange, &trio.u3, 488, "");
+    notified(exchange, u1, "488 Not Acceptable Here", true);
+    trio.u2.expect_silence(exchange);
+    both_go_on(trio, of_u1);
+}
+
+#[test]
+fn a_guest_who_is_not_wanted_goes_back() {
+    let (mut trio, mut of_u1, _d2, _d3) = two_calls();
+    let (exchange, u1) = (&mut trio.exchange, &mut trio.u1);
+    let to = to_call(&of_u1[1]);
+    refer(exchange, u1, &mut of_u1[0], &to);
+    let there = reinvited(exchange, &trio.u3, 200, &description(trio.u3.address));
+    reinvited(exchange, &trio.u2, 488, "");
+    notified(exchange, u1, "488 Not Acceptable Here", true);
+    let back = reinvited(exchange, &trio.u3, 200, &description(trio.u3.address));
+    // Its voice goes to the ports of its own call again, and nothing else of o= but the version changes.
+    let line = |request: &Request, start: &str| {
+        let body = String::from_utf8_lossy(request.body()).into_owned();
+        body.lines()
+            .find(|line| line.starts_with(start))
+            .expect("a line")
+            .to_owned()
+    };
+    assert_ne!(line(&there, "m="), line(&back, "m="));
+    let session = |request: &Request| line(request, "o=").split(' ').nth(1).map(str::to_owned);
+    assert_eq!(session(&there), session(&back));
+    both_go_on(trio, of_u1);
+}
+
+#[test]
+fn a_guest_who_hangs_up_ends_his_own_call_only() {
+    let (mut trio, [mut d12, d13], _d2, mut d3) = two_calls();
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    refer(exchange, u1, &mut d12, &to_call(&d13));
+    let asked = u3.expect_request(exchange, &Method::Invite);
+    u3.in_dialog(exchange, &mut d3, "BYE", "", "", true);
+    u3.expect(exchange, 200);
+    notified(exchange, u1, "480 Temporarily Unavailable", true);
+    let bye = u1.expect_request(exchange, &Method::Bye);
+    assert_eq!(bye.headers().get("Call-ID"), Some(d13.call_id.as_str()));
+    u1.answer(exchange, &bye, 200, "");
+    u3.answer(exchange, &asked, 487, "");
+    take_all(exchange, u3);
+    they_talk(exchange, u1, &mut d12, u2);
+    trio.finish();
+}
+
+#[test]
+fn the_transferor_hangs_up_both_calls_at_once() {
+    let (mut trio, [mut d12, mut d13], mut d2, _d3) = two_calls();
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    refer(exchange, u1, &mut d12, &to_call(&d13));
+    let asked = u3.expect_request(exchange, &Method::Invite);
+    for dialog in [&mut d12, &mut d13] {
+        u1.in_dialog(exchange, dialog, "BYE", "", "", true);
+        u1.expect(exchange, 200);
+    }
+    u3.answer(exchange, &asked, 200, &description(u3.address));
+    u3.expect_request(exchange, &Method::Ack);
+    reinvited(exchange, u2, 200, &description(u2.address));
+    they_talk(exchange, u2, &mut d2, u3);
+    trio.finish();
+}
+
+#[test]
+fn the_transferor_hangs_up_and_the_others_do_not_agree() {
+    let (mut trio, [mut d12, mut d13], _d2, _d3) = two_calls();
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    refer(exchange, u1, &mut d12, &to_call(&d13));
+    for dialog in [&mut d12, &mut d13] {
+        u1.in_dialog(exchange, dialog, "BYE", "", "", true);
+        u1.expect(exchange, 200);
+    }
+    let asked = u3.expect_request(exchange, &Method::Invite);
+    u3.answer(exchange, &asked, 488, "");
+    u3.expect_request(exchange, &Method::Ack);
+    for party in [&*u2, &*u3] {
+        let bye = party.expect_request(exchange, &Method::Bye);
+        party.answer(exchange, &bye, 200, "");
+    }
+    trio.finish();
+}
+
+#[test]
+fn a_dialog_of_somebody_else_is_no_dialog() {
+    let (mut trio, mut d12, _d2) = conversation();
+    // u3 calls u2, who is in both; u1 has learned the names of that dialog.
+    let (mut d32, _) = talk(&mut trio.exchange, &mut trio.u3, &trio.u2, "2");
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    let mut none = d32.clone();
+    none.remote += "x";
+    for named in [&d32, &none, &d12.clone()] {
+        refer(exchange, u1, &mut d12, &to_call(named));
+        notified(exchange, u1, "481 Call/Transaction Does Not Exist", true);
+        u2.expect_silence(exchange);
+        u3.expect_silence(exchange);
+    }
+    they_talk(exchange, u3, &mut d32, u2);
+    they_talk(exchange, u1, &mut d12, u2);
+    trio.finish();
+}
+
+/// An INVITE with Replaces, with whatever proof the party has.
+fn take_over(
+    exchange: &mut Exchange,
+    party: &mut Party,
+    named: &Dialog,
+    body: &str,
+    flag: &str,
+) -> Dialog {
+    let named = replaces(named)
+        .replace("%3B", ";")
+        .replace("%3D", "=")
+        .replace("%40", "@");
+    let extra = format!("Replaces: {named}{flag}\r\n");
+    let uri = "sip:2@192.0.2.50";
+    let mut dialog = party.new_dialog(uri);
+    // Two phones of one user count alike.
+    dialog.call_id = format!("{}-{}", party.address.ip(), dialog.call_id);
+    party.send(exchange, &party.text("INVITE", uri, &dialog, &extra, body));
+    let challenge = party.expect_one_of(exchange, &[401, 400, 481, 486, 603]);
+    party.acknowledge_failure(exchange, &dialog, &challenge);
+    if challenge.status().get() != 401 {
+        dialog.remote = to_of(&challenge).to_owned();
+        return dialog;
+    }
+    dialog.cseq += 1;
+    dialog.branch = party.branch();
+    let text = party.text("INVITE", uri, &dialog, &extra, body);
+    let text = party.authorize(&text, &challenge);
+    party.send(exchange, &text);
+    dialog
+}
+
+#[test]
+fn another_phone_of_the_same_user_takes_the_call_over() {
+    for late in [false, true] {
+        let (mut trio, d1, mut d2) = conversation();
+        let mut second = Party::new("u1", "secret1", "192.0.2.111:5060");
+        let Trio {
+            exchange, u1, u2, ..
+        } = &mut trio;
+        let said = description(second.address);
+        let offer = if late { "" } else { &said };
+        let mut dialog = take_over(exchange, &mut second, &d1, offer, "");
+        let asked = u2.expect_request(exchange, &Method::Invite);
+        assert_eq!(asked.body().is_empty(), late);
+        assert!(!asked.to_string().contains("192.0.2.111"), "{asked}");
+        u1.expect_silence(exchange);
+        u2.answer(exchange, &asked, 200, &description(u2.address));
+        if !late {
+            u2.expect_request(exchange, &Method::Ack);
+        }
+        let answer = second.expect(exchange, 200);
+        let in_ack = if late { &said } else { "" };
+        second.acknowledge(exchange, &mut dialog, &answer, in_ack);
+        if late {
+            let ack = u2.expect_request(exchange, &Method::Ack);
+            assert!(!ack.body().is_empty());
+        }
+        let bye = u1.expect_request(exchange, &Method::Bye);
+        u1.answer(exchange, &bye, 200, "");
+        assert_eq!(voice_of(exchange, Side::A), "192.0.2.111:40000");
+        they_talk(exchange, u2, &mut d2, &second);
+        assert_eq!(exchange.records.len(), 1);
+        trio.finish();
+    }
+}
+
+#[test]
+fn a_call_that_cannot_be_taken_over_stays() {
+    let (mut trio, mut d1, _d2) = conversation();
+    let mut second = Party::new("u1", "secret1", "192.0.2.111:5060");
+    let Trio {
+        exchange, u1, u2, ..
+    } = &mut trio;
+    let said = description(second.address);
+    let dialog = take_over(exchange, &mut second, &d1, &said, "");
+    reinvited(exchange, u2, 488, "");
+    let refusal = second.expect(exchange, 488);
+    second.acknowledge_failure(exchange, &dialog, &refusal);
+    assert_eq!(voice_of(exchange, Side::A), "192.0.2.101:40000");
+    // Taken back before the other side has agreed.
+    let dialog = take_over(exchange, &mut second, &d1, &said, "");
+    let asked = u2.expect_request(exchange, &Method::Invite);
+    let cancel = second.text("CANCEL", &dialog.target, &dialog, "", "");
+    second.send(exchange, &cancel);
+    second.expect(exchange, 200);
+    let ended = second.expect(exchange, 487);
+    second.acknowledge_failure(exchange, &dialog, &ended);
+    u2.answer(exchange, &asked, 200, &description(u2.address));
+    u2.expect_request(exchange, &Method::Ack);
+    reinvited(exchange, u2, 200, &description(u2.address));
+    assert_eq!(voice_of(exchange, Side::A), "192.0.2.101:40000");
+    they_talk(exchange, u1, &mut d1, u2);
+    trio.finish();
+}
+
+#[test]
+fn nobody_takes_over_the_calls_of_others() {
+    let (mut trio, mut d1, d2) = conversation();
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    let body = description(u3.address);
+    // Another user, who knows all names of the dialog, of either leg.
+    for named in [&d1, &d2] {
+        let dialog = take_over(exchange, u3, named, &body, "");
+        let refusal = u3.expect(exchange, 403);
+        u3.acknowledge_failure(exchange, &dialog, &refusal);
+    }
+    // Referred-By is what anybody can write.
+    let mut stranger = Party::new("u1", "guessed", "192.0.2.66:5060");
+    let flag = "\r\nReferred-By: <sip:u1@192.0.2.50>";
+    let dialog = take_over(exchange, &mut stranger, &d1, &body, flag);
+    let refusal = stranger.expect(exchange, 401);
+    stranger.acknowledge_failure(exchange, &dialog, &refusal);
+    // RFC 3891 §3: names that fit no dialog, a confirmed one that must be early, two of them.
+    let mut wrong = d1.clone();
+    wrong.local += "x";
+    take_over(exchange, u1, &wrong, &body, "");
+    take_over(exchange, u1, &d1, &body, ";early-only");
+    let again = format!("\r\nReplaces: {}", "a@b;to-tag=1;from-tag=2");
+    take_over(exchange, u1, &d1, &body, &again);
+    for party in [&*u1, &*u2, &*u3] {
+        party.expect_silence(exchange);
+    }
+    they_talk(exchange, u1, &mut d1, u2);
+    // What has ended is declined, or known no more.
+    take_over(exchange, u1, &d1, &body, "");
+    trio.finish();
+}
