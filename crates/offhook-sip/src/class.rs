@@ -34,6 +34,9 @@ pub(crate) const BLANK: u16 = 1 << 12;
 /// `token68` of RFC 7235: what an authentication scheme other than Digest may carry
 pub(crate) const TOKEN68: u16 = 1 << 13;
 
+/// What stands in a user part and in no host: `password` without letters, digits and dots
+pub(crate) const PASSWORD_MARKS: u16 = 1 << 15;
+
 static CLASS: [u16; 256] = classes();
 
 const fn classes() -> [u16; 256] {
@@ -70,6 +73,7 @@ const fn classes() -> [u16; 256] {
     // Telephone numbers of a dial plan; RFC 3261 wants `#` escaped, RFC 3966 §5.1.1 agrees, and
     // so do we.
     table = add(table, b"&=+$,", PASSWORD);
+    table = add(table, b"_!~*'()&=+$/", PASSWORD_MARKS);
     table = add(table, b"-._", HOST);
     table = add(table, b"[]/:&+$", URI_PARAM);
     table = add(table, b"[]/?:+$", URI_HEADER);

@@ -266,6 +266,13 @@ impl ParseError {
         self
     }
 
+    /// The header by its number in an index, if the RFCs define it.
+    #[cold]
+    pub(crate) fn in_known_header(mut self, number: u8) -> Self {
+        self.header = HeaderName::from_number(number, "").known();
+        self
+    }
+
     pub(crate) fn shifted(mut self, octets: usize) -> Self {
         self.offset += octets;
         self

@@ -5,23 +5,24 @@
 
 #![allow(clippy::inline_always, reason = "the benches ask for it")]
 
-use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::class::{self, is, span};
 use crate::error::{ErrorKind, ParseError};
-use crate::header::name::{HeaderName, UNKNOWN, lookup};
-use crate::header::store::{Entry, unfold};
+use crate::header::name::{HeaderName, UNKNOWN, lookup, lookup_in_line};
+use crate::header::store::Entry;
+use crate::lanes::{LANES, Sixteen, control, sixteen};
 use crate::limits::ParserConfig;
 
 /// What the loop over the lines finds.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Index {
     pub(crate) start_line_end: usize,
     pub(crate) head_end: usize,
     pub(crate) entries: Vec<Entry>,
     /// Unfolded values.
-    pub(crate) added: String,
+    pub(crate) added: Vec<u8>,
     /// The number and where it stands.
     pub(crate) content_length: Option<(usize, usize)>,
 }
@@ -29,27 +30,67 @@ pub(crate) struct Index {
 /// Octets of a short header line, to guess how many there are before any is read.
 const SHORT_LINE: usize = 24;
 
-/// Where a line ends, and where the next one begins. A CR that ends no line is refused: what comes
-/// after it is another line to some (RFC 3261 §7.3.1 knows CRLF alone).
+/// Room for the values of a few folded headers.
+const FOLDED: usize = 1024;
+
+/// Where the start line ends, and where the next one begins. A CR that ends no line is refused: what
+/// comes after it is another line to some (RFC 3261 §7.3.1 knows CRLF alone).
+fn start_line_end(config: &ParserConfig, octets: &[u8]) -> Result<(usize, usize), ParseError> {
+    let end = memchr::memchr2(b'\r', b'\n', octets).unwrap_or(octets.len());
+    ended(config, octets, end).unwrap_or(Err(ParseError::new(end, ErrorKind::LineEnd)))
+}
+
+/// Whether a line ends at a place, if no text goes on there.
 #[inline(always)]
-fn line_end(
+fn ended(
+    config: &ParserConfig,
+    octets: &[u8],
+    end: usize,
+) -> Option<Result<(usize, usize), ParseError>> {
+    Some(match octets.get(end..).unwrap_or_default() {
+        [b'\r', b'\n', ..] => Ok((end, end + 2)),
+        [b'\n', ..] if config.lf_line_ends => Ok((end, end + 1)),
+        [b'\r' | b'\n', ..] => Err(ParseError::new(end, ErrorKind::LineEnd)),
+        [] if config.missing_final_crlf => Ok((end, end)),
+        [] => Err(ParseError::new(end, ErrorKind::EndOfHeaders)),
+        _ => return None,
+    })
+}
+
+/// Where the line of a header value ends, and where the next one begins.
+#[inline(always)]
+fn value_end(
     config: &ParserConfig,
     octets: &[u8],
     from: usize,
 ) -> Result<(usize, usize), ParseError> {
-    let Some(length) = memchr::memchr2(b'\r', b'\n', &octets[from..]) else {
-        let end = octets.len();
-        return if config.missing_final_crlf {
-            Ok((end, end))
-        } else {
-            Err(ParseError::new(end, ErrorKind::EndOfHeaders))
-        };
-    };
-    let end = from + length;
-    match &octets[end..] {
-        [b'\r', b'\n', ..] => Ok((end, end + 2)),
-        [b'\n', ..] if config.lf_line_ends => Ok((end, end + 1)),
-        _ => Err(ParseError::new(end, ErrorKind::LineEnd)),
+    let mut end = next_control(octets, from);
+    loop {
+        if let Some(end) = ended(config, octets, end) {
+            return end;
+        }
+        end = beyond_control(config, octets, from, end)?;
+    }
+}
+
+fn next_control(octets: &[u8], from: usize) -> usize {
+    from + octets.get(from..).map_or(0, control)
+}
+
+/// No text holds a control character other than HTAB, but a quoted pair may (RFC 3261 §25.1): the
+/// place of the next one.
+fn beyond_control(
+    config: &ParserConfig,
+    octets: &[u8],
+    from: usize,
+    at: usize,
+) -> Result<usize, ParseError> {
+    let before = octets.get(from..at).unwrap_or_default();
+    let backslashes = before.iter().rev().take_while(|&&octet| octet == b'\\');
+    if octets.get(at) == Some(&b'\t') || config.control_characters || backslashes.count() % 2 == 1 {
+        Ok(next_control(octets, at + 1))
+    } else {
+        Err(ParseError::new(at, ErrorKind::Text))
     }
 }
 
@@ -60,7 +101,7 @@ impl Index {
             return Err(ParseError::new(0, ErrorKind::StartLine));
         }
         let mut index = Self::default();
-        let (end, next) = line_end(config, octets, 0)?;
+        let (end, next) = start_line_end(config, octets)?;
         index.start_line_end = end;
         index.headers(config, octets, next)?;
         Ok(index)
@@ -87,7 +128,11 @@ impl Index {
         self.entries.reserve_exact(guess.min(config.limits.headers));
         let mut at = from;
         loop {
-            match &octets[at..] {
+            if let Some(next) = self.plain(config, octets, at) {
+                at = next;
+                continue;
+            }
+            match octets.get(at..).unwrap_or_default() {
                 [b'\r', b'\n', ..] => {
                     self.head_end = at + 2;
                     return Ok(());
@@ -106,15 +151,70 @@ impl Index {
         }
     }
 
-    /// `header-name HCOLON header-value`, and where the next line begins.
+    /// A header of a name that is not long, without what needs a closer look, and how long its line
+    /// is; all else, faults too, is left to [`Self::header`].
     #[inline(always)]
+    fn plain(&mut self, config: &ParserConfig, octets: &[u8], at: usize) -> Option<usize> {
+        let rest = octets.get(at..)?;
+        let line = rest.first_chunk::<LANES>()?;
+        let colons = Sixteen::new(*line).equal(b':');
+        if colons == 0 {
+            return None;
+        }
+        let colon = colons.trailing_zeros() as usize;
+        let mut name = colon;
+        while name > 0 && matches!(line[(name - 1) % LANES], b' ' | b'\t') {
+            name -= 1;
+        }
+        let number = lookup_in_line(*line, name);
+        if number == UNKNOWN && !is_token(line.get(..name)?) {
+            return None;
+        }
+        let mut from = colon + 1;
+        while matches!(rest.get(from), Some(b' ' | b'\t')) {
+            from += 1;
+        }
+        let value = rest.get(from..)?;
+        let mut to = from + control(value);
+        let [b'\r', b'\n', after, ..] = rest.get(to..)? else {
+            return None;
+        };
+        let next = at + to + 2;
+        while to > from && matches!(rest.get(to - 1), Some(b' ')) {
+            to -= 1;
+        }
+        if next > config.limits.head || self.entries.len() >= config.limits.headers {
+            return None;
+        }
+        let entry = Entry::in_message(
+            number,
+            small(at),
+            small_name(name),
+            small(at + from),
+            small(at + to),
+        );
+        if matches!(after, b' ' | b'\t') {
+            return self
+                .folded(config, octets, entry, at + from..at + to, next)
+                .ok();
+        }
+        if number == HeaderName::CONTENT_LENGTH.number() {
+            let value = rest.get(from..to)?;
+            self.content_length(value, at + from).ok()?;
+        }
+        self.entries.push(entry);
+        Some(next)
+    }
+
+    /// `header-name HCOLON header-value`, and where the next line begins.
     fn header(
         &mut self,
         config: &ParserConfig,
         octets: &[u8],
         start: usize,
     ) -> Result<usize, ParseError> {
-        let Some(colon) = colon(octets, start) else {
+        let line = sixteen(octets, start);
+        let Some(colon) = colon(octets, start, line) else {
             return Err(not_a_name(octets, start));
         };
         let mut name = octets.get(start..colon).unwrap_or_default();
@@ -129,44 +229,119 @@ impl Index {
         while matches!(octets.get(from), Some(b' ' | b'\t')) {
             from += 1;
         }
-        let (mut to, mut next) = line_end(config, octets, from)?;
-        // A line that begins with white space goes on with the one before (RFC 3261 §7.3.1).
-        let folded = matches!(octets.get(next), Some(b' ' | b'\t'));
-        if folded {
-            (to, next) = fold(config, octets, next)?;
-        }
-        if next > config.limits.head || self.entries.len() >= config.limits.headers {
+        let (mut to, mut next) =
+            value_end(config, octets, from).map_err(|error| error.in_known_header(number))?;
+        if next > config.limits.head
+            || self.entries.len() >= config.limits.headers
+            || name.len() > usize::from(u16::MAX)
+        {
             return Err(ParseError::new(start, ErrorKind::TooLarge));
         }
-        while to > from && matches!(octets.get(to - 1), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+        while to > from && matches!(octets.get(to - 1), Some(b' ' | b'\t')) {
             to -= 1;
         }
-        if name.len() > usize::from(u16::MAX) {
-            return Err(ParseError::new(start, ErrorKind::TooLarge));
+        #[allow(clippy::cast_possible_truncation, reason = "was compared")]
+        let length = name.len() as u16;
+        let entry = Entry::in_message(number, small(start), length, small(from), small(to));
+        let controls = config.control_characters && has_control(&octets[from..to]);
+        // A line that begins with white space goes on with the one before (RFC 3261 §7.3.1).
+        if controls || matches!(octets.get(next), Some(b' ' | b'\t')) {
+            next = self
+                .folded(config, octets, entry, from..to, next)
+                .map_err(|error| error.in_known_header(number))?;
+            return Ok(next);
         }
-        if folded {
-            self.unfold(name, number, octets.get(from..to).unwrap_or_default());
-        } else {
-            #[allow(clippy::cast_possible_truncation, reason = "was compared")]
-            let length = name.len() as u16;
-            self.entries.push(Entry::in_message(
-                number,
-                small(start),
-                length,
-                small(from),
-                small(to),
-            ));
-        }
+        self.entries.push(entry);
         if number == HeaderName::CONTENT_LENGTH.number() {
             self.content_length(octets.get(from..to).unwrap_or_default(), from)?;
         }
         Ok(next)
     }
 
-    #[cold]
-    fn unfold(&mut self, name: &[u8], number: u8, value: &[u8]) {
-        let entry = unfold(value, number, name, &mut self.added);
-        self.entries.push(entry);
+    /// Takes the lines that go on with a header, one space in place of each fold (RFC 3261 §7.3.1);
+    /// where the next header begins.
+    fn folded(
+        &mut self,
+        config: &ParserConfig,
+        octets: &[u8],
+        entry: Entry,
+        first: Range<usize>,
+        mut next: usize,
+    ) -> Result<usize, ParseError> {
+        if self.added.capacity() == 0 {
+            self.added.reserve(FOLDED.min(octets.len()));
+        }
+        let (start, offset) = (self.added.len(), first.start);
+        self.add(octets, first);
+        while next < octets.len() && is(octets[next], class::BLANK) {
+            let mut from = next;
+            while matches!(octets.get(from), Some(b' ' | b'\t')) {
+                from += 1;
+            }
+            let mut to;
+            (to, next) = value_end(config, octets, from)?;
+            while to > from && is(octets[to - 1], class::BLANK) {
+                to -= 1;
+            }
+            if to > from {
+                if self.added.len() > start {
+                    self.added.push(b' ');
+                }
+                self.add(octets, from..to);
+            }
+        }
+        if config.control_characters {
+            self.clean(start);
+        }
+        if next > config.limits.head {
+            self.added.truncate(start);
+            return Err(ParseError::new(offset, ErrorKind::TooLarge));
+        }
+        if entry.number() == HeaderName::CONTENT_LENGTH.number() {
+            let added = core::mem::take(&mut self.added);
+            let checked = self.content_length(&added[start..], offset);
+            self.added = added;
+            checked?;
+        }
+        self.entries
+            .push(entry.folded(small(start), small(self.added.len())));
+        Ok(next)
+    }
+
+    /// Puts a space in the place of each control character of an added value that no quoted pair
+    /// holds.
+    fn clean(&mut self, start: usize) {
+        let mut quoted = false;
+        for octet in &mut self.added[start..] {
+            if !quoted && octet.is_ascii_control() && *octet != b'\t' {
+                *octet = b' ';
+            }
+            quoted = !quoted && *octet == b'\\';
+        }
+        let blanks = |octets: &[u8]| octets.iter().take_while(|&&octet| octet == b' ').count();
+        let leading = blanks(&self.added[start..]);
+        self.added.drain(start..start + leading);
+        while self.added.len() > start && self.added.ends_with(b" ") {
+            self.added.pop();
+        }
+    }
+
+    /// Adds a piece of a folded value, in steps, as pieces are short.
+    #[inline(always)]
+    fn add(&mut self, octets: &[u8], piece: Range<usize>) {
+        let end = self.added.len() + piece.len();
+        let mut at = piece.start;
+        while at < piece.end {
+            match octets
+                .get(at..)
+                .and_then(|rest| rest.first_chunk::<LANES>())
+            {
+                Some(chunk) => self.added.extend_from_slice(chunk),
+                None => self.added.extend_from_slice(&octets[at..]),
+            }
+            at += LANES;
+        }
+        self.added.truncate(end);
     }
 
     /// Content-Length may be there but once: two readings of where the body ends are an attack.
@@ -192,16 +367,6 @@ impl Index {
     }
 }
 
-/// The end of the last of the lines that go on with a header.
-#[cold]
-fn fold(config: &ParserConfig, octets: &[u8], from: usize) -> Result<(usize, usize), ParseError> {
-    let (mut end, mut next) = line_end(config, octets, from)?;
-    while next < octets.len() && is(octets[next], class::BLANK) {
-        (end, next) = line_end(config, octets, next)?;
-    }
-    Ok((end, next))
-}
-
 /// What is wrong with a line that does not begin with a name and a colon.
 #[cold]
 fn not_a_name(octets: &[u8], start: usize) -> ParseError {
@@ -214,21 +379,21 @@ fn not_a_name(octets: &[u8], start: usize) -> ParseError {
     }
 }
 
-/// Where the next colon stands, eight octets at a time: names are short.
+/// Where the next colon stands; names are short, so it is among the first octets of the line.
 #[inline(always)]
-fn colon(octets: &[u8], from: usize) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let mut at = from;
-    while let Some(eight) = octets.get(at..).and_then(|rest| rest.first_chunk()) {
-        let differences = u64::from_le_bytes(*eight) ^ (ONES * u64::from(b':'));
-        let zeros = differences.wrapping_sub(ONES) & !differences & (ONES << 7);
-        if zeros != 0 {
-            return Some(at + (zeros.trailing_zeros() / 8) as usize);
-        }
-        at += 8;
+fn colon(octets: &[u8], start: usize, line: [u8; LANES]) -> Option<usize> {
+    let colons = Sixteen::new(line).equal(b':');
+    if colons != 0 {
+        return Some(start + colons.trailing_zeros() as usize);
     }
-    let rest = octets.get(at..)?;
-    Some(at + rest.iter().position(|&octet| octet == b':')?)
+    let from = start + LANES;
+    Some(from + memchr::memchr(b':', octets.get(from..)?)?)
+}
+
+fn has_control(value: &[u8]) -> bool {
+    value
+        .iter()
+        .any(|&octet| octet.is_ascii_control() && octet != b'\t')
 }
 
 fn is_token(name: &[u8]) -> bool {
@@ -242,24 +407,83 @@ const fn small(offset: usize) -> u32 {
     offset as u32
 }
 
+/// Names of plain lines end within the first octets.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "less than LANES")]
+const fn small_name(length: usize) -> u16 {
+    length as u16
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_colon_is_found_at_every_place() {
-        for place in 0..20 {
-            let mut octets = [b'x'; 24];
+        let find = |octets: &[u8], start| colon(octets, start, sixteen(octets, start));
+        for place in 0..40 {
+            let mut octets = [b'x'; 48];
             octets[place] = b':';
-            octets[20] = b':';
-            assert_eq!(colon(&octets, 0), Some(place));
-            assert_eq!(colon(&octets[..=place], 0), Some(place));
-            assert_eq!(colon(&octets[..place], 0), None);
-            assert_eq!(colon(&octets, place + 1), Some(20));
+            octets[40] = b':';
+            assert_eq!(find(&octets, 0), Some(place));
+            assert_eq!(find(&octets[..=place], 0), Some(place));
+            assert_eq!(find(&octets[..place], 0), None);
+            assert_eq!(find(&octets, place + 1), Some(40));
         }
-        assert_eq!(
-            colon(&[b':' ^ 0x80, b':' + 1, 0, 255, b':' - 1, 9, 9, 9, 9], 0),
-            None
-        );
+    }
+
+    fn by_header_alone(config: &ParserConfig, octets: &[u8]) -> Result<Index, ParseError> {
+        let (mut index, mut at) = (Index::default(), 0);
+        while !octets[at..].starts_with(b"\r\n") {
+            at = index.header(config, octets, at)?;
+        }
+        index.head_end = at + 2;
+        Ok(index)
+    }
+
+    #[test]
+    fn what_is_plain_is_indexed_as_all_else_is() {
+        const NAMES: [&str; 9] = [
+            "v",
+            "To",
+            "max-FORWARDS",
+            "Content-Length",
+            "l",
+            "X-Own",
+            "Call\rID",
+            "a b",
+            "Session-Expires",
+        ];
+        const COLONS: [&str; 6] = [":", ": ", " :", "\t : \t", ":\r\n ", ""];
+        const VALUES: [&str; 11] = [
+            "",
+            "1",
+            "1 ",
+            "a\tb",
+            "\"\\\u{1}\"",
+            "\u{7f}",
+            "a\r\n b",
+            " \r\n\t\r\n c ",
+            "a longer one, over sixteen octets",
+            "a\rb",
+            "caf\u{e9}",
+        ];
+        let mut config = ParserConfig::STRICT;
+        config.limits.headers = 2;
+        config.limits.head = 50;
+        for config in [ParserConfig::STRICT, ParserConfig::LENIENT, config] {
+            for name in NAMES {
+                for colon in COLONS {
+                    for value in VALUES {
+                        let text = alloc::format!(
+                            "{name}{colon}{value}\r\nf: x\r\n{name}{colon}{value}\r\n\r\n"
+                        );
+                        let one = Index::part(&config, text.as_bytes());
+                        let two = by_header_alone(&config, text.as_bytes());
+                        assert_eq!(alloc::format!("{one:?}"), alloc::format!("{two:?}"));
+                    }
+                }
+            }
+        }
     }
 }

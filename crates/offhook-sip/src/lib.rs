@@ -11,6 +11,7 @@ mod grammar;
 pub mod header;
 mod host;
 mod index;
+mod lanes;
 mod limits;
 mod message;
 mod method;

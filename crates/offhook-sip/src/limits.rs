@@ -56,6 +56,11 @@ pub struct ParserConfig {
     /// Header text that is not UTF-8 (RFC 3261 §25.1 wants it): gateways that send display names
     /// in Latin-1. Each such octet is read as the Latin-1 letter.
     pub latin1: bool,
+    /// Control characters other than CR and LF in header values (RFC 3261 §25.1: TEXT-UTF8 has none
+    /// but HTAB, outside of a quoted pair): gateways that copy a caller's name from an ISDN
+    /// Display element octet by octet, and devices that pad texts with NUL. Each is read as a
+    /// space.
+    pub control_characters: bool,
     /// A Content-Length larger than the datagram (RFC 3261 §18.3 wants 400): the rest is taken
     /// as the body. SIP ALGs of home routers rewrite addresses in SDP and forget the length.
     pub short_body: bool,
@@ -71,6 +76,7 @@ impl ParserConfig {
         start_line_spaces: false,
         bracketed_request_uri: false,
         latin1: false,
+        control_characters: false,
         short_body: false,
     };
 
@@ -83,6 +89,7 @@ impl ParserConfig {
         start_line_spaces: true,
         bracketed_request_uri: true,
         latin1: true,
+        control_characters: true,
         short_body: true,
     };
 }

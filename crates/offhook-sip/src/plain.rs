@@ -1,89 +1,72 @@
-//! The plain forms of Via and addresses, as nearly everybody writes them, read eight octets at a
-//! time; `benches/README.md` tells what that gains.
+//! The usual forms of Via and addresses, as nearly everybody writes them, read by their stops, with
+//! the letters between them passed over sixteen at a time; `benches/README.md` tells what that gains.
 //!
-//! Nothing is decided here: what is not plain (white space, escapes, quotes in parameters, IPv6,
-//! faults of any kind) is left to the grammar, and what is plain reads as the grammar reads it.
-//! A test compares the two.
+//! Nothing is decided here: what is not usual (passwords, URI headers, IPv6, faults of any kind) is
+//! left to the grammar, and what is usual reads as the grammar reads it. Tests compare the two.
 
 #![allow(clippy::inline_always, reason = "the benches ask for it")]
 
-use crate::class::{HIGH, classify};
-
-/// How far the last eight octets of a text are shifted to drop those before so many at the end.
-const SHIFTS: [u32; 8] = [64, 56, 48, 40, 32, 24, 16, 8];
+use crate::class::{self, is};
+use crate::lanes::{LANES, Sixteen, sixteen};
 
 /// The places in a text that are no letter, digit, dot or hyphen, in order, and then its end.
 pub(crate) struct Stops<'a> {
     octets: &'a [u8],
-    /// Where the word of eight octets begins whose stops are in `found`.
+    /// Where the octets begin whose stops are in `found`.
     base: usize,
     found: u64,
-    /// Dots and hyphens: whether the word before ended with one, and whether two are side by side.
-    mark_before: u64,
-    doubled: u64,
+}
+
+/// For how many octets the stops are found at once.
+const WINDOW: usize = 64;
+
+/// The stops among the first octets of a text; all that is beyond its end is one.
+#[inline]
+fn window(octets: &[u8]) -> u64 {
+    let Some(last) = octets.last_chunk() else {
+        let found = Sixteen::new(sixteen(octets, 0)).stops();
+        return u64::from(found) | u64::MAX << octets.len();
+    };
+    let (mut rest, mut at, mut found) = (octets, 0, 0);
+    while let Some((chunk, after)) = rest.split_first_chunk() {
+        found |= u64::from(Sixteen::new(*chunk).stops()) << at;
+        at += LANES;
+        rest = after;
+        if at == WINDOW {
+            return found;
+        }
+    }
+    // The last sixteen octets begin among those that were looked at.
+    found |= u64::from(Sixteen::new(*last).stops()) << (octets.len() - LANES);
+    found | u64::MAX << octets.len()
 }
 
 impl<'a> Stops<'a> {
     #[inline(always)]
     pub(crate) fn new(octets: &'a [u8], from: usize) -> Self {
-        let mut stops = Self {
+        Self {
             octets,
             base: from,
-            found: 0,
-            mark_before: 0,
-            doubled: 0,
-        };
-        stops.load();
-        stops
-    }
-
-    #[inline(always)]
-    fn load(&mut self) {
-        let rest = self.octets.get(self.base..).unwrap_or_default();
-        if let Some(eight) = rest.first_chunk() {
-            self.take(u64::from_le_bytes(*eight));
-        } else {
-            self.load_last(rest);
+            found: window(octets.get(from..).unwrap_or_default()),
         }
     }
 
-    /// The word at the end, with its end as the last stop.
-    #[inline(always)]
-    fn load_last(&mut self, rest: &[u8]) {
-        let left = rest.len() % 8;
-        let mut word = 0;
-        if let Some(eight) = self.octets.last_chunk() {
-            word = u64::from_le_bytes(*eight)
-                .checked_shr(SHIFTS[left])
-                .unwrap_or(0);
-        } else {
-            for &octet in rest.iter().rev() {
-                word = word << 8 | u64::from(octet);
-            }
-        }
-        self.base = self.octets.len() - left;
-        // The zeros after the end are stops too, so the first of them stands for the end.
-        self.take(word);
+    #[cold]
+    #[inline(never)]
+    fn beyond_window(octets: &[u8], base: usize) -> u64 {
+        window(octets.get(base..).unwrap_or_default())
     }
 
-    #[inline(always)]
-    fn take(&mut self, word: u64) {
-        let (others, marks) = classify(word);
-        self.found = others;
-        self.doubled |= marks & (marks << 8 | self.mark_before);
-        self.mark_before = marks >> 56;
-    }
-
-    /// The next stop; the end of the text again and again when there is none.
+    /// The next stop; what is over the end when there is none.
     #[inline(always)]
     pub(crate) fn next(&mut self) -> usize {
         while self.found == 0 {
-            self.base += 8;
-            self.load();
+            self.base += WINDOW;
+            self.found = Self::beyond_window(self.octets, self.base);
         }
-        let at = self.base + (self.found.trailing_zeros() / 8) as usize;
+        let at = self.base + self.found.trailing_zeros() as usize;
         self.found &= self.found - 1;
-        at.min(self.octets.len())
+        at
     }
 
     /// What stands at a place; zero at the end.
@@ -92,16 +75,95 @@ impl<'a> Stops<'a> {
         self.octets.get(place).copied().unwrap_or_default()
     }
 
+    #[inline(always)]
+    fn is_blank(&self, place: usize) -> bool {
+        is(self.at(place), class::BLANK)
+    }
+
     /// Whether four octets stand at a place.
     #[inline(always)]
     pub(crate) fn is(&self, place: usize, four: [u8; 4]) -> bool {
         self.octets.get(place..).and_then(|rest| rest.first_chunk()) == Some(&four)
     }
 
-    /// Whether two dots or hyphens stand side by side in what was looked at so far.
-    pub(crate) const fn has_doubled_marks(&self) -> bool {
-        self.doubled & HIGH != 0
+    /// The stop after white space, if there is any at a stop; none where text follows it.
+    #[inline(always)]
+    pub(crate) fn beyond_blanks(&mut self, stop: usize) -> Option<usize> {
+        let mut at = stop;
+        while self.is_blank(at) {
+            let next = self.next();
+            if next != at + 1 {
+                return None;
+            }
+            at = next;
+        }
+        Some(at)
     }
+
+    /// Where a text begins after a stop and white space, and its first stop.
+    #[inline(always)]
+    pub(crate) fn text_after(&mut self, stop: usize) -> (usize, usize) {
+        let (mut start, mut at) = (stop + 1, self.next());
+        while at == start && self.is_blank(at) {
+            start += 1;
+            at = self.next();
+        }
+        (start, at)
+    }
+
+    /// The first stop from one on that is not of a class.
+    #[inline(always)]
+    fn beyond(&mut self, stop: usize, class: u16) -> usize {
+        let mut at = stop;
+        while is(self.at(at), class) {
+            at = self.next();
+        }
+        at
+    }
+
+    /// Like [`Self::beyond`], with `%` HEX HEX besides.
+    #[inline(always)]
+    fn beyond_escaped(&mut self, stop: usize, class: u16) -> usize {
+        let mut at = self.beyond(stop, class);
+        while self.at(at) == b'%' {
+            let digits = self.octets.get(at + 1..at + 3).unwrap_or_default();
+            if digits.len() < 2 || !digits.iter().all(u8::is_ascii_hexdigit) {
+                break;
+            }
+            at = self.next();
+            at = self.beyond(at, class);
+        }
+        at
+    }
+
+    /// The stop after a quoted string that begins at a stop; none where text follows it.
+    #[inline]
+    pub(crate) fn beyond_quoted(&mut self, quote: usize) -> Option<usize> {
+        debug_assert_eq!(self.at(quote), b'"');
+        loop {
+            let at = self.next();
+            match self.at(at) {
+                b'"' => return (self.next() == at + 1).then_some(at + 1),
+                b'\\' => {
+                    let escaped = self.at(at + 1);
+                    if !escaped.is_ascii() || matches!(escaped, b'\r' | b'\n' | 0) {
+                        return None;
+                    }
+                    if !is_word(escaped) {
+                        self.next();
+                    }
+                }
+                b'\t' => {}
+                ..b' ' | 0x7f => return None,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What no stop is.
+const fn is_word(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-')
 }
 
 /// A host and a port: where the host ends, the port, and the stop after them.
@@ -113,6 +175,9 @@ pub(crate) fn host_port(
 ) -> Option<(usize, Option<u16>, usize)> {
     let is_mark = |octet| matches!(octet, b'.' | b'-');
     if end == start || is_mark(stops.at(start)) || is_mark(stops.at(end - 1)) {
+        return None;
+    }
+    if has_doubled_marks(stops.octets, start, end) {
         return None;
     }
     if stops.at(end) != b':' {
@@ -134,25 +199,84 @@ pub(crate) fn host_port(
     Some((end, Some(u16::try_from(port).ok()?), after))
 }
 
-/// `*( ";" name [ "=" value ] )`: the stop after them.
+/// Whether two dots or hyphens stand side by side.
 #[inline(always)]
-pub(crate) fn params(stops: &mut Stops<'_>, from: usize) -> Option<usize> {
+fn has_doubled_marks(octets: &[u8], start: usize, end: usize) -> bool {
+    let (mut at, mut before) = (start, 0);
+    while at < end {
+        let beyond = u32::MAX.checked_shl(u32::try_from(end - at).unwrap_or(u32::MAX));
+        let marks = Sixteen::new(sixteen(octets, at)).marks() & !beyond.unwrap_or_default();
+        if marks & (marks << 1 | before) != 0 {
+            return true;
+        }
+        before = marks >> (LANES - 1);
+        at += LANES;
+    }
+    false
+}
+
+/// `user "@"`, if it is there, from a place and its first stop on: where the user part ends, which is
+/// the place itself where there is none.
+#[inline(always)]
+pub(crate) fn user(stops: &mut Stops<'_>, start: usize, stop: usize) -> Option<usize> {
+    let end = match stops.at(stop) {
+        b'@' => stop,
+        // perhaps a host
+        b':' | b';' | b'>' | b',' | b'?' | b' ' | b'\t' | 0 => return Some(start),
+        _ => stops.beyond_escaped(stop, class::PASSWORD_MARKS),
+    };
+    (end > start && stops.at(end) == b'@').then_some(end)
+}
+
+/// `*( ";" pname [ "=" pvalue ] )` of a URI: the stop after them.
+#[inline(always)]
+pub(crate) fn uri_params(stops: &mut Stops<'_>, from: usize) -> Option<usize> {
     let mut at = from;
     while stops.at(at) == b';' {
         let name = at + 1;
         at = stops.next();
+        at = stops.beyond_escaped(at, class::URI_PARAM);
         if at == name {
             return None;
         }
         if stops.at(at) == b'=' {
             let value = at + 1;
             at = stops.next();
+            at = stops.beyond_escaped(at, class::URI_PARAM);
             if at == value {
                 return None;
             }
         }
     }
     Some(at)
+}
+
+/// `*( SEMI generic-param )`: where they end, and the stop after white space behind them.
+#[inline(always)]
+pub(crate) fn params(stops: &mut Stops<'_>, from: usize) -> Option<(usize, usize)> {
+    let mut end = from;
+    let mut at = stops.beyond_blanks(from)?;
+    while stops.at(at) == b';' {
+        let (name, stop) = stops.text_after(at);
+        end = stops.beyond(stop, class::TOKEN);
+        if end == name {
+            return None;
+        }
+        at = stops.beyond_blanks(end)?;
+        if stops.at(at) == b'=' {
+            let (value, stop) = stops.text_after(at);
+            end = if stop == value && stops.at(stop) == b'"' {
+                stops.beyond_quoted(stop)?
+            } else {
+                stops.beyond(stop, class::GEN_VALUE)
+            };
+            if end == value {
+                return None;
+            }
+            at = stops.beyond_blanks(end)?;
+        }
+    }
+    Some((end, at))
 }
 
 /// Whether a value ends at a place: with its text, or at a comma.
@@ -168,15 +292,12 @@ mod tests {
 
     #[test]
     fn stops_are_found_at_every_place_of_every_length() {
-        for length in 0..40 {
+        for length in 0..150 {
             for place in 0..length {
                 let mut octets = alloc::vec![b'a'; length];
                 octets[place] = b';';
                 let mut stops = Stops::new(&octets, 0);
-                assert_eq!(
-                    (stops.next(), stops.next(), stops.next()),
-                    (place, length, length)
-                );
+                assert_eq!((stops.next(), stops.next()), (place, length));
                 octets[place] = 0;
                 let mut stops = Stops::new(&octets, 0);
                 assert_eq!((stops.next(), stops.next()), (place, length));
@@ -198,15 +319,16 @@ mod tests {
     }
 
     #[test]
-    fn doubled_marks_are_found_across_words() {
-        for place in 0..20 {
-            let mut octets = [b'a'; 24];
+    fn doubled_marks_are_found_at_every_place() {
+        for place in 0..40 {
+            let mut octets = [b'a'; 60];
             octets[place] = b'.';
             octets[place + 1] = b'-';
-            octets[23] = b';';
-            let mut stops = Stops::new(&octets, 0);
-            stops.next();
-            assert!(stops.has_doubled_marks(), "{place}");
+            for end in 0..octets.len() {
+                let found = has_doubled_marks(&octets, 0, end);
+                assert_eq!(found, end > place + 1, "{place} {end}");
+            }
+            assert!(!has_doubled_marks(&octets, place + 1, 60));
         }
     }
 }

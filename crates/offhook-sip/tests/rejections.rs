@@ -132,6 +132,71 @@ fn a_header_line_is_name_colon_value_crlf() {
     }
 }
 
+// RFC 3261 §25.1: TEXT-UTF8 has no control characters but HTAB, and a quoted pair has any but CR and
+// LF. An unknown header is no exception (`extension-header`).
+#[test]
+fn no_header_holds_bare_control_characters() {
+    for (from, to) in [
+        ("Call-ID", "X-Odd: a\u{0}b\r\nCall-ID"),
+        ("Call-ID", "X-Odd: a\r\n b\u{7}\r\nCall-ID"),
+        ("Call-ID", "X-Odd: \"a\\\\\u{7}\"\r\nCall-ID"),
+        ("Call-ID", "X-Odd: \u{7f}\r\nCall-ID"),
+        (
+            "Call-ID",
+            "Subject: a longer text than sixteen \u{1b}[2J\r\nCall-ID",
+        ),
+        ("<sip:a@", "\"\u{1}\" <sip:a@"),
+    ] {
+        let error = broken(from, to).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Text, "{to:?}");
+        assert_eq!(error.status().get(), 400, "{to:?}");
+        assert!(error.response().is_some() || to.contains('<'), "{to:?}");
+    }
+    for (from, to) in [
+        ("Call-ID", "X-Odd: a\tb\t\r\nCall-ID"),
+        ("Call-ID", "X-Odd: \"a\\\u{0}\\\u{7f}\"\r\nCall-ID"),
+        ("<sip:a@", "\"\\\u{1}\" <sip:a@"),
+    ] {
+        assert_eq!(broken(from, to), Ok(()), "{to:?}");
+    }
+}
+
+#[test]
+fn control_characters_are_forgiven_where_that_is_asked_for() {
+    const FORGIVING: ParserConfig = ParserConfig {
+        control_characters: true,
+        ..ParserConfig::STRICT
+    };
+    for (value, read) in [
+        ("\u{1}", ""),
+        ("\u{0}a\u{0}b\u{0}\u{0}", "a b"),
+        ("a\u{0}b\u{1b}\r\n c\u{7f}", "a b  c"),
+        ("\"\\\u{1}\u{1}\"", "\"\\\u{1} \""),
+    ] {
+        let text = format!("SIP/2.0 200 OK\r\nX-Odd: {value}\r\nl: 0\u{0}\r\n\r\n");
+        let message = parse_datagram_with(&FORGIVING, text.into()).unwrap();
+        assert_eq!(message.headers().get("x-odd"), Some(read));
+        assert_eq!(parse_datagram(message.to_bytes()), Ok(message));
+    }
+    // A line end is none of them.
+    for bad in ["a\rb", "a\nb"] {
+        let text = format!("SIP/2.0 200 OK\r\nX-Odd: {bad}\r\n\r\n");
+        let error = parse_datagram_with(&FORGIVING, text.into()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LineEnd);
+    }
+}
+
+// RFC 3261 §8.1.1.5; RFC 4475 §3.1.2.4 says 400
+#[test]
+fn a_cseq_is_less_than_two_to_the_31() {
+    assert_eq!(broken("1 INVITE", "2147483647 INVITE"), Ok(()));
+    for number in ["2147483648", "4294967295", "36893488147419103232"] {
+        let error = broken("1 INVITE", &format!("{number} INVITE")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Number, "{number}");
+        assert_eq!(error.status().get(), 400, "{number}");
+    }
+}
+
 #[test]
 fn the_headers_end_with_an_empty_line() {
     for text in [

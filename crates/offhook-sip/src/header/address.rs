@@ -58,58 +58,60 @@ pub struct NameAddr {
     params: ParamList<'static>,
 }
 
-/// The plain form of a name-addr, and where it ends.
+/// The usual form of an address, and where it and white space behind it end.
 #[inline(always)]
 pub(crate) fn plain(text: &str) -> Option<(NameAddrRef<'_>, usize)> {
     let mut stops = Stops::new(text.as_bytes(), 0);
-    let (display_end, bracket) = plain_display(&mut stops)?;
-    let start = bracket + 1;
-    let (parts, uri_end) = parts::plain(&mut stops, start)?;
-    let after = stops.next();
-    if after != uri_end + 1 {
-        return None;
+    let first = stops.next();
+    let bracketed = stops.at(first) != b':';
+    let (display_end, start, colon) = if bracketed {
+        let (display_end, bracket) = plain_display(&mut stops, first)?;
+        (display_end, bracket + 1, stops.next())
+    } else {
+        (0, 0, first)
+    };
+    let (parts, uri_end) = parts::plain(&mut stops, start, colon, bracketed)?;
+    let mut after = uri_end;
+    if bracketed {
+        if stops.at(uri_end) != b'>' {
+            return None;
+        }
+        after = stops.next();
+        if after != uri_end + 1 {
+            return None;
+        }
     }
-    let end = plain::params(&mut stops, after)?;
-    if !ends(&stops, end) || stops.has_doubled_marks() {
+    let (params_end, end) = plain::params(&mut stops, after)?;
+    if !ends(&stops, end) {
         return None;
     }
     let address = NameAddrRef {
         display: text.get(..display_end)?,
         uri: UriRef::from_parts(text.get(start..uri_end)?, parts),
-        params: Params::checked(text.get(after..end)?),
+        params: Params::checked(text.get(after..params_end)?),
     };
     Some((address, end))
 }
 
-/// Where a quoted string without escapes, a token or nothing ends, and where the bracket after it
-/// stands.
+/// Where a display name or nothing ends, and where the bracket after it stands.
 #[inline(always)]
-fn plain_display(stops: &mut Stops<'_>) -> Option<(usize, usize)> {
-    let mut at = stops.next();
+fn plain_display(stops: &mut Stops<'_>, first: usize) -> Option<(usize, usize)> {
+    let mut at = first;
     let display_end = match stops.at(at) {
         b'<' if at == 0 => return Some((0, 0)),
         b'"' if at == 0 => {
-            loop {
-                at = stops.next();
-                match stops.at(at) {
-                    b'"' => break,
-                    b'\\' | ..b' ' | 0x7f.. => return None,
-                    _ => {}
-                }
-            }
-            let end = at + 1;
-            at = stops.next();
+            let end = stops.beyond_quoted(at)?;
+            at = stops.beyond_blanks(end)?;
             end
         }
-        b' ' if at > 0 => at,
+        b' ' if at > 0 => {
+            let end = at;
+            at = stops.beyond_blanks(at)?;
+            end
+        }
         _ => return None,
     };
-    if at == display_end && stops.at(at) == b' ' {
-        at = stops.next();
-    }
-    let near = at <= display_end + 1 && stops.at(display_end.min(at)) != 0;
-    (near && stops.at(at) == b'<' && (at == display_end || stops.at(display_end) == b' '))
-        .then_some((display_end, at))
+    (stops.at(at) == b'<').then_some((display_end, at))
 }
 
 /// `( name-addr / addr-spec ) *( SEMI generic-param )`
@@ -413,48 +415,64 @@ mod tests {
         assert_eq!(address.tag(), Some("1918181833n"));
     }
 
+    /// Addresses, and whether they are plain.
+    const FORMS: [(&str, bool); 51] = [
+        ("<sip:a@b>", true),
+        ("<sip:b>", true),
+        ("<sip:b:5060;lr>;x=y;z", true),
+        ("Alice <sip:a@b>", true),
+        ("\"Alice B. <c>, @\" <sip:a@b.c;transport=udp>;tag=1", true),
+        ("\"Alice\"<sip:a@b>", true),
+        ("Alice<sip:a@b>", false),
+        ("\"Alice\"  <sip:a@b>", true),
+        ("\"Alice\"x<sip:a@b>", false),
+        ("\"Alice\" x<sip:a@b>", false),
+        ("\"Al\\ice\" <sip:a@b>", true),
+        ("\"Al\u{e9}\" <sip:a@b>", true),
+        ("\"Alice\" sip:a@b", false),
+        ("Alice B <sip:a@b>", false),
+        ("Alice x<sip:a@b>", false),
+        (" <sip:a@b>", false),
+        ("sip:a@b", true),
+        ("<sip:+1_2*(3)&4=5@b;m=a%20/[b]>", true),
+        ("sip:a@b:5060 ; tag = x", true),
+        ("<sip:a@b> ; x = \"y;\\\" \" ; z", true),
+        ("\"Alice\" \t <sip:a@b>", true),
+        ("\"A\t\\\u{1}\" <sip:a@b>", true),
+        ("\"A\u{1}\" <sip:a@b>", false),
+        ("\"A\\\u{e9}\" <sip:a@b>", false),
+        ("sip:a@b;tag=_~", true),
+        ("sip:a;b@c", false),
+        ("sip:a@b?c=d", false),
+        ("<sip:a%2@b>", false),
+        ("<sip:a_b>", false),
+        ("<sip:a@b;%4>", false),
+        ("<sip:a:1@b>", false),
+        ("<sip:a:b@c>", false),
+        ("<sip:@b>", false),
+        ("<sip:a@>", false),
+        ("<sip:a@b?c=d>", false),
+        ("<sip:a@b;>", false),
+        ("<sip:a@b;x==y>", false),
+        ("<sip:a@b:x>", false),
+        ("<sip:a@b", false),
+        ("<sips:a@b>", false),
+        ("<SIP:a@b>", false),
+        ("<sip:a%20b@c>", true),
+        ("<sip:a@b>x", false),
+        ("<sip:a@b> ;x", true),
+        ("<sip:a@b>;x=\"y\"", true),
+        ("<sip:a@b..c>", false),
+        ("<sip:a@-b>", false),
+        ("x<sip:a@b>", false),
+        ("", false),
+        ("<", false),
+        ("\"", false),
+    ];
+
     #[test]
     fn what_is_plain_reads_as_the_grammar_reads_it() {
-        for (text, is_plain) in [
-            ("<sip:a@b>", true),
-            ("<sip:b>", true),
-            ("<sip:b:5060;lr>;x=y;z", true),
-            ("Alice <sip:a@b>", true),
-            ("\"Alice B. <c>, @\" <sip:a@b.c;transport=udp>;tag=1", true),
-            ("\"Alice\"<sip:a@b>", true),
-            ("Alice<sip:a@b>", false),
-            ("\"Alice\"  <sip:a@b>", false),
-            ("\"Alice\"x<sip:a@b>", false),
-            ("\"Alice\" x<sip:a@b>", false),
-            ("\"Al\\ice\" <sip:a@b>", false),
-            ("\"Al\u{e9}\" <sip:a@b>", false),
-            ("\"Alice\" sip:a@b", false),
-            ("Alice B <sip:a@b>", false),
-            ("Alice x<sip:a@b>", false),
-            (" <sip:a@b>", false),
-            ("sip:a@b", false),
-            ("<sip:a:1@b>", false),
-            ("<sip:a:b@c>", false),
-            ("<sip:@b>", false),
-            ("<sip:a@>", false),
-            ("<sip:a@b?c=d>", false),
-            ("<sip:a@b;>", false),
-            ("<sip:a@b;x==y>", false),
-            ("<sip:a@b:x>", false),
-            ("<sip:a@b", false),
-            ("<sips:a@b>", false),
-            ("<SIP:a@b>", false),
-            ("<sip:a%20b@c>", false),
-            ("<sip:a@b>x", false),
-            ("<sip:a@b> ;x", false),
-            ("<sip:a@b>;x=\"y\"", false),
-            ("<sip:a@b..c>", false),
-            ("<sip:a@-b>", false),
-            ("x<sip:a@b>", false),
-            ("", false),
-            ("<", false),
-            ("\"", false),
-        ] {
+        for (text, is_plain) in FORMS {
             let found = plain(text);
             assert_eq!(found.is_some(), is_plain, "{text}");
             if let Some((address, end)) = found {

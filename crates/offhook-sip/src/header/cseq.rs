@@ -26,9 +26,17 @@ pub struct CSeq {
 }
 
 impl CSeq {
-    /// A number and a method. RFC 3261 §8.1.1.5 wants a first number under 2^31.
+    /// The largest number: it must be less than 2^31 (RFC 3261 §8.1.1.5).
+    pub const MAX: u32 = (1 << 31) - 1;
+
+    /// A number and a method. A number over [`Self::MAX`] counts as that.
     #[must_use]
     pub const fn new(number: u32, method: Method) -> Self {
+        let number = if number > Self::MAX {
+            Self::MAX
+        } else {
+            number
+        };
         Self { number, method }
     }
 
@@ -48,6 +56,9 @@ impl CSeq {
 /// `1*DIGIT LWS Method`
 fn cseq(text: &str) -> Parsed<'_, CSeq> {
     let (rest, number) = number(text)?;
+    if number > CSeq::MAX {
+        return fail(text, ErrorKind::Number);
+    }
     let start = skip_lws(rest);
     if start.len() == rest.len() {
         return fail(rest, ErrorKind::Space);
@@ -120,6 +131,15 @@ impl<'a> TypedHeader<'a> for RAck {
 mod tests {
     use super::*;
 
+    // RFC 3261 §8.1.1.5
+    #[test]
+    fn a_number_is_less_than_two_to_the_31() {
+        let largest = CSeq::new(CSeq::MAX, Method::Bye);
+        assert_eq!(CSeq::decode("2147483647 BYE"), Ok(largest.clone()));
+        assert_eq!(CSeq::new(u32::MAX, Method::Bye), largest);
+        assert!(RAck::decode("1 2147483648 INVITE").is_err());
+    }
+
     #[test]
     fn leading_zeros_are_allowed() {
         assert_eq!(
@@ -133,6 +153,7 @@ mod tests {
         for (bad, kind) in [
             ("36893488147419103232 REGISTER", ErrorKind::Number),
             ("4294967296 REGISTER", ErrorKind::Number),
+            ("2147483648 REGISTER", ErrorKind::Number),
             ("-1 REGISTER", ErrorKind::Number),
             ("1REGISTER", ErrorKind::Space),
             ("1 ", ErrorKind::Token),

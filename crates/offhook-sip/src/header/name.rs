@@ -1,5 +1,7 @@
 //! Names of headers: compared without regard to case, compact forms known (RFC 3261 §7.3.3).
 
+#![allow(clippy::inline_always, reason = "the benches ask for it")]
+
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
@@ -76,12 +78,12 @@ impl<'a> HeaderName<'a> {
     }
 }
 
-/// A name without case, packed so that comparing is comparing numbers: its first and its last
-/// octets, which overlap in a short name and leave the middle out in one over 16.
+/// A name without case, packed so that comparing is comparing numbers: its first sixteen octets,
+/// with zeros after a shorter one.
 #[derive(Clone, Copy)]
-struct Key {
+pub(crate) struct Key {
     first: u64,
-    last: u64,
+    second: u64,
 }
 
 /// Lower case: the bit that letters differ in is set wherever the bit is that only letters (and a
@@ -91,38 +93,67 @@ const fn fold(octets: u64) -> u64 {
     octets | (octets & 0x4040_4040_4040_4040) >> 1
 }
 
+/// The octets of a name of so many among the first and the second eight of a line.
+static MASKS: [[u64; 2]; KEY] = masks();
+
+const fn masks() -> [[u64; 2]; KEY] {
+    let mut masks = [[0; 2]; KEY];
+    let mut length = 0;
+    while length < KEY {
+        masks[length] = if length < 8 {
+            [!(u64::MAX << (8 * length)), 0]
+        } else {
+            [u64::MAX, !(u64::MAX << (8 * (length - 8)))]
+        };
+        length += 1;
+    }
+    masks
+}
+
+/// How many octets a key holds.
+const KEY: usize = 16;
+
 impl Key {
-    /// The key of a name of two octets at least.
+    /// The key of a name.
     #[inline]
     const fn of(name: &[u8]) -> Self {
-        if let (Some(first), Some(last)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) {
-            Self {
-                first: fold(u64::from_le_bytes(*first)),
-                last: fold(u64::from_le_bytes(*last)),
+        let (mut first, mut second) = ([0; 8], [0; 8]);
+        let mut at = 0;
+        while at < name.len() && at < KEY {
+            if at < 8 {
+                first[at] = name[at];
+            } else {
+                second[at - 8] = name[at];
             }
-        } else if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>())
-        {
-            Self {
-                first: fold(u32::from_le_bytes(*first) as u64),
-                last: fold(u32::from_le_bytes(*last) as u64),
-            }
-        } else if let (Some(first), Some(last)) = (name.first_chunk::<2>(), name.last_chunk::<2>())
-        {
-            Self {
-                first: fold(u16::from_le_bytes(*first) as u64),
-                last: fold(u16::from_le_bytes(*last) as u64),
-            }
-        } else {
-            Self { first: 0, last: 0 }
+            at += 1;
+        }
+        Self {
+            first: fold(u64::from_le_bytes(first)),
+            second: fold(u64::from_le_bytes(second)),
+        }
+    }
+
+    /// The key of a name of so many octets, fewer than sixteen, at the start of a line.
+    #[inline(always)]
+    fn of_line(line: [u8; KEY], length: usize) -> Self {
+        let [first, second] = MASKS[length % KEY];
+        let octets = u128::from_le_bytes(line);
+        #[allow(clippy::cast_possible_truncation, reason = "that half is meant")]
+        let halves = (octets as u64, (octets >> 64) as u64);
+        Self {
+            first: fold(halves.0 & first),
+            second: fold(halves.1 & second),
         }
     }
 
     /// The multipliers were searched for: each of the names has a slot of its own.
     #[inline]
     const fn slot(self, length: usize) -> usize {
-        let mixed = self.first.wrapping_mul(0x0de0_b9d4_3b05_cac1)
-            ^ self.last.wrapping_mul(0x98cf_bb44_1a3c_9365)
-            ^ (length as u64).wrapping_mul(0x83a1_012f_83e6_0e75);
+        let mixed = self.first.wrapping_mul(0x0942_72d2_46c7_6923)
+            ^ self
+                .second
+                .wrapping_add(length as u64)
+                .wrapping_mul(0xa71f_b859_bc16_db3d);
         (mixed >> (64 - SLOT_BITS)) as usize
     }
 }
@@ -130,45 +161,75 @@ impl Key {
 /// The number of a name in any case, long or compact; [`UNKNOWN`] for others.
 #[inline]
 pub(crate) const fn lookup(name: &[u8]) -> u8 {
-    if let [letter] = name {
-        let letter = letter.to_ascii_lowercase();
-        return if letter.is_ascii_lowercase() {
-            COMPACT[(letter - b'a') as usize]
-        } else {
-            UNKNOWN
-        };
-    }
-    let key = Key::of(name);
-    let mut slot = key.slot(name.len());
-    loop {
-        let number = SLOTS[slot];
-        if number == UNKNOWN {
+    let number = find(Key::of(name), name.len());
+    if name.len() > KEY && number != UNKNOWN {
+        // beyond what the key holds
+        let known = NAMES[number as usize].0.as_bytes();
+        if !known.eq_ignore_ascii_case(name) {
             return UNKNOWN;
         }
-        let (known, length) = KEYS[number as usize];
-        if known.first == key.first && known.last == key.last && length as usize == name.len() {
-            let text = NAMES[number as usize].0.as_bytes();
-            if name.len() <= 16 || text.eq_ignore_ascii_case(name) {
-                return number;
-            }
-        }
-        slot = (slot + 1) % SLOT_COUNT;
     }
+    number
+}
+
+/// The number of a key. No two names have the same key and length, nor the same slot.
+#[inline(always)]
+const fn find(key: Key, length: usize) -> u8 {
+    let place = SLOTS[key.slot(length)];
+    let Some(place) = place.checked_sub(1) else {
+        return UNKNOWN;
+    };
+    let (known, known_length, number) = KEYS[place as usize];
+    let same = (known.first ^ key.first) | (known.second ^ key.second);
+    if same == 0 && known_length as usize == length {
+        number
+    } else {
+        UNKNOWN
+    }
+}
+
+/// [`lookup`] of the name that a line begins with, of fewer than sixteen octets.
+#[inline(always)]
+pub(crate) fn lookup_in_line(line: [u8; KEY], length: usize) -> u8 {
+    let key = Key::of_line(line, length);
+    find(key, length)
 }
 
 const SLOT_BITS: u32 = 9;
 const SLOT_COUNT: usize = 1 << SLOT_BITS;
+/// Which of [`KEYS`] a slot has, from one on; zero for none.
 static SLOTS: [u8; SLOT_COUNT] = slots();
-static COMPACT: [u8; 26] = compact_forms();
-static KEYS: [(Key, u8); NAME_LIST.len()] = keys();
+/// Keys, lengths and numbers of all names, and behind them of the compact forms.
+static KEYS: [(Key, u8, u8); KEY_COUNT] = keys();
+const KEY_COUNT: usize = NAME_LIST.len() + compact_count();
 
-#[allow(clippy::cast_possible_truncation, reason = "names are short")]
-const fn keys() -> [(Key, u8); NAME_LIST.len()] {
-    let mut table = [(Key { first: 0, last: 0 }, 0); NAME_LIST.len()];
-    let mut number = 0;
+const fn compact_count() -> usize {
+    let (mut number, mut count) = (0, 0);
     while number < NAME_LIST.len() {
-        let name = NAME_LIST[number].0.as_bytes();
-        table[number] = (Key::of(name), name.len() as u8);
+        count += NAME_LIST[number].1.len();
+        number += 1;
+    }
+    count
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "names are short, and fewer than 255"
+)]
+const fn keys() -> [(Key, u8, u8); KEY_COUNT] {
+    const NONE: Key = Key {
+        first: 0,
+        second: 0,
+    };
+    let mut table = [(NONE, 0, 0); KEY_COUNT];
+    let (mut number, mut compacts) = (0, NAME_LIST.len());
+    while number < NAME_LIST.len() {
+        let (name, compact) = NAME_LIST[number];
+        table[number] = (Key::of(name.as_bytes()), name.len() as u8, number as u8);
+        if !compact.is_empty() {
+            table[compacts] = (Key::of(compact.as_bytes()), 1, number as u8);
+            compacts += 1;
+        }
         number += 1;
     }
     table
@@ -179,32 +240,15 @@ const fn keys() -> [(Key, u8); NAME_LIST.len()] {
     reason = "there are fewer than 255 names"
 )]
 const fn slots() -> [u8; SLOT_COUNT] {
-    let mut table = [UNKNOWN; SLOT_COUNT];
-    let mut number = 0;
-    while number < NAME_LIST.len() {
-        let name = NAME_LIST[number].0.as_bytes();
-        let mut slot = Key::of(name).slot(name.len());
-        while table[slot] != UNKNOWN {
-            slot = (slot + 1) % SLOT_COUNT;
-        }
-        table[slot] = number as u8;
-        number += 1;
-    }
-    table
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "there are fewer than 255 names"
-)]
-const fn compact_forms() -> [u8; 26] {
-    let mut table = [UNKNOWN; 26];
-    let mut number = 0;
-    while number < NAMES.len() {
-        if let [letter] = NAMES[number].1.as_bytes() {
-            table[(*letter - b'a') as usize] = number as u8;
-        }
-        number += 1;
+    let keys = keys();
+    let mut table = [0; SLOT_COUNT];
+    let mut place = 0;
+    while place < KEY_COUNT {
+        let (key, length, _) = keys[place];
+        let slot = key.slot(length as usize);
+        assert!(table[slot] == 0, "two names have one slot");
+        table[slot] = place as u8 + 1;
+        place += 1;
     }
     table
 }

@@ -18,8 +18,18 @@ pub(crate) struct Entry {
     value_end: u32,
     name_len: u16,
     number: u8,
-    /// In [`Store::added`] rather than in the message.
-    added: bool,
+    place: Place,
+}
+
+/// In which text a header stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Name and value in the message.
+    Message,
+    /// The name in the message, the value, unfolded, in [`Store::added`].
+    Folded,
+    /// Name and value in [`Store::added`].
+    Added,
 }
 
 impl Entry {
@@ -37,7 +47,21 @@ impl Entry {
             value_end,
             name_len,
             number,
-            added: false,
+            place: Place::Message,
+        }
+    }
+
+    pub(crate) const fn number(self) -> u8 {
+        self.number
+    }
+
+    /// The same header with the value that stands there in the added text.
+    pub(crate) const fn folded(self, value_start: u32, value_end: u32) -> Self {
+        Self {
+            value_start,
+            value_end,
+            place: Place::Folded,
+            ..self
         }
     }
 }
@@ -79,12 +103,16 @@ impl Store {
 
     fn written_name(&self, entry: &Entry) -> &str {
         let end = entry.name_start + u32::from(entry.name_len);
-        self.slice(entry.added, entry.name_start, end)
+        self.slice(entry.place == Place::Added, entry.name_start, end)
     }
 
     #[inline(always)]
     pub(crate) fn value(&self, entry: &Entry) -> &str {
-        self.slice(entry.added, entry.value_start, entry.value_end)
+        self.slice(
+            entry.place != Place::Message,
+            entry.value_start,
+            entry.value_end,
+        )
     }
 
     /// About how many octets the headers take when they are printed.
@@ -105,7 +133,7 @@ impl Store {
             start + usize::from(entry.name_len),
             entry.value_end as usize,
         );
-        let canonical = !entry.added
+        let canonical = entry.place == Place::Message
             && value == name_end + 2
             && text.get(name_end..value) == Some(b": ")
             && text.get(end..end + 2) == Some(b"\r\n")
@@ -113,12 +141,13 @@ impl Store {
         canonical.then_some((start, end + 2))
     }
 
-    /// Where the value stands in the message; 0 for one that was added.
+    /// Where the value stands in the message; the end of the name for one that was folded, 0 for
+    /// one that was added.
     pub(crate) const fn message_offset(entry: &Entry) -> usize {
-        if entry.added {
-            0
-        } else {
-            entry.value_start as usize
+        match entry.place {
+            Place::Message => entry.value_start as usize,
+            Place::Folded => entry.name_start as usize + entry.name_len as usize,
+            Place::Added => 0,
         }
     }
 
@@ -161,7 +190,7 @@ impl Store {
             value_end: length(&self.added),
             name_len: u16::try_from(name.as_str().len()).unwrap_or(u16::MAX),
             number: name.number(),
-            added: true,
+            place: Place::Added,
         };
         let at = at.min(self.entries.len());
         self.entries.insert(at, entry);
@@ -195,48 +224,6 @@ impl Store {
 fn length(text: &str) -> u32 {
     u32::try_from(text.len()).unwrap_or(u32::MAX)
 }
-
-/// Writes a folded value with one space in place of each fold (RFC 3261 §7.3.1); where it stands.
-///
-/// What is not UTF-8 is left out: a head that holds such is refused as a whole.
-pub(crate) fn unfold(value: &[u8], number: u8, name: &[u8], added: &mut String) -> Entry {
-    let text = |octets| core::str::from_utf8(octets).unwrap_or_default();
-    if added.capacity() == 0 {
-        added.reserve(FOLDED);
-    }
-    let name_start = length(added);
-    added.push_str(text(name));
-    let value_start = length(added);
-    let mut rest = value;
-    while !rest.is_empty() {
-        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-        let (mut line, after) = rest.split_at(end);
-        rest = after.get(1..).unwrap_or_default();
-        while let [b' ' | b'\t', shorter @ ..] = line {
-            line = shorter;
-        }
-        while let [shorter @ .., b' ' | b'\t' | b'\r'] = line {
-            line = shorter;
-        }
-        if !line.is_empty() {
-            if length(added) != value_start {
-                added.push(' ');
-            }
-            added.push_str(text(line));
-        }
-    }
-    Entry {
-        name_start,
-        value_start,
-        value_end: length(added),
-        name_len: u16::try_from(name.len()).unwrap_or(u16::MAX),
-        number,
-        added: true,
-    }
-}
-
-/// Room for the values of a few folded headers.
-const FOLDED: usize = 512;
 
 /// The values of all header lines of one name, in order, as they were written but unfolded.
 #[derive(Clone, Debug)]

@@ -201,31 +201,32 @@ impl<'a> Via<'a> {
     }
 }
 
-/// The plain form of a Via, and where it ends.
+/// The usual form of a Via, and where it and white space behind it end.
 #[inline]
 fn plain(text: &str) -> Option<(Via<'_>, usize)> {
-    const PROTOCOL: &[u8] = b"SIP/2.0/";
-    let octets = text.as_bytes();
-    if !octets.starts_with(PROTOCOL) {
-        return None;
-    }
-    let mut stops = Stops::new(octets, PROTOCOL.len());
+    const PROTOCOL: &str = "SIP/2.0/";
+    let transport_start = if text.starts_with(PROTOCOL) {
+        PROTOCOL.len()
+    } else {
+        let (rest, transport) = sent_protocol(text).ok()?;
+        text.len() - rest.len() - transport.len()
+    };
+    let mut stops = Stops::new(text.as_bytes(), transport_start);
     let transport_end = stops.next();
-    if stops.at(transport_end) != b' ' || transport_end == PROTOCOL.len() {
+    if stops.at(transport_end) != b' ' || transport_end == transport_start {
         return None;
     }
-    let start = transport_end + 1;
-    let end = stops.next();
-    let (host_end, port, after) = host_port(&mut stops, start, end)?;
-    let end = plain::params(&mut stops, after)?;
-    if !ends(&stops, end) || stops.has_doubled_marks() {
+    let (start, stop) = stops.text_after(transport_end);
+    let (host_end, port, after) = host_port(&mut stops, start, stop)?;
+    let (params_end, end) = plain::params(&mut stops, after)?;
+    if !ends(&stops, end) {
         return None;
     }
     let via = Via {
-        transport: Cow::Borrowed(text.get(PROTOCOL.len()..transport_end)?),
+        transport: Cow::Borrowed(text.get(transport_start..transport_end)?),
         host: Cow::Borrowed(text.get(start..host_end)?),
         port,
-        params: Params::checked(text.get(after..end)?).into(),
+        params: Params::checked(text.get(after..params_end)?).into(),
     };
     Some((via, end))
 }
@@ -372,8 +373,14 @@ mod tests {
             ("SIP/2.0/TCP a:65535", true),
             ("SIP/2.0/TCP a:65536", false),
             ("SIP/2.0/TCP a:", false),
+            ("SIP  / 2.0 /UDP \t a ; b = c_ ;d=\"e\"", true),
+            ("SIP/2.0/UDP a;received=2001:db8::1", true),
+            ("SIP/2.0/UDP a;branch=a--b..c", true),
+            ("SIP/2.0/UDP a : 5060", false),
+            ("SIP/2.0/UDP [::1]", false),
+            ("SIP/2.0/UDP a;b c", false),
             ("SIP/2.0/TCP a:b", false),
-            ("SIP/2.0/TCP  a", false),
+            ("SIP/2.0/TCP  a", true),
             ("SIP/2.0/TCP a;b=c=d", false),
             ("SIP/2.0/TCP a;b=", false),
             ("SIP/2.0/TCP a;=b", false),

@@ -165,27 +165,32 @@ fn userinfo<'a>(text: &'a str, rest: &'a str, parts: &mut Parts) -> Parsed<'a, (
     Ok((rest, ()))
 }
 
-/// The plain form of a sip URI, from a place where `sip` begins to a `>`.
+/// The usual form of a sip URI, from a place where `sip` begins and its first stop on: its parts,
+/// and the stop after it. Without brackets it has no parameters (RFC 3261 §20.10).
 #[inline(always)]
-pub(crate) fn plain(stops: &mut Stops<'_>, start: usize) -> Option<(Parts, usize)> {
-    let colon = stops.next();
+pub(crate) fn plain(
+    stops: &mut Stops<'_>,
+    start: usize,
+    colon: usize,
+    bracketed: bool,
+) -> Option<(Parts, usize)> {
     if colon != start + 3 || !stops.is(start, *b"sip:") {
         return None;
     }
     let mut host_start = colon + 1;
-    let mut user_end = host_start;
     let mut end = stops.next();
-    if stops.at(end) == b'@' {
-        if end == host_start {
-            return None;
-        }
-        user_end = end;
-        host_start = end + 1;
+    let user_end = plain::user(stops, host_start, end)?;
+    if user_end > host_start {
+        host_start = user_end + 1;
         end = stops.next();
     }
     let (host_end, port, params_start) = host_port(stops, host_start, end)?;
-    let params_end = plain::params(stops, params_start)?;
-    if stops.at(params_end) != b'>' || params_end - start > LONGEST {
+    let params_end = if bracketed {
+        plain::uri_params(stops, params_start)?
+    } else {
+        params_start
+    };
+    if params_end - start > LONGEST {
         return None;
     }
     #[allow(clippy::cast_possible_truncation, reason = "at most LONGEST octets")]
