@@ -1,19 +1,22 @@
 //! How soon a login may be tried again: the limits on guessing passwords.
 //!
 //! Failures are counted for each source, for each user, and for each pair of both; after a few free ones every further
-//! failure doubles the wait. Two rules keep others' failures from locking a valid user out:
+//! failure doubles the wait. A source is one place, an address and a port, as long as few places of its network have
+//! failed; whoever goes from port to port finds the whole network counted as one. Two rules more keep others' failures
+//! from locking a valid user out:
 //!
 //! - the count of a **user** slows down only sources that have failed before, so whoever guesses from many addresses
 //!   is slowed, and the user himself, from wherever he first comes, is not;
-//! - where a user **has logged in** lately, only his own failures there count, so a guesser behind the same NAT does
-//!   not take the phones there with him.
+//! - where a user **has logged in** lately, only his own failures there count: at that very place whatever goes on in
+//!   the rest of the network, and in the network, so a guesser behind the same NAT does not take the phones there
+//!   with him.
 //!
 //! Every table has a fixed size. A full one forgets the entry with the fewest failures, so an attacker with many
 //! addresses cannot wash out the memory of what each of them did by adding more.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// The numbers of a [`LoginGuard`].
@@ -27,6 +30,8 @@ pub struct LoginLimits {
     pub longest_delay: Duration,
     /// Failures are forgotten after this long without a new one.
     pub forget_after: Duration,
+    /// So many places (ports) of one network may fail before they are counted as one source.
+    pub free_places: u32,
     /// Entries in each of the tables.
     pub table_size: usize,
 }
@@ -38,6 +43,7 @@ impl Default for LoginLimits {
             first_delay: Duration::from_secs(1),
             longest_delay: Duration::from_secs(300),
             forget_after: Duration::from_secs(3600),
+            free_places: 16,
             table_size: 16_384,
         }
     }
@@ -49,6 +55,9 @@ pub struct TooManyFailures {
     /// How long to wait, never zero.
     pub retry_after: Duration,
 }
+
+/// A network with a port: one place. With port 0: all of the network.
+type Source = (IpAddr, u16);
 
 /// Who failed to log in lately, and who did not.
 ///
@@ -63,17 +72,19 @@ pub struct TooManyFailures {
 /// # #[allow(clippy::disallowed_methods)]
 /// # let now = Instant::now();
 /// let mut guard = LoginGuard::new(LoginLimits { free_failures: 0, ..LoginLimits::default() });
-/// let source = "192.0.2.7".parse()?;
+/// let source = "192.0.2.7:5060".parse()?;
 /// guard.failed(now, source, "u1");
 /// assert!(guard.check(now, source, "u1").is_err());
-/// assert!(guard.check(now, "192.0.2.8".parse()?, "u1").is_ok(), "the user himself");
+/// assert!(guard.check(now, "192.0.2.8:5060".parse()?, "u1").is_ok(), "the user himself");
 /// assert!(guard.check(now + Duration::from_secs(1), source, "u1").is_ok());
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 #[derive(Debug)]
 pub struct LoginGuard {
     limits: LoginLimits,
-    sources: Tally<IpAddr>,
+    sources: Tally<Source>,
+    /// How many places of a network have failed.
+    spread: Tally<IpAddr>,
     users: Tally<u64>,
     pairs: Tally<u64>,
     known_good: KnownGood,
@@ -85,6 +96,7 @@ impl LoginGuard {
     pub fn new(limits: LoginLimits) -> Self {
         Self {
             sources: Tally::new(&limits),
+            spread: Tally::new(&limits),
             users: Tally::new(&limits),
             pairs: Tally::new(&limits),
             known_good: KnownGood::new(&limits),
@@ -99,22 +111,18 @@ impl LoginGuard {
     pub fn check(
         &self,
         now: Instant,
-        source: IpAddr,
+        source: SocketAddr,
         claimed: &str,
     ) -> Result<(), TooManyFailures> {
         if self.pairs.is_empty() && self.sources.is_empty() {
             return Ok(());
         }
-        let source = network(source);
-        let pair = hash(&(source, claimed));
-        let own = self.wait(now, self.pairs.get(now, &pair));
-        let wait = if self.known_good.contains(now, pair) {
-            own
+        let place = (network(source.ip()), source.port());
+        let pair_here = pair(place, claimed);
+        let wait = if self.known_good.contains(now, pair_here) {
+            self.wait(now, self.pairs.get(now, &pair_here))
         } else {
-            let failed_before = self.sources.get(now, &source);
-            let user = failed_before.and_then(|_| self.users.get(now, &hash(&claimed)));
-            own.max(self.wait(now, failed_before))
-                .max(self.wait(now, user))
+            self.wait_of_stranger(now, place, claimed)
         };
         if wait.is_zero() {
             Ok(())
@@ -123,20 +131,46 @@ impl LoginGuard {
         }
     }
 
+    /// Whoever has not logged in at this very place.
+    fn wait_of_stranger(&self, now: Instant, place: Source, claimed: &str) -> Duration {
+        let whole = (place.0, 0);
+        let spread = self.spread.get(now, &place.0);
+        let source = match spread {
+            Some(spread) if spread.failures > self.limits.free_places => whole,
+            _ => place,
+        };
+        let own = self.wait(now, self.pairs.get(now, &pair(source, claimed)));
+        if self.known_good.contains(now, pair(whole, claimed)) {
+            return own;
+        }
+        let failed_before = self.sources.get(now, &source);
+        let user = failed_before.and_then(|_| self.users.get(now, &hash(&claimed)));
+        own.max(self.wait(now, failed_before))
+            .max(self.wait(now, user))
+    }
+
     /// Notes that credentials were wrong.
-    pub fn failed(&mut self, now: Instant, source: IpAddr, claimed: &str) {
-        let source = network(source);
-        self.sources.count(now, source);
+    pub fn failed(&mut self, now: Instant, source: SocketAddr, claimed: &str) {
+        let place = (network(source.ip()), source.port());
+        if self.sources.get(now, &place).is_none() {
+            self.spread.count(now, place.0);
+        }
+        for source in [place, (place.0, 0)] {
+            self.sources.count(now, source);
+            self.pairs.count(now, pair(source, claimed));
+        }
         self.users.count(now, hash(&claimed));
-        self.pairs.count(now, hash(&(source, claimed)));
     }
 
     /// Notes that credentials were right. The source's own count stays: one good account does not pay for guesses at
     /// the others.
-    pub fn succeeded(&mut self, now: Instant, source: IpAddr, user: &str) {
-        let pair = hash(&(network(source), user));
-        self.pairs.remove(&pair);
-        self.known_good.note(now, pair);
+    pub fn succeeded(&mut self, now: Instant, source: SocketAddr, user: &str) {
+        let place = (network(source.ip()), source.port());
+        for source in [(place.0, 0), place] {
+            let pair = pair(source, user);
+            self.pairs.remove(&pair);
+            self.known_good.note(now, pair);
+        }
     }
 
     fn wait(&self, now: Instant, entry: Option<&Entry>) -> Duration {
@@ -165,6 +199,10 @@ fn network(source: IpAddr) -> IpAddr {
         }
         address @ IpAddr::V4(_) => address,
     }
+}
+
+fn pair(source: Source, user: &str) -> u64 {
+    hash(&(source, user))
 }
 
 /// Names are kept as a hash, so that long ones take no room. It is the same in every run, as a simulation must be.
@@ -311,8 +349,8 @@ mod tests {
         Instant::now()
     }
 
-    fn ip(text: &str) -> IpAddr {
-        text.parse().expect("an address")
+    fn at(text: &str) -> SocketAddr {
+        SocketAddr::new(text.parse().expect("an address"), 5060)
     }
 
     fn guard() -> LoginGuard {
@@ -321,13 +359,13 @@ mod tests {
 
     fn fail(guard: &mut LoginGuard, now: Instant, source: &str, user: &str, times: u32) {
         for _ in 0..times {
-            guard.failed(now, ip(source), user);
+            guard.failed(now, at(source), user);
         }
     }
 
     fn wait(guard: &LoginGuard, now: Instant, source: &str, user: &str) -> u64 {
         guard
-            .check(now, ip(source), user)
+            .check(now, at(source), user)
             .map_or_else(|refused| refused.retry_after.as_secs(), |()| 0)
     }
 
@@ -380,12 +418,12 @@ mod tests {
     #[test]
     fn a_phone_behind_the_same_nat_as_a_guesser_goes_on() {
         let (mut guard, now) = (guard(), start());
-        guard.succeeded(now, ip("192.0.2.1"), "u2");
+        guard.succeeded(now, at("192.0.2.1"), "u2");
         fail(&mut guard, now, "192.0.2.1", "u1", 20);
         assert_eq!(wait(&guard, now, "192.0.2.1", "u1"), 300);
         assert_eq!(wait(&guard, now, "192.0.2.1", "u2"), 0, "known here");
         assert_eq!(wait(&guard, now, "192.0.2.1", "u3"), 300, "not known here");
-        guard.succeeded(now, ip("192.0.2.1"), "u2");
+        guard.succeeded(now, at("192.0.2.1"), "u2");
         assert_eq!(
             wait(&guard, now, "192.0.2.1", "u1"),
             300,
@@ -398,7 +436,7 @@ mod tests {
         let (mut guard, now) = (guard(), start());
         fail(&mut guard, now, "192.0.2.1", "u1", 6);
         assert_eq!(wait(&guard, now, "192.0.2.1", "u1"), 1);
-        guard.succeeded(now, ip("192.0.2.1"), "u1");
+        guard.succeeded(now, at("192.0.2.1"), "u1");
         assert_eq!(wait(&guard, now, "192.0.2.1", "u1"), 0);
     }
 
@@ -421,7 +459,7 @@ mod tests {
         let now = start();
         fail(&mut guard, now, "192.0.2.1", "u1", 20);
         for n in 0..10_000_u32 {
-            let source = IpAddr::V4((0x0a00_0000 + n).into());
+            let source = SocketAddr::new(IpAddr::V4((0x0a00_0000 + n).into()), 5060);
             guard.failed(now, source, &n.to_string());
             guard.succeeded(now, source, &n.to_string());
         }
@@ -432,20 +470,52 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_about_a_pair_in_a_table_of_one_place_counts() {
+    fn a_phone_that_never_logged_in_before_does_so_beside_a_guesser_at_another_port() {
+        let (mut guard, now) = (guard(), start());
+        fail(&mut guard, now, "192.0.2.1", "u1", 500);
+        assert_eq!(wait(&guard, now, "192.0.2.1", "u1"), 300);
+        let beside = "192.0.2.1:5062".parse().expect("an address");
+        for user in ["u1", "u2"] {
+            assert!(guard.check(now, beside, user).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_guesser_who_goes_from_port_to_port_is_one_source_but_known_places_stay_known() {
+        let (mut guard, now) = (guard(), start());
+        let [phone, newcomer] =
+            ["192.0.2.1:5060", "192.0.2.1:5062"].map(|text| text.parse().expect("an address"));
+        guard.succeeded(now, phone, "u1");
+        let mut guesses = 0;
+        for port in 10_000..60_000 {
+            let place = SocketAddr::new(phone.ip(), port);
+            while guard.check(now, place, "u1").is_ok() {
+                guard.failed(now, place, "u1");
+                guesses += 1;
+            }
+        }
+        assert!(guesses < 120, "{guesses} guesses");
+        assert!(
+            guard.check(now, newcomer, "u2").is_err(),
+            "counted with the network"
+        );
+        assert!(
+            guard.check(now, phone, "u1").is_ok(),
+            "he has logged in there"
+        );
+    }
+
+    #[test]
+    fn a_table_of_one_entry_forgets_but_works() {
         let mut guard = LoginGuard::new(LoginLimits {
             table_size: 1,
             ..LoginLimits::default()
         });
         let now = start();
-        guard.succeeded(now, ip("192.0.2.1"), "u1");
-        guard.succeeded(now, ip("192.0.2.1"), "u2");
-        fail(&mut guard, now, "192.0.2.1", "u3", 10);
-        assert_eq!(wait(&guard, now, "192.0.2.1", "u2"), 0);
-        assert_eq!(
-            wait(&guard, now, "192.0.2.1", "u1"),
-            16,
-            "forgotten, so counted with his network"
-        );
+        guard.succeeded(now, at("192.0.2.1"), "u1");
+        guard.succeeded(now, at("192.0.2.1"), "u2");
+        fail(&mut guard, now, "192.0.2.1", "u3", 100);
+        assert_eq!(wait(&guard, now, "192.0.2.1", "u2"), 0, "known there");
+        assert_eq!(guard.sources.entries.len(), 1);
     }
 }
