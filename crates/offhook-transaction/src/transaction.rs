@@ -234,6 +234,14 @@ impl ServerMachine {
         matches!(self, Self::Invite(machine) if machine.is_proceeding())
     }
 
+    /// Whether a final response may still be given.
+    pub(crate) fn awaits_final(self) -> bool {
+        match self {
+            Self::Invite(machine) => machine.is_proceeding(),
+            Self::NonInvite(machine) => !matches!(machine, ServerNonInvite::Completed(_)),
+        }
+    }
+
     /// Whether the ACK of a failure response is awaited.
     pub(crate) fn awaits_ack(self) -> bool {
         matches!(self, Self::Invite(machine) if machine.is_completed())

@@ -210,3 +210,45 @@ fn a_response_without_a_tag_gets_the_transactions_own() {
     assert_eq!(tags, [None, Some(tag.clone()), Some(tag)]);
     assert!(first_line(&sent[0].payload).contains("100"));
 }
+
+#[test]
+fn an_answer_given_once_leaves_nothing_and_a_repeat_comes_anew() {
+    let mut desk = Desk::new();
+    let mut tags = Vec::new();
+    for _ in 0..2 {
+        desk.receive(udp(), incoming("INVITE", VIA));
+        let (id, invite) = desk.take_request();
+        let once = desk
+            .layer
+            .respond_once(id, invite.response(StatusCode::UNAUTHORIZED));
+        assert_eq!(once, Ok(()));
+        let again = desk
+            .layer
+            .respond_once(id, invite.response(StatusCode::UNAUTHORIZED));
+        assert_eq!(again, Err(RespondError::Gone));
+        desk.drain();
+        assert_eq!(desk.layer.counts().server, 0);
+        assert_eq!(desk.layer.poll_timeout(), None, "nothing is sent again");
+        let [sent] = desk.take_sent().try_into().expect("one answer");
+        let response = sent_response(&sent);
+        let to = response.headers().required::<To>().unwrap();
+        tags.push(to.tag().map(str::to_owned));
+    }
+    assert!(tags[0].is_some() && tags[0] == tags[1], "{tags:?}");
+}
+
+#[test]
+fn what_was_answered_for_good_is_not_answered_once_more() {
+    let mut desk = Desk::new();
+    desk.receive(udp(), incoming("INVITE", VIA));
+    let (id, invite) = desk.take_request();
+    let trying = desk
+        .layer
+        .respond_once(id, invite.response(StatusCode::RINGING));
+    assert_eq!(trying, Err(RespondError::NotAllowed));
+    desk.respond(id, &invite, 200);
+    let once = desk
+        .layer
+        .respond_once(id, invite.response(StatusCode::UNAUTHORIZED));
+    assert_eq!(once, Err(RespondError::AlreadyFinal));
+}

@@ -10,6 +10,10 @@ use crate::compose::MethodSet;
 
 /// What is kept of a call beside its session.
 #[derive(Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about a call"
+)]
 pub(crate) struct Call {
     pub(crate) session: InviteSession,
     /// Our tag, which leads here.
@@ -25,6 +29,8 @@ pub(crate) struct Call {
     pub(crate) inviting: Option<ClientTransactionId>,
     /// The application has hung up: nothing is tried again.
     pub(crate) hung_up: bool,
+    /// It is refused without a transaction being kept for the refusal.
+    pub(crate) unkept: bool,
     pub(crate) replaces: Option<CallId>,
     pub(crate) peer_allows: MethodSet,
     /// What the peer asked us to call, and is told of.
@@ -44,6 +50,7 @@ impl Call {
             contact_user: None,
             inviting: None,
             hung_up: false,
+            unkept: false,
             replaces: None,
             peer_allows: MethodSet::default(),
             referrals: Vec::new(),

@@ -6,7 +6,7 @@ use offhook_auth::ClientAuth;
 use offhook_dialog::{
     Body, CallId, Context, DialogId, EndCause, Failure, InviteSession, Purpose, RequestId,
 };
-use offhook_sip::{HeaderName, Headers, Method, Response};
+use offhook_sip::{HeaderName, Headers, Method, Response, StatusCode};
 use offhook_transaction::Flow;
 use rand::RngExt;
 
@@ -112,6 +112,16 @@ impl UserAgent {
             session.reject(cx, response);
         });
         self.settle(now);
+    }
+
+    /// Refuses the call of somebody who has not proved who he is: the response is sent once and
+    /// nothing of the call is kept, so that strangers take no room and a false source address gets
+    /// no resends (RFC 3261 §8.2.7, §26.3.2.4). A repeat of the INVITE comes as a new call.
+    pub fn reject_once(&mut self, now: Instant, incoming: IncomingCall, response: Response) {
+        if let Some(call) = self.calls.get_mut(&incoming.call) {
+            call.unkept = true;
+        }
+        self.reject(now, incoming, response);
     }
 
     /// Answers an offer that came in a 2xx or in a reliable provisional response: where an event
@@ -253,6 +263,21 @@ impl UserAgent {
         {
             self.begin_referral(now, call, &incoming.request);
         }
+        self.settle(now);
+    }
+
+    /// Answers the request of somebody who has not proved who he is, once and for good: see
+    /// [`Self::reject_once`].
+    pub fn respond_once(
+        &mut self,
+        now: Instant,
+        incoming: IncomingRequest,
+        mut response: Response,
+    ) {
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            self.tell_allow(response.headers_mut());
+        }
+        self.send_response_once(incoming.transaction, response);
         self.settle(now);
     }
 

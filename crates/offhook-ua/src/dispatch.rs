@@ -13,7 +13,23 @@ use crate::incoming::{Guarded, IncomingCall, IncomingRequest};
 use crate::user_agent::UserAgent;
 
 impl UserAgent {
+    /// Whether a request belongs to a call or to a transaction that lives. A guard against floods
+    /// lets such requests pass.
+    #[must_use]
+    pub fn is_known(&self, flow: &Flow, request: &Request) -> bool {
+        self.dialog_owner(request).is_some() || self.layer.knows(flow, request)
+    }
+
+    /// Answers a request 503 with a Retry-After of so many seconds instead of handling it; nothing
+    /// is kept of it. An ACK is not answered.
+    pub fn refuse_busy(&mut self, now: Instant, flow: Flow, request: Request, retry_after: u32) {
+        self.layer.refuse_busy(flow, request, retry_after);
+        self.settle(now);
+    }
+
     /// A request that is neither ACK nor CANCEL.
+    ///
+    /// What is refused here is refused whoever sent it, so nothing is kept of it.
     pub(crate) fn asked(
         &mut self,
         now: Instant,
@@ -22,7 +38,7 @@ impl UserAgent {
         flow: Flow,
     ) {
         if let Err(response) = self.inspect(&request) {
-            self.send_response(now, transaction, *response, Face::default());
+            self.send_response_once(transaction, *response);
             return;
         }
         match tag(&request, HeaderName::TO) {
@@ -37,7 +53,7 @@ impl UserAgent {
             ) =>
             {
                 let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
-                self.send_response(now, transaction, request.response(status), Face::default());
+                self.send_response_once(transaction, request.response(status));
             }
             None => self.event(Event::IncomingRequest(IncomingRequest {
                 call: None,
@@ -58,7 +74,7 @@ impl UserAgent {
     ) {
         let Some(id) = self.dialog_owner(&request) else {
             let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
-            self.send_response(now, transaction, request.response(status), Face::default());
+            self.send_response_once(transaction, request.response(status));
             return;
         };
         let checked = self.calls.get(&id).map(|call| call.session.check(&request));
@@ -126,13 +142,13 @@ impl UserAgent {
             let mut response = request.response(StatusCode::SERVICE_UNAVAILABLE);
             let wait = self.config.limits.retry_after.to_string();
             compose::set(response.headers_mut(), HeaderName::RETRY_AFTER, &wait);
-            self.send_response(now, transaction, response, Face::default());
+            self.send_response_once(transaction, response);
             return;
         }
         let replaces = match self.replaced(&request) {
             Ok(replaces) => replaces,
             Err(status) => {
-                self.send_response(now, transaction, request.response(status), Face::default());
+                self.send_response_once(transaction, request.response(status));
                 return;
             }
         };
@@ -142,7 +158,7 @@ impl UserAgent {
             let mut response = request.response(StatusCode::SESSION_INTERVAL_TOO_SMALL);
             let least = short.min_se.as_secs().to_string();
             compose::set(response.headers_mut(), HeaderName::MIN_SE, &least);
-            self.send_response(now, transaction, response, Face::default());
+            self.send_response_once(transaction, response);
             return;
         }
         self.open(now, transaction, request, flow, replaces);
@@ -168,7 +184,7 @@ impl UserAgent {
             Ok(session) => session,
             Err(error) => {
                 let response = request.response(error.status());
-                self.send_response(now, transaction, response, Face::default());
+                self.send_response_once(transaction, response);
                 return;
             }
         };

@@ -33,6 +33,9 @@ impl UserAgent {
                 response,
             } => {
                 let call = self.calls.get(&call);
+                if call.is_some_and(|call| call.unkept) {
+                    return self.send_response_once(transaction, response);
+                }
                 let user = call.and_then(|call| call.contact_user.clone());
                 let face = Face {
                     user: user.as_deref(),
@@ -153,6 +156,28 @@ impl UserAgent {
         mut response: Response,
         face: Face<'_>,
     ) {
+        self.finish_response(transaction, &mut response, face);
+        // Gone or final already: the peer has its answer.
+        let _ = self.layer.respond(now, transaction, response);
+    }
+
+    /// The same for a response that is to be forgotten, as one to a stranger (RFC 3261 §8.2.7).
+    pub(crate) fn send_response_once(
+        &mut self,
+        transaction: ServerTransactionId,
+        mut response: Response,
+    ) {
+        self.finish_response(transaction, &mut response, Face::default());
+        let _ = self.layer.respond_once(transaction, response);
+    }
+
+    /// Adds what our responses say of us.
+    fn finish_response(
+        &self,
+        transaction: ServerTransactionId,
+        response: &mut Response,
+        face: Face<'_>,
+    ) {
         let status = response.status();
         let method = response
             .headers()
@@ -185,8 +210,6 @@ impl UserAgent {
                 self.tell_accept(response.headers_mut());
             }
         }
-        // Gone or final already: the peer has its answer.
-        let _ = self.layer.respond(now, transaction, response);
     }
 
     pub(crate) fn tell_accept(&self, headers: &mut offhook_sip::Headers) {

@@ -28,6 +28,20 @@ impl Layer {
         self.report(Event::Malformed { error, flow });
     }
 
+    /// Answers a request 503 with a Retry-After of so many seconds, before anything is kept of it:
+    /// for a guard against floods. An ACK is not answered.
+    pub fn refuse_busy(&mut self, flow: Flow, mut request: Request, retry_after: u32) {
+        if *request.method() == Method::Ack {
+            return;
+        }
+        mark_source(&mut request, &flow);
+        let mut response = request.response(StatusCode::SERVICE_UNAVAILABLE);
+        response
+            .headers_mut()
+            .append_typed(&RetryAfter::new(retry_after));
+        self.send_stateless(flow, response, Key::NONE);
+    }
+
     /// One more than the limit allows.
     pub(super) fn refuse_full(&mut self, flow: Flow, mut request: Request, key: Key) {
         mark_source(&mut request, &flow);

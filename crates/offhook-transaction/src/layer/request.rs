@@ -178,6 +178,19 @@ impl Layer {
         }
     }
 
+    /// Whether a request belongs to a transaction that lives: a repeat, or an ACK or CANCEL of its
+    /// INVITE. For a guard that lets nobody new in.
+    #[must_use]
+    pub fn knows(&self, flow: &Flow, request: &Request) -> bool {
+        let Some(matching) = Matching::of(&self.keyring, request, flow) else {
+            return false;
+        };
+        match request.method() {
+            Method::Ack | Method::Cancel => self.find_invite(&matching).is_some(),
+            _ => self.find_server(matching.own).is_some(),
+        }
+    }
+
     fn way_back(&self, request: &Request, flow: &Flow) -> Option<WayBack> {
         let via = request.headers().typed::<Via>().ok()??;
         Some(WayBack::of(&via, flow, self.config.answer_source_port))

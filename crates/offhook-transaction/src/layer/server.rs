@@ -80,6 +80,41 @@ impl Layer {
         Ok(transmit)
     }
 
+    /// Answers a request as a stateless UAS does (RFC 3261 §8.2.7) and forgets it: the response is
+    /// sent once, whatever becomes of it, and a repeat of the request comes as a new one, with the
+    /// same [`local_tag`](Self::local_tag).
+    ///
+    /// For those who have not proved who they are: nothing of them takes room, and a false source
+    /// address gets no resends of a 401 (§26.3.2.4).
+    ///
+    /// # Errors
+    ///
+    /// As of [`respond`](Self::respond).
+    pub fn respond_once(
+        &mut self,
+        transaction: ServerTransactionId,
+        mut response: Response,
+    ) -> Result<(), RespondError> {
+        let id = transaction.0;
+        let entry = self.table.get(id).ok_or(RespondError::Gone)?;
+        let flow = entry.flow();
+        let Transaction::Server(server) = &entry.transaction else {
+            return Err(RespondError::Gone);
+        };
+        if !server.machine.awaits_final() {
+            return Err(RespondError::AlreadyFinal);
+        }
+        if response.status().is_provisional() {
+            return Err(RespondError::NotAllowed);
+        }
+        if to_tag(&response).is_none() {
+            add_to_tag(&mut response, &self.local_tag(transaction));
+        }
+        self.transmit(flow, response.to_bytes());
+        self.end(id);
+        Ok(())
+    }
+
     /// The To tag that the layer gives to the responses of a transaction: always the same for one
     /// transaction, and not to be guessed. A user who makes dialogs takes it as the local tag, so
     /// that the 200 to a CANCEL bears it too (RFC 3261 §9.2).
