@@ -2,6 +2,8 @@
 
 #[path = "server/args.rs"]
 mod args;
+#[path = "server/protection.rs"]
+mod protection;
 #[path = "server/setup.rs"]
 mod setup;
 
@@ -120,7 +122,9 @@ impl Ready {
 fn tell(event: Event) {
     match event {
         Event::Ladder { picture, .. } => println!("{picture}"),
-        Event::LimitReached { .. } | Event::Unauthorized { .. } => warn!("{event}"),
+        Event::LimitReached { .. } | Event::Unauthorized { .. } | Event::Flood { .. } => {
+            warn!("{event}");
+        }
         event => info!("{event}"),
     }
 }

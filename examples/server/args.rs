@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use crate::protection::Protection;
+
 /// A SIP telephone exchange: users log in, call each other by number, and talk through it.
 ///
 /// Without --config it has two users, u1 (password `secret1`, number 1) and u2 (password
@@ -53,6 +55,9 @@ pub(crate) struct Arguments {
     /// Let a party of a call hang up without proving again who he is.
     #[arg(long)]
     pub(crate) no_challenge_in_call: bool,
+
+    #[command(flatten)]
+    pub(crate) protection: Protection,
 }
 
 fn port_range(text: &str) -> Result<(u16, u16), String> {

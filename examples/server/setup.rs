@@ -91,6 +91,7 @@ fn configuration(arguments: Arguments, office: Office, sockets: &Sockets) -> Con
         local
     };
     let mut config = Config::new(office, sockets.bound().iter().map(local).collect());
+    arguments.protection.apply(&mut config);
     config.realm = arguments.realm;
     config.ladder = arguments.ladder;
     config.trying_at_once = arguments.trying_at_once;

@@ -1,11 +1,12 @@
 //! Who may do what: a digest that was verified, and nothing else, makes a user of a stranger.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use offhook_auth::{Authenticator, Challenge, Reason, Role, Verdict, Verified};
 use offhook_registrar::{Directory, LoginGuard, TooManyFailures, User};
 use offhook_sip::{HeaderName, Request, Response, StatusCode};
 
+use crate::flood::FloodGuard;
 use crate::moment::Moment;
 
 /// Why a request was not let in, and what its sender is told.
@@ -52,13 +53,16 @@ impl Refusal {
 pub(crate) struct Admission {
     authenticator: Authenticator,
     guard: LoginGuard,
+    /// How much is asked by those who have not proved who they are.
+    pub(crate) flood: FloodGuard,
 }
 
 impl Admission {
-    pub(crate) fn new(authenticator: Authenticator, guard: LoginGuard) -> Self {
+    pub(crate) fn new(authenticator: Authenticator, guard: LoginGuard, flood: FloodGuard) -> Self {
         Self {
             authenticator,
             guard,
+            flood,
         }
     }
 
@@ -66,7 +70,7 @@ impl Admission {
     pub(crate) fn prove(
         &mut self,
         at: Moment,
-        source: IpAddr,
+        source: SocketAddr,
         request: &Request,
         directory: &Directory,
     ) -> Result<Verified, Refusal> {
@@ -83,6 +87,7 @@ impl Admission {
         })? {
             Verdict::Verified(verified) => {
                 self.guard.succeeded(at.now, source, verified.username());
+                self.flood.proven(at.now, source);
                 Ok(verified)
             }
             Verdict::Challenge(challenge) => {

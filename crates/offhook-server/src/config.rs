@@ -11,6 +11,7 @@ use offhook_ua::Local;
 
 use crate::attendant::AttendantConfig;
 use crate::call_settings::CallSettings;
+use crate::flood::FloodLimits;
 use crate::inquiries::SharedLocation;
 use crate::media_anchor::MediaConfig;
 
@@ -97,6 +98,8 @@ pub struct Config {
     pub attendant: AttendantConfig,
     /// How guessing of passwords is slowed down.
     pub logins: LoginLimits,
+    /// How much strangers may ask.
+    pub flood: FloodLimits,
     /// The digest algorithms that are offered, the preferred one first.
     pub algorithms: Vec<Algorithm>,
     /// How long a nonce is good for.
@@ -135,6 +138,7 @@ impl Config {
             calls: CallSettings::default(),
             attendant: AttendantConfig::default(),
             logins: LoginLimits::default(),
+            flood: FloodLimits::default(),
             algorithms: vec![Algorithm::Md5],
             nonce_lifetime: Duration::from_secs(300),
             registrar: Policy::default(),

@@ -1,6 +1,7 @@
 //! What the exchange tells its owner, and what it asks of it.
 
 use core::fmt;
+use std::net::SocketAddr;
 
 use offhook_media::relay;
 use offhook_routing::Line;
@@ -43,7 +44,7 @@ pub enum Event {
         /// How many contacts the user has now.
         contacts: usize,
     },
-    /// A request was turned away for want of a proof.
+    /// A request was turned away for want of a proof. Told a few times a second at the most.
     Unauthorized {
         /// The method, as it stood in the request.
         method: String,
@@ -77,6 +78,14 @@ pub enum Event {
     },
     /// A rule of the routing table has something to say: `echo`, `debug`, or a warning.
     Routing(Line),
+    /// More comes than may be looked at: the requests refused or ignored since the last report,
+    /// which is told every ten seconds at the most.
+    Flood {
+        /// Who was refused last.
+        from: SocketAddr,
+        /// How many requests.
+        refused: u64,
+    },
     /// A table is full: what it holds was refused with 503.
     LimitReached {
         /// Which table.
@@ -106,6 +115,12 @@ impl fmt::Display for Event {
                 write!(f, "routing: {text}")
             }
             Self::Routing(Line::Warning(text)) => write!(f, "routing: warning: {text}"),
+            Self::Flood { from, refused } => {
+                write!(
+                    f,
+                    "flood: {refused} request(s) refused, the last from {from}"
+                )
+            }
             Self::LimitReached { what } => write!(f, "no room for more {what}"),
         }
     }

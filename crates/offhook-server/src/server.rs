@@ -25,6 +25,7 @@ use crate::cdr::{BridgeId, CallRecord};
 use crate::config::Config;
 use crate::desk::Desk;
 use crate::event::{Event, Output};
+use crate::flood::{Bucket, FloodGuard};
 use crate::inquiries::Inquiries;
 use crate::media_anchor::MediaAnchor;
 use crate::moment::Moment;
@@ -32,6 +33,7 @@ use crate::passing;
 use crate::picture::Picture;
 
 mod attended;
+mod gate;
 mod incoming;
 mod locating;
 mod referring;
@@ -45,6 +47,8 @@ mod registering;
 pub struct Server {
     ua: UserAgent,
     admission: Admission,
+    /// Failed logins that were told of late.
+    alarms: Bucket,
     directory: Directory,
     routes: Table,
     routing: State,
@@ -108,7 +112,12 @@ impl Server {
         let picture = config.ladder.then(|| Picture::new(now));
         Self {
             ua: UserAgent::new(config.user_agent(), random.random()),
-            admission: Admission::new(authenticator, LoginGuard::new(config.logins.clone())),
+            admission: Admission::new(
+                authenticator,
+                LoginGuard::new(config.logins.clone()),
+                FloodGuard::new(config.flood.clone(), random.random()),
+            ),
+            alarms: Bucket::default(),
             registrar: Registrar::new(config.registrar.clone(), config.max_bindings),
             inquiries: config.shared_location.map(Inquiries::new),
             anchors: MediaAnchor::new(config.media, random.random()),
@@ -133,7 +142,7 @@ impl Server {
         if let Some(picture) = &mut self.picture {
             picture.message(now, flow.remote, flow.local, &payload);
         }
-        self.ua.handle_packet(now, flow, payload);
+        self.take_in(now, flow, payload);
         self.drain(now);
     }
 

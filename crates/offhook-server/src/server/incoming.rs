@@ -45,7 +45,7 @@ impl Server {
         let verified =
             match self
                 .admission
-                .prove(at, flow.remote.ip(), incoming.request(), &self.directory)
+                .prove(at, flow.remote, incoming.request(), &self.directory)
             {
                 Ok(verified) => verified,
                 Err(refusal) => return self.turn_away(now, incoming, &refusal),
@@ -245,18 +245,17 @@ impl Server {
     }
 
     fn turn_away(&mut self, now: Instant, incoming: IncomingCall, refusal: &Refusal) {
-        self.unauthorized(incoming.request(), incoming.flow());
+        self.unauthorized(now, incoming.request(), incoming.flow());
         let mut response = incoming.response(refusal.status());
         refusal.apply_to(&mut response);
-        self.ua.reject(now, incoming, response);
+        self.ua.reject_once(now, incoming, response);
     }
 
-    pub(super) fn unauthorized(&mut self, request: &Request, flow: Flow) {
+    pub(super) fn unauthorized(&mut self, now: Instant, request: &Request, flow: Flow) {
         // A first request without credentials is the ordinary way to get a challenge.
         if request.headers().contains(HeaderName::AUTHORIZATION) {
             let method = request.method().as_str().to_owned();
-            self.outputs
-                .push_back(Output::Event(Event::Unauthorized { method, flow }));
+            self.alarm(now, Event::Unauthorized { method, flow });
         }
     }
 
@@ -266,7 +265,7 @@ impl Server {
             Method::Register => self.register(now, incoming),
             Method::Options => {
                 let response = incoming.response(StatusCode::OK);
-                self.ua.respond(now, incoming, response);
+                self.ua.respond_once(now, incoming, response);
             }
             // RFC 3515 would allow it; but whom it moves is only known within a call.
             Method::Refer => {
@@ -275,7 +274,7 @@ impl Server {
             }
             _ => {
                 let response = incoming.response(StatusCode::METHOD_NOT_ALLOWED);
-                self.ua.respond(now, incoming, response);
+                self.ua.respond_once(now, incoming, response);
             }
         }
     }
@@ -293,7 +292,7 @@ impl Server {
             return self.ua.admit(now, guarded);
         };
         let at = self.clock.moment(now);
-        let source = guarded.flow().remote.ip();
+        let source = guarded.flow().remote;
         let refusal = match self
             .admission
             .prove(at, source, guarded.request(), &self.directory)

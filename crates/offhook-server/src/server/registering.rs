@@ -23,14 +23,14 @@ impl Server {
         } else {
             match self
                 .admission
-                .prove(at, flow.remote.ip(), incoming.request(), &self.directory)
+                .prove(at, flow.remote, incoming.request(), &self.directory)
             {
                 Ok(verified) => Some(verified),
                 Err(refusal) => {
-                    self.unauthorized(incoming.request(), flow);
+                    self.unauthorized(now, incoming.request(), flow);
                     let mut response = incoming.response(refusal.status());
                     refusal.apply_to(&mut response);
-                    return self.ua.respond(now, incoming, response);
+                    return self.ua.respond_once(now, incoming, response);
                 }
             }
         };

@@ -1,0 +1,84 @@
+//! Before anything is made of a packet: is it asked too much?
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use offhook_sip::header::To;
+use offhook_sip::{Message, Method, Request, parse};
+use offhook_transaction::Flow;
+
+use super::Server;
+use crate::event::{Event, Output};
+use crate::flood::Verdict;
+
+/// Between two failed logins that are told of, and how many may be told of at once.
+const ALARM_GAP: Duration = Duration::from_millis(200);
+const ALARM_BURST: Duration = Duration::from_secs(4);
+
+impl Server {
+    /// Hands a packet to the user agent, unless strangers ask too much and it is one of theirs.
+    pub(super) fn take_in(&mut self, now: Instant, flow: Flow, payload: Bytes) {
+        match parse::datagram(payload.clone()) {
+            Ok(message) => self.take_in_message(now, flow, message),
+            // Keep-alives are no requests; what cannot be read is a stranger's.
+            Err(_) if payload.iter().all(u8::is_ascii_whitespace) => {}
+            Err(_) => match self.verdict_on(now, &flow) {
+                Verdict::Pass => self.ua.handle_packet(now, flow, payload),
+                Verdict::Refuse | Verdict::Ignore => {}
+            },
+        }
+    }
+
+    fn take_in_message(&mut self, now: Instant, flow: Flow, message: Message) {
+        let Message::Request(request) = message else {
+            return self.ua.handle_message(now, flow, message);
+        };
+        let verdict = if self.is_at_home(&flow, &request) {
+            Verdict::Pass
+        } else {
+            match self.verdict_on(now, &flow) {
+                // A repeat, or a CANCEL: only looked for when it matters.
+                Verdict::Refuse | Verdict::Ignore if self.ua.is_known(&flow, &request) => {
+                    Verdict::Pass
+                }
+                verdict => verdict,
+            }
+        };
+        match verdict {
+            Verdict::Pass => {
+                let message = Message::Request(request);
+                self.ua.handle_message(now, flow, message);
+            }
+            Verdict::Refuse => {
+                let retry_after = self.admission.flood.retry_after();
+                self.ua.refuse_busy(now, flow, request, retry_after);
+            }
+            Verdict::Ignore => {}
+        }
+    }
+
+    /// An ACK, which is never answered and begins nothing, or a request of a call that lives.
+    fn is_at_home(&self, flow: &Flow, request: &Request) -> bool {
+        let within = || request.headers().typed::<To<'_>>().ok()??.tag().map(drop);
+        *request.method() == Method::Ack || (within().is_some() && self.ua.is_known(flow, request))
+    }
+
+    fn verdict_on(&mut self, now: Instant, flow: &Flow) -> Verdict {
+        let verdict = self.admission.flood.arrives(now, flow.remote);
+        if verdict != Verdict::Pass
+            && let Some(refused) = self.admission.flood.report(now)
+        {
+            let from = flow.remote;
+            self.outputs
+                .push_back(Output::Event(Event::Flood { from, refused }));
+        }
+        verdict
+    }
+
+    /// Tells of a failed login, but not of each one of an attack.
+    pub(super) fn alarm(&mut self, now: Instant, event: Event) {
+        if self.alarms.take(now, ALARM_GAP, ALARM_BURST) {
+            self.outputs.push_back(Output::Event(event));
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! What of the command line keeps the server from being overrun.
+
+use offhook_server::Config;
+
+/// Limits: what is asked beyond them is answered 503.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Protection")]
+pub(crate) struct Protection {
+    /// Requests a second that are looked at from one address before somebody there has proved who
+    /// he is; a /64 of IPv6 is one address. More are answered 503, then ignored.
+    #[arg(long, value_name = "RATE", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    flood_limit: u32,
+
+    /// The same from all addresses together.
+    #[arg(long, value_name = "RATE", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    flood_limit_in_all: u32,
+
+    /// Calls at a time; more are answered 503.
+    #[arg(long, value_name = "NUMBER", default_value_t = 100_000)]
+    max_calls: usize,
+}
+
+impl Protection {
+    /// Puts all of it into the configuration.
+    pub(crate) fn apply(&self, config: &mut Config) {
+        config.flood.a_source = self.flood_limit;
+        config.flood.in_all = self.flood_limit_in_all;
+        config.max_calls = self.max_calls;
+    }
+}
