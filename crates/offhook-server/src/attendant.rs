@@ -9,9 +9,8 @@ mod call;
 mod rooms;
 mod service;
 mod session;
-mod studio;
+pub(crate) mod studio;
 
 pub(crate) use call::{Attended, Step};
 pub(crate) use service::Service;
 pub use studio::AttendantConfig;
-pub(crate) use studio::Studio;

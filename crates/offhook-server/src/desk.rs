@@ -5,7 +5,7 @@ use std::time::Instant;
 use offhook_transaction::TokenSource;
 use offhook_ua::UserAgent;
 
-use crate::attendant::Studio;
+use crate::attendant::studio::Studio;
 use crate::call_settings::CallSettings;
 use crate::media_anchor::MediaAnchor;
 

@@ -17,7 +17,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::admission::Admission;
-use crate::attendant::Studio;
+use crate::attendant::studio::Studio;
 use crate::bridge::{Bridge, News};
 use crate::bridges::Bridges;
 use crate::call_settings::CallSettings;

@@ -12,11 +12,11 @@ use offhook_ua::CallId;
 const LONGEST_NAME: usize = 200;
 
 /// Which call waits for a sound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SoundId(pub(crate) CallId);
 
 /// Which recording, unique in a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordingId(pub(crate) RelayId);
 
 /// The name of a sound below a folder of its owner's choice: words of letters, digits, `.`, `_`,
