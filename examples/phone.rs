@@ -13,6 +13,8 @@ mod run;
 mod setup;
 #[path = "phone/sound.rs"]
 mod sound;
+#[path = "common/wav.rs"]
+mod wav;
 
 use std::process::ExitCode;
 

@@ -6,6 +6,10 @@ mod args;
 mod protection;
 #[path = "server/setup.rs"]
 mod setup;
+#[path = "server/sounds.rs"]
+mod sounds;
+#[path = "common/wav.rs"]
+mod wav;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -16,6 +20,7 @@ use clap::Parser;
 use offhook_net::Arrival;
 use offhook_server::{Event, Output};
 use setup::{Failure, Ready};
+use sounds::Read;
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
@@ -60,6 +65,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     loop {
         tokio::select! {
             arrival = ready.sockets.next_before(ready.server.poll_timeout()) => ready.turn(arrival),
+            read = ready.sounds.next() => ready.play(read),
             stopped = &mut stop => {
                 stopped?;
                 break;
@@ -82,7 +88,17 @@ impl Ready {
             Some(Arrival::Rtp { .. }) => {}
             None => server.handle_timeout(now),
         }
-        while let Some(output) = server.poll_output() {
+        self.drain();
+    }
+
+    /// A sound that was asked for has been read.
+    fn play(&mut self, (id, samples): Read) {
+        self.server.handle_sound(Instant::now(), id, samples);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.server.poll_output() {
             match output {
                 Output::Transmit(transmit) => self.sockets.transmit(transmit),
                 Output::Resolve(question) => self.sockets.resolve(question),
@@ -96,6 +112,7 @@ impl Ready {
                         error!("registrations are not kept: {error}");
                     }
                 }
+                Output::Sound(request) => self.sounds.obey(request),
                 Output::Event(event) => tell(event),
                 _ => {}
             }
@@ -107,7 +124,7 @@ impl Ready {
         let deadline = Instant::now() + PARTING;
         self.server.shut_down(Instant::now());
         self.turn(None);
-        while self.server.counts().bridges > 0 && Instant::now() < deadline {
+        while self.is_busy() && Instant::now() < deadline {
             let next = self
                 .server
                 .poll_timeout()
@@ -116,6 +133,12 @@ impl Ready {
             self.turn(arrival);
         }
         self.sockets.shut_down().await;
+        self.sounds.finish();
+    }
+
+    fn is_busy(&self) -> bool {
+        let counts = self.server.counts();
+        counts.bridges > 0 || counts.recordings > 0
     }
 }
 

@@ -4,13 +4,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Parser;
+use offhook_media::tone::Country;
 
 use crate::protection::Protection;
 
 /// A SIP telephone exchange: users log in, call each other by number, and talk through it.
 ///
 /// Without --config it has two users, u1 (password `secret1`, number 1) and u2 (password
-/// `secret2`, number 2), and listens on loopback only, because everyone knows these passwords.
+/// `secret2`, number 2), an echo (900), tones (901, 902) and rooms (700 to 799), and listens on
+/// loopback only, because everyone knows these passwords.
 #[derive(Parser, Debug)]
 #[command(name = "server", version, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -44,6 +46,18 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 180)]
     pub(crate) no_answer: u64,
 
+    /// Folder with announcements and music: what wave/play/ and moh/ in regexroute.conf play.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) sounds: Option<PathBuf>,
+
+    /// Folder where wave/record/ writes.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) recordings: Option<PathBuf>,
+
+    /// Whose tones tone/ plays where a rule has no lang=: de, fr, uk, us, ... or itu.
+    #[arg(long, value_name = "COUNTRY", default_value = "itu", value_parser = country)]
+    pub(crate) tones: Country,
+
     /// Draw the call-flow ladder of each call that ends, on standard output.
     #[arg(long)]
     pub(crate) ladder: bool,
@@ -58,6 +72,12 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     pub(crate) protection: Protection,
+}
+
+fn country(code: &str) -> Result<Country, String> {
+    Country::from_code(code).ok_or_else(|| {
+        "tones are known of au, ca, cn, de, eu, fr, gb, in, it, itu, jp, ro, uk, us".to_owned()
+    })
 }
 
 fn port_range(text: &str) -> Result<(u16, u16), String> {

@@ -8,14 +8,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use offhook_auth::UnixTime;
 use offhook_media::relay;
 use offhook_net::{RelayConfig, Sockets};
-use offhook_routing::Conf;
-use offhook_server::{Config, MediaConfig, Office, Server};
+use offhook_routing::{Conf, TargetKind};
+use offhook_server::{Config, FILE_TARGETS, MediaConfig, Office, Server, TARGETS};
 use offhook_sip::Transport;
 use offhook_store::{ConfFolder, Journal, JournalConfig};
 use offhook_ua::Local;
 use tracing::warn;
 
 use crate::args::Arguments;
+use crate::sounds::Sounds;
 
 /// The users and numbers of a server that was given no configuration.
 const DEMO: [(&str, &str); 2] = [
@@ -30,6 +31,7 @@ pub(crate) type Failure = Box<dyn std::error::Error>;
 pub(crate) struct Ready {
     pub(crate) server: Server,
     pub(crate) sockets: Sockets,
+    pub(crate) sounds: Sounds,
     pub(crate) journal: Option<Journal>,
     /// What its owner should know, line by line.
     pub(crate) remarks: Vec<String>,
@@ -38,6 +40,7 @@ pub(crate) struct Ready {
 /// Reads the files, binds the ports, and puts back the registrations.
 pub(crate) fn ready(arguments: Arguments) -> Result<Ready, Failure> {
     let office = office(&arguments)?;
+    let sounds = Sounds::start(arguments.sounds.as_deref(), arguments.recordings.as_deref())?;
     let listen = listen(&arguments)?;
     let state = state_folder(&arguments);
     let mut remarks = Vec::new();
@@ -77,6 +80,7 @@ pub(crate) fn ready(arguments: Arguments) -> Result<Ready, Failure> {
     Ok(Ready {
         server,
         sockets,
+        sounds,
         journal,
         remarks,
     })
@@ -98,6 +102,7 @@ fn configuration(arguments: Arguments, office: Office, sockets: &Sockets) -> Con
     config.challenge_in_call = !arguments.no_challenge_in_call;
     config.calls.no_answer = Duration::from_secs(arguments.no_answer);
     config.calls.public_address = arguments.public_address;
+    config.attendant.country = arguments.tones;
     config.media = MediaConfig {
         ports: arguments.rtp_ports.0..=arguments.rtp_ports.1,
         public_address: arguments.public_address,
@@ -118,11 +123,20 @@ fn office(arguments: &Arguments) -> Result<Office, Failure> {
         [users?, routes?]
     };
     let [users, routes] = &files;
-    let office = Office::load(users, routes, &arguments.realm)?;
+    let office = Office::load_for(users, routes, &arguments.realm, &reachable(arguments))?;
     for remark in office.routes.warnings() {
         warn!("{remark}");
     }
     Ok(office)
+}
+
+/// The kinds of targets that rules may name: files only where there is a folder for them.
+fn reachable(arguments: &Arguments) -> Vec<TargetKind> {
+    let files = FILE_TARGETS.iter().filter(|kind| match kind {
+        TargetKind::Record => arguments.recordings.is_some(),
+        _ => arguments.sounds.is_some(),
+    });
+    TARGETS.iter().chain(files).copied().collect()
 }
 
 fn listen(arguments: &Arguments) -> Result<Vec<SocketAddr>, Failure> {

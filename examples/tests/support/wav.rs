@@ -73,6 +73,21 @@ pub fn resemblance(heard: &[i16], played: &[i16]) -> f32 {
     found[found.len() / 2]
 }
 
+/// The loudest quarter of a second of a frequency, as its peak: in a tone of that frequency its
+/// amplitude, in anything else next to nothing (Goertzel's algorithm).
+pub fn loudness(heard: &[i16], hertz: f32) -> f32 {
+    let step = TAU * hertz / RATE as f32;
+    let windows = heard.chunks_exact(RATE as usize / 4).map(|window| {
+        let (mut last, mut before) = (0.0_f32, 0.0_f32);
+        for sample in window {
+            (last, before) = (f32::from(*sample) + 2.0 * step.cos() * last - before, last);
+        }
+        let power = last * last + before * before - 2.0 * step.cos() * last * before;
+        2.0 * power.max(0.0).sqrt() / window.len() as f32
+    });
+    windows.fold(0.0, f32::max)
+}
+
 fn floats(samples: &[i16]) -> Vec<f32> {
     samples.iter().map(|&sample| f32::from(sample)).collect()
 }
