@@ -6,6 +6,7 @@ mod call;
 pub mod command;
 mod continuity;
 mod control;
+mod keys;
 mod leg;
 mod machine;
 mod reports;

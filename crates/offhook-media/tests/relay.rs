@@ -8,7 +8,9 @@ use offhook_media::relay::{
 };
 use offhook_rtp::g711::{alaw, ulaw};
 use offhook_rtp::id::{PayloadType, Ssrc};
-use offhook_rtp::packet::RtpPacket;
+use offhook_rtp::packet::{Header, RtpPacket};
+use offhook_rtp::sequence::SequenceNumber;
+use offhook_rtp::telephone_event::{EventCode, EventSender};
 use support::*;
 
 // checklist: R3550-11
@@ -194,4 +196,108 @@ fn nothing_is_left_over() {
     assert_eq!(bench.relay.calls(), 0);
     bench.events();
     assert_eq!(bench.relay.poll_output(), None);
+}
+
+/// The event packets of one key, as RTP.
+fn key(digit: char, first: u16, timestamp: u32, number: PayloadType) -> Vec<Vec<u8>> {
+    let code = EventCode::from_digit(digit).unwrap();
+    let packets = EventSender::new(code, timestamp, 160, 800);
+    (first..)
+        .zip(packets)
+        .map(|(sequence, event)| {
+            let header = Header {
+                marker: event.marker,
+                payload_type: number,
+                sequence: SequenceNumber::new(sequence),
+                timestamp: event.timestamp,
+                ssrc: Ssrc::new(5),
+            };
+            let mut out = vec![0; 16];
+            header.write(&event.payload.to_bytes(), &mut out).unwrap();
+            out
+        })
+        .collect()
+}
+
+// checklist: R4733-02
+#[test]
+fn keys_are_told_once_and_passed_on() {
+    let (wanted, other) = (
+        PayloadType::new(101).unwrap(),
+        PayloadType::new(96).unwrap(),
+    );
+    let far = |address, number| Remote {
+        telephone_event: Some(number),
+        ..Remote::new(address)
+    };
+    let mut bench = Bench::new(far(alice(), other), far(bob(), wanted));
+    bench.stream(A, alice(), 5, 1, 3);
+    bench.events();
+    let mut told = Vec::new();
+    for (n, digit) in ('1'..='9').chain(['*', '0', '#']).enumerate() {
+        let n = u16::try_from(n).unwrap();
+        let timestamp = 8000 + 1600 * u32::from(n);
+        for (step, mut packet) in key(digit, 4 + 10 * n, timestamp, wanted)
+            .into_iter()
+            .enumerate()
+        {
+            // A different one of them is lost each time, and a stranger presses other keys.
+            if step != usize::from(n) % 7 {
+                let sent = packet.clone();
+                let passed = bench.packet(A, alice(), &mut packet);
+                assert_eq!(passed.map(|forward| forward.to), Some(bob()));
+                assert_eq!(packet, sent);
+            }
+            let mut forged = key('5', 4 + 10 * n, timestamp, wanted).remove(step);
+            assert_eq!(bench.packet(A, mallory(), &mut forged), None);
+        }
+        told.extend(bench.events().into_iter().map(|event| match event {
+            Event::Digit { digit, side: A, .. } => digit,
+            event => panic!("{event:?}"),
+        }));
+    }
+    assert_eq!(told.iter().collect::<String>(), "123456789*0#");
+    // Under a number that the other leg did not ask for it is something else.
+    for mut packet in key('7', 300, 40_000, other) {
+        bench.packet(A, alice(), &mut packet);
+    }
+    assert_eq!(bench.events(), []);
+}
+
+/// A relayed call's voice compared with what was sent, sample by sample: through loss, doubling, reordering and a
+/// change of source.
+#[test]
+fn the_listener_gets_every_sample_that_was_sent() {
+    let mut bench = Bench::new(Remote::new(alice()), Remote::new(bob()));
+    let carol = address("192.0.2.77:7000");
+    let mut heard: Vec<(u32, Vec<i16>)> = Vec::new();
+    let mut said: Vec<(u32, Vec<i16>)> = Vec::new();
+    for n in 0..200u16 {
+        let second = n >= 100;
+        if n == 100 {
+            bench.set_remote(A, Remote::new(carol));
+        }
+        let (from, ssrc) = if second { (carol, 9) } else { (alice(), 5) };
+        let samples: Vec<i16> = (0..160)
+            .map(|i| ulaw::decode(u8::try_from((usize::from(n) * 31 + i * 7) % 256).unwrap()))
+            .collect();
+        let mut payload = voice(ssrc, n, PayloadType::PCMU, 0);
+        ulaw::encode_slice(&samples, &mut payload[12..]);
+        let timestamp = RtpPacket::parse(&payload).unwrap().timestamp();
+        // Every seventh is lost on the way to the relay, every fifth comes twice.
+        let times = [1, 0, 2][usize::from(n % 7 == 3) + 2 * usize::from(n % 5 == 1 && n % 7 != 3)];
+        for _ in 0..times {
+            let mut copy = payload.clone();
+            let forward = bench.packet(A, from, &mut copy).unwrap();
+            assert_eq!((forward.from, forward.to), (bench.b, bob()));
+            let packet = RtpPacket::parse(&copy).unwrap();
+            let mut decoded = vec![0; packet.payload().len()];
+            ulaw::decode_slice(packet.payload(), &mut decoded);
+            assert_eq!(packet.ssrc(), Ssrc::new(5));
+            said.push((timestamp, samples.clone()));
+            heard.push((packet.timestamp(), decoded));
+        }
+        bench.now += FRAME;
+    }
+    assert_eq!(heard, said);
 }

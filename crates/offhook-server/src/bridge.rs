@@ -163,12 +163,12 @@ impl Bridge {
         } else {
             desk.anchors.open(desk.now, caller, callee)
         };
-        match ports {
-            Some(anchor) => {
-                self.anchor = Some(anchor);
-                self.state = State::Ports(state);
-            }
-            None => self.refuse(desk, state.incoming, StatusCode::SERVICE_UNAVAILABLE, None),
+        if let Some(anchor) = ports {
+            self.anchor = Some(anchor);
+            self.state = State::Ports(state);
+        } else {
+            desk.anchors.refused();
+            self.refuse(desk, state.incoming, StatusCode::SERVICE_UNAVAILABLE, None);
         }
     }
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use offhook_auth::UnixTime;
-use offhook_media::relay::StreamReport;
+use offhook_media::relay::{Side, StreamReport};
 use offhook_sip::StatusCode;
 
 use crate::moment::Moment;
@@ -30,6 +30,25 @@ pub enum End {
     Callee,
     /// The exchange itself.
     Exchange,
+}
+
+impl End {
+    pub(crate) const fn of_relay(side: Side) -> Self {
+        match side {
+            Side::A => Self::Caller,
+            Side::B => Self::Callee,
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Caller => "caller",
+            Self::Callee => "callee",
+            Self::Exchange => "server",
+        })
+    }
 }
 
 /// How a call ended.
@@ -79,23 +98,33 @@ impl fmt::Display for CallRecord {
         write!(f, "{} {} -> {}: ", self.call, self.caller, self.called)?;
         match &self.outcome {
             Outcome::Answered(end) => {
-                let by = match end {
-                    End::Caller => "caller",
-                    End::Callee => "callee",
-                    End::Exchange => "server",
-                };
                 let talked = self
                     .duration
                     .saturating_sub(self.answered_after.unwrap_or_default());
                 write!(
                     f,
-                    "answered, {:.3} s, ended by the {by}",
+                    "answered, {:.3} s, ended by the {end}",
                     talked.as_secs_f64()
                 )
             }
             Outcome::Cancelled => write!(f, "cancelled after {:.3} s", self.duration.as_secs_f64()),
             Outcome::Failed(status) => write!(f, "failed with {status}"),
-        }
+        }?;
+        self.streams.iter().try_for_each(|stream| {
+            write!(
+                f,
+                "; voice of the {}: {} packets, {} lost, jitter {:.1} ms, MOS {:.2}",
+                End::of_relay(stream.side),
+                stream.packets,
+                stream.lost,
+                stream.jitter.as_secs_f64() * 1000.0,
+                stream.mos,
+            )?;
+            match stream.round_trip {
+                Some(time) => write!(f, ", round trip {:.0} ms", time.as_secs_f64() * 1000.0),
+                None => Ok(()),
+            }
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use offhook_routing::location::{AddressOfRecord, Change, Question};
 use offhook_routing::next_hop::DnsQuestion;
 use offhook_transaction::{Flow, Transmit};
 
-use crate::cdr::{BridgeId, CallRecord};
+use crate::cdr::{BridgeId, CallRecord, End};
 use crate::sound::SoundRequest;
 
 /// One thing that [`Server::poll_output`](crate::server::Server::poll_output) wants done.
@@ -60,6 +60,23 @@ pub enum Event {
         /// What was dialled.
         called: String,
     },
+    /// A party of a call pressed a key (RFC 4733); the other one, if there is one, has got it, too.
+    Digit {
+        /// The call.
+        call: BridgeId,
+        /// Who pressed it.
+        end: End,
+        /// `0`-`9`, `*`, `#`, `A`-`D`.
+        digit: char,
+    },
+    /// A party of a call that is to speak has sent no voice for the media timeout; told once until
+    /// voice comes again.
+    VoiceMissing {
+        /// The call.
+        call: BridgeId,
+        /// Who is silent.
+        end: End,
+    },
     /// A call ended, answered or not.
     CallEnded(Box<CallRecord>),
     /// The picture of a call that ended, when ladders are switched on.
@@ -68,13 +85,6 @@ pub enum Event {
         call: BridgeId,
         /// The picture, ready to print.
         picture: String,
-    },
-    /// The caller of a call that the exchange answers itself pressed a key.
-    Digit {
-        /// The call.
-        call: BridgeId,
-        /// `0`-`9`, `*`, `#`, `A`-`D`.
-        digit: char,
     },
     /// A rule of the routing table has something to say: `echo`, `debug`, or a warning.
     Routing(Line),
@@ -108,9 +118,10 @@ impl fmt::Display for Event {
                 caller,
                 called,
             } => write!(f, "{call}: {caller} calls {called}"),
+            Self::Digit { call, end, digit } => write!(f, "{call}: the {end} pressed {digit}"),
+            Self::VoiceMissing { call, end } => write!(f, "{call}: no voice from the {end}"),
             Self::CallEnded(record) => write!(f, "{record}"),
             Self::Ladder { call, picture } => write!(f, "{call}\n{picture}"),
-            Self::Digit { call, digit } => write!(f, "{call}: the caller pressed {digit}"),
             Self::Routing(Line::Output(text) | Line::Debug(_, text)) => {
                 write!(f, "routing: {text}")
             }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use offhook_media::relay::{Side, StreamReport};
-use offhook_trace::ladder::{Recorder, StreamSummary};
+use offhook_trace::ladder::{Quality, Recorder, StreamSummary};
 
 use crate::cdr::CallRecord;
 
@@ -63,11 +63,25 @@ impl Picture {
             payload_type: report.payload_type.get(),
             packets: report.packets,
             lost: u64::try_from(report.lost).unwrap_or(0),
+            quality: Some(quality(report)),
         }
     }
 
     fn since_start(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.start)
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a score of 1.0 to 4.5"
+)]
+fn quality(report: &StreamReport) -> Quality {
+    Quality {
+        jitter: report.jitter,
+        round_trip: report.round_trip,
+        mos: (report.mos * 100.0).round() as u16,
     }
 }
 

@@ -21,7 +21,7 @@ use crate::attendant::studio::Studio;
 use crate::bridge::{Bridge, News};
 use crate::bridges::Bridges;
 use crate::call_settings::CallSettings;
-use crate::cdr::{BridgeId, CallRecord};
+use crate::cdr::{BridgeId, CallRecord, End};
 use crate::config::Config;
 use crate::desk::Desk;
 use crate::event::{Event, Output};
@@ -177,17 +177,34 @@ impl Server {
                 }
             }
             relay::Event::Released { a, b, .. } => self.anchors.released(now, [a, b]),
-            relay::Event::Digit { .. } | relay::Event::Recorded { .. } => self.served(now, event),
-            relay::Event::TimedOut { id, .. } if id.is_served() => {
-                if let Some(bridge) = self.bridges.of_relay(id) {
+            relay::Event::Digit { id, side, digit } => {
+                self.tell_of_voice(id, |call| Event::Digit {
+                    call,
+                    end: End::of_relay(side),
+                    digit,
+                });
+            }
+            relay::Event::Recorded { id, samples } => self.recorded(now, id, samples),
+            relay::Event::TimedOut { id, side } => {
+                self.tell_of_voice(id, |call| Event::VoiceMissing {
+                    call,
+                    end: End::of_relay(side),
+                });
+                if id.is_served()
+                    && let Some(bridge) = self.bridges.of_relay(id)
+                {
                     self.with_bridge(now, bridge, Bridge::attended_is_done);
                 }
             }
-            relay::Event::FirstPacket { .. }
-            | relay::Event::TimedOut { .. }
-            | relay::Event::Report { .. } => {}
+            relay::Event::FirstPacket { .. } | relay::Event::Report { .. } => {}
         }
         self.drain(now);
+    }
+
+    fn tell_of_voice(&mut self, relay: relay::RelayId, event: impl FnOnce(BridgeId) -> Event) {
+        if let Some(call) = self.bridges.of_relay(relay) {
+            self.outputs.push_back(Output::Event(event(call)));
+        }
     }
 
     /// Time has passed; early or repeated calls are harmless.
@@ -277,6 +294,11 @@ impl Server {
         }
         while let Some(request) = self.studio.poll_request() {
             self.outputs.push_back(Output::Sound(request));
+        }
+        if self.anchors.is_shortage_news(now) {
+            let what = "voice ports";
+            self.outputs
+                .push_back(Output::Event(Event::LimitReached { what }));
         }
     }
 

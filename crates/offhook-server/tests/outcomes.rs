@@ -6,6 +6,8 @@ mod support;
 
 use std::time::Duration;
 
+use offhook_media::relay::{self, Command, Side};
+use offhook_rtp::id::PayloadType;
 use offhook_server::{End, Event, Outcome};
 use offhook_sip::{Method, Request, StatusCode};
 use support::party::{Dialog, Party, description};
@@ -335,16 +337,113 @@ fn both_hang_up_at_once() {
 
 #[test]
 fn no_port_is_left() {
+    // The system refuses them, or the range is used up.
+    for ports in [16_384..=32_767, 16_384..=16_385] {
+        let choose = |config: &mut offhook_server::Config| config.media.ports = ports.clone();
+        let mut stage = Stage::with(Exchange::with(choose));
+        stage.exchange.ports_are_taken = true;
+        for _ in 0..3 {
+            let body = description(stage.caller.address);
+            let dialog = stage.caller.dial(&mut stage.exchange, "2", &body);
+            let failure = stage.caller.expect(&mut stage.exchange, 503);
+            stage
+                .caller
+                .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+        }
+        stage.callee.expect_silence(&stage.exchange);
+        let told = stage.exchange.events.iter();
+        let told = told.filter(|event| event.to_string() == "no room for more voice ports");
+        assert_eq!(
+            told.count(),
+            1,
+            "a lasting shortage is told once in a while"
+        );
+        stage.assert_failed(503);
+    }
+}
+
+#[test]
+fn ports_that_are_free_again_carry_the_next_call() {
+    let choose = |config: &mut offhook_server::Config| config.media.ports = 16_384..=16_387;
+    let mut stage = Stage::with(Exchange::with(choose));
+    for _ in 0..3 {
+        let (mut dialog, _) = stage.talk();
+        assert_eq!(stage.exchange.server.counts().ports, 2);
+        stage
+            .caller
+            .in_dialog(&mut stage.exchange, &mut dialog, "BYE", "", "", true);
+        stage.caller.expect(&mut stage.exchange, 200);
+        let bye = stage
+            .callee
+            .expect_request(&mut stage.exchange, &Method::Bye);
+        stage.callee.answer(&mut stage.exchange, &bye, 200, "");
+        assert_eq!(stage.exchange.server.counts().ports, 0);
+        // The linger time, which nobody waits for in a larger range.
+        stage.exchange.pass(Duration::from_millis(250));
+    }
+    stage.finish();
+}
+
+#[test]
+fn keys_and_missing_voice_are_told_with_the_call() {
     let mut stage = Stage::new();
-    stage.exchange.ports_are_taken = true;
-    let body = description(stage.caller.address);
-    let dialog = stage.caller.dial(&mut stage.exchange, "2", &body);
-    let failure = stage.caller.expect(&mut stage.exchange, 503);
+    let keypad = |address| {
+        description(address).replace("0 8", "0 101") + "a=rtpmap:101 telephone-event/8000\r\n"
+    };
+    let body = keypad(stage.caller.address);
+    let mut dialog = stage.caller.dial(&mut stage.exchange, "2", &body);
+    let invite = stage
+        .callee
+        .expect_request(&mut stage.exchange, &Method::Invite);
+    let body = keypad(stage.callee.address);
+    stage
+        .callee
+        .answer(&mut stage.exchange, &invite, 200, &body);
+    let answer = stage.caller.expect(&mut stage.exchange, 200);
     stage
         .caller
-        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
-    stage.callee.expect_silence(&stage.exchange);
-    stage.assert_failed(503);
+        .acknowledge(&mut stage.exchange, &mut dialog, &answer, "");
+    let open = stage
+        .exchange
+        .commands
+        .iter()
+        .find_map(|command| match command {
+            Command::Open { id, .. } => Some(*id),
+            _ => None,
+        });
+    let id = open.expect("a relay was asked for");
+    let wanted = stage
+        .exchange
+        .commands
+        .iter()
+        .filter_map(|command| match command {
+            Command::SetRemote { side, remote, .. } => Some((*side, remote.telephone_event)),
+            _ => None,
+        });
+    let number = PayloadType::new(101);
+    assert_eq!(
+        wanted.collect::<Vec<_>>(),
+        [(Side::A, number), (Side::B, number)]
+    );
+    for event in [
+        relay::Event::Digit {
+            id,
+            side: Side::A,
+            digit: '7',
+        },
+        relay::Event::TimedOut { id, side: Side::B },
+    ] {
+        stage.exchange.media_event(event);
+    }
+    let told: Vec<String> = stage.exchange.events.iter().map(Event::to_string).collect();
+    let call = told
+        .iter()
+        .find_map(|line| line.strip_suffix(": the caller pressed 7"))
+        .expect("the key is told");
+    assert!(
+        told.contains(&format!("{call}: no voice from the callee")),
+        "{told:?}"
+    );
 }
 
 #[test]

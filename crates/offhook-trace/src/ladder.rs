@@ -12,5 +12,5 @@ mod recorder;
 mod svg;
 mod text;
 
-pub use picture::{Column, Event, Host, Ladder, Role, Row, Title, Voice};
+pub use picture::{Column, Event, Host, Ladder, Quality, Role, Row, Title, Voice};
 pub use recorder::{Limits, Recorder, StreamSummary};

@@ -8,8 +8,10 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{at, direct_call, feed, message, ms, recorded, rtp, sdp};
-use offhook_trace::ladder::{Event, Host, Limits, Recorder, Role, StreamSummary, Voice};
+use offhook_trace::ladder::{Event, Host, Limits, Quality, Recorder, Role, StreamSummary, Voice};
 
 const DIRECT: &str = "\
 Call direct@x: sip:u1@192.0.2.50 -> sip:2@192.0.2.50
@@ -399,10 +401,32 @@ fn the_count_of_a_relay_draws_the_row_that_packets_would() {
             payload_type: 0,
             packets,
             lost,
+            quality: None,
         };
         recorder.stream(&summary);
     }
     assert_eq!(recorder.ladder(&["direct@x"], None), Some(by_packets));
+    let (from, to) = (at("192.0.2.1:27392"), at("192.0.2.2:27824"));
+    recorder.stream(&StreamSummary {
+        from,
+        to,
+        first: ms(11_954),
+        last: ms(12_934),
+        ssrc: 0xa11ce,
+        payload_type: 0,
+        packets: 49,
+        lost: 1,
+        quality: Some(Quality {
+            jitter: Duration::from_micros(1_250),
+            round_trip: Some(ms(40)),
+            mos: 407,
+        }),
+    });
+    let picture = recorder.ladder(&["direct@x"], None).unwrap().to_string();
+    assert!(
+        picture.contains("1 lost, jitter 1.2 ms, round trip 40 ms, MOS 4.07 (27392 -> 27824)"),
+        "{picture}"
+    );
 }
 
 #[test]

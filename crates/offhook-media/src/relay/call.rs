@@ -31,6 +31,8 @@ pub(super) struct Passed {
     pub(super) to: Option<SocketAddr>,
     /// It comes from a source that was not listened to before.
     pub(super) news: Option<News>,
+    /// It begins a key.
+    pub(super) digit: Option<char>,
 }
 
 #[derive(Debug)]
@@ -44,6 +46,7 @@ pub(super) struct News {
 const NOT_PASSED: Passed = Passed {
     to: None,
     news: None,
+    digit: None,
 };
 
 impl Call {
@@ -80,6 +83,8 @@ impl Call {
         let changed = leg.set_remote(now, remote);
         leg.translation = Translation::new(&leg.formats, &other.formats);
         other.translation = Translation::new(&other.formats, &leg.formats);
+        leg.keys.number = other.telephone_event;
+        other.keys.number = leg.telephone_event;
         changed && had_peer
     }
 
@@ -124,10 +129,15 @@ impl Call {
             }),
             settled: !settled && leg.settled().is_some(),
         });
+        let digit = leg.keys.hear(&packet);
         let to = other.destination();
         let action = leg.translation.of(header.payload_type);
         if to.is_none() || action == Action::Drop {
-            return Passed { to: None, news };
+            return Passed {
+                to: None,
+                news,
+                digit,
+            };
         }
         let clock_rate = leg.translation.clock_rate(header.payload_type);
         let shifted = leg.continuity.pass(now, &header, fresh, clock_rate);
@@ -137,7 +147,7 @@ impl Call {
             leg.continuity.apply(&mut packet, &header, fresh);
             translate(&mut packet, action);
         }
-        Passed { to, news }
+        Passed { to, news, digit }
     }
 
     /// Where RTCP goes; it is changed in place. `None`: nowhere.

@@ -197,6 +197,9 @@ pub struct Remote {
     pub latch: Latch,
     /// The negotiated formats, the preferred one first. Empty: everything is passed unchanged.
     pub formats: Vec<Format>,
+    /// The number under which it wants telephone events, as its description says: those of the other leg that come
+    /// under it are told as [`Event::Digit`], and passed on as all else.
+    pub telephone_event: Option<PayloadType>,
     /// Whether it is to send now: without voice from it for the media timeout, [`Event::TimedOut`] follows. `false`
     /// while the leg is on hold or not yet answered.
     pub sends: bool,
@@ -212,6 +215,7 @@ impl Remote {
             rtcp: control,
             latch: Latch::Never,
             formats: Vec::new(),
+            telephone_event: None,
             sends: true,
         }
     }
@@ -340,7 +344,7 @@ pub enum Event {
         /// Which leg is silent.
         side: Side,
     },
-    /// The caller of a served call pressed a key.
+    /// A phone sent a key as a telephone event (RFC 4733); the caller of a served call by tones, too.
     Digit {
         /// The call.
         id: RelayId,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use offhook_rtp::id::PayloadType;
 use offhook_rtp::packet::RtpPacket;
 
 use crate::inbound::Inbound;
@@ -10,6 +11,7 @@ use crate::latch::{Admission, Ear, Latch};
 
 use super::command::{Format, LegPorts, Remote};
 use super::continuity::Continuity;
+use super::keys::Keys;
 use super::reports::Reports;
 use super::translation::Translation;
 
@@ -24,6 +26,10 @@ pub(super) struct Leg {
     pub(super) formats: Vec<Format>,
     /// What becomes of this leg's packets for the other leg.
     pub(super) translation: Translation,
+    /// The keys that this leg's phone presses.
+    pub(super) keys: Keys,
+    /// The number under which this leg wants telephone events.
+    pub(super) telephone_event: Option<PayloadType>,
     pub(super) sends: bool,
     /// When silence began to count: the last voice, or the command that told the leg to send.
     pub(super) quiet_since: Instant,
@@ -43,6 +49,8 @@ impl Leg {
             reports: Reports::new(name),
             formats: Vec::new(),
             translation: Translation::default(),
+            keys: Keys::default(),
+            telephone_event: None,
             sends: false,
             quiet_since: now,
             timed_out: false,
@@ -62,6 +70,7 @@ impl Leg {
         };
         if changed && self.inbound.last().is_some() {
             self.continuity.replace();
+            self.keys.replace();
         }
         if changed || self.signalled_rtcp != Some(remote.rtcp) {
             self.learned_rtcp = None;
@@ -74,6 +83,7 @@ impl Leg {
         self.latch = remote.latch;
         self.sends = remote.sends;
         self.formats = remote.formats;
+        self.telephone_event = remote.telephone_event;
         changed
     }
 

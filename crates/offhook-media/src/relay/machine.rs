@@ -30,7 +30,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            linger: Duration::from_secs(2),
+            linger: Duration::from_millis(250),
             media_timeout: Duration::from_secs(30),
             max_calls: 16_384,
         }
@@ -279,6 +279,11 @@ impl Relay {
                 });
             }
             self.output.extend(news.event.map(Output::Event));
+        }
+        if let Some(digit) = passed.digit {
+            let id = call.id;
+            self.output
+                .push_back(Output::Event(Event::Digit { id, side, digit }));
         }
         Some(Forward {
             from: port.across(false),

@@ -43,11 +43,11 @@ pub(crate) fn to(sockets: &Sockets, index: usize, remote: SocketAddr, payload: B
     Transmit { flow, payload }
 }
 
-/// The next arrival within five seconds.
+/// The next arrival within thirty seconds.
 pub(crate) async fn next(sockets: &mut Sockets) -> Arrival {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(30);
     let arrival = sockets.next_before(Some(deadline)).await;
-    arrival.expect("nothing arrived in five seconds")
+    arrival.expect("nothing arrived in thirty seconds")
 }
 
 pub(crate) async fn packet(sockets: &mut Sockets) -> (Flow, Bytes) {

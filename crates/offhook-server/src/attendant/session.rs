@@ -116,6 +116,7 @@ fn remote_of(streams: &[Option<Stream>]) -> Result<Remote, StatusCode> {
         rtcp: stream.remote_rtcp.unwrap_or(nowhere),
         latch: Latch::Never,
         formats,
+        telephone_event: None,
         sends: stream.direction.receives(),
     })
 }

@@ -7,7 +7,6 @@ use offhook_media::relay;
 
 use super::Server;
 use crate::bridge::Bridge;
-use crate::event::{Event, Output};
 use crate::sound::SoundId;
 
 impl Server {
@@ -22,22 +21,11 @@ impl Server {
         self.drain(now);
     }
 
-    /// What the relay says of an attended call while it lasts.
-    pub(super) fn served(&mut self, now: Instant, event: relay::Event) {
-        match event {
-            relay::Event::Digit { id, digit, .. } => {
-                if let Some(call) = self.bridges.of_relay(id) {
-                    self.outputs
-                        .push_back(Output::Event(Event::Digit { call, digit }));
-                }
-            }
-            relay::Event::Recorded { id, samples } => {
-                let is_last = self.studio.recorded(id, samples);
-                if let (true, Some(bridge)) = (is_last, self.bridges.of_relay(id)) {
-                    self.with_bridge(now, bridge, Bridge::attended_is_done);
-                }
-            }
-            _ => {}
+    /// The relay hands on what an attended call records.
+    pub(super) fn recorded(&mut self, now: Instant, id: relay::RelayId, samples: Vec<i16>) {
+        let is_last = self.studio.recorded(id, samples);
+        if let (true, Some(bridge)) = (is_last, self.bridges.of_relay(id)) {
+            self.with_bridge(now, bridge, Bridge::attended_is_done);
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use offhook_rtp::packet::RtpPacket;
 use offhook_rtp::sequence::SequenceUnwrapper;
 
-use super::picture::Title;
+use super::picture::{Quality, Title};
 
 /// A call: all that went under one Call-ID.
 #[derive(Debug)]
@@ -68,8 +68,9 @@ pub(super) struct Counts {
     pub(super) last: Duration,
     pub(super) packets: u64,
     pub(super) lost: u64,
+    pub(super) quality: Option<Quality>,
     /// The lowest and the highest sequence number.
-    range: (u64, u64),
+    pub(super) range: (u64, u64),
 }
 
 impl Call {
@@ -140,18 +141,6 @@ impl Call {
             .iter()
             .flat_map(|message| [message.from, message.to]);
         ends.into_iter().find(|end| end.ip() == address.ip())
-    }
-}
-
-impl Counts {
-    pub(super) fn new(span: (Duration, Duration), packets: u64, lost: u64) -> Self {
-        Self {
-            first: span.0,
-            last: span.1,
-            packets,
-            lost,
-            ..Self::default()
-        }
     }
 }
 

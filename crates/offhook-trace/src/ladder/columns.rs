@@ -108,6 +108,7 @@ fn streams(call: &Call) -> impl Iterator<Item = Draft> {
                 ssrc: stream.ssrc,
                 packets: counts.packets,
                 lost: counts.lost,
+                quality: counts.quality,
                 duration: counts.last.saturating_sub(counts.first),
             }),
         })

@@ -1,5 +1,6 @@
 //! What a ladder consists of.
 
+use std::fmt;
 use std::net::{AddrParseError, IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
@@ -93,8 +94,32 @@ pub struct Voice {
     pub packets: u64,
     /// Packets that are missing in the sequence.
     pub lost: u64,
+    /// How it sounded, where that was measured.
+    pub quality: Option<Quality>,
     /// From the first packet to the last.
     pub duration: Duration,
+}
+
+/// How a voice stream sounded to one who measured it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quality {
+    /// Interarrival jitter (RFC 3550 §A.8).
+    pub jitter: Duration,
+    /// From where it was measured to the sender and back.
+    pub round_trip: Option<Duration>,
+    /// The mean opinion score by the E-model (ITU-T G.107), in hundredths: 100 to 450.
+    pub mos: u16,
+}
+
+impl fmt::Display for Quality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
+        write!(f, "jitter {:.1} ms", milliseconds(self.jitter))?;
+        if let Some(round_trip) = self.round_trip {
+            write!(f, ", round trip {:.0} ms", milliseconds(round_trip))?;
+        }
+        write!(f, ", MOS {}.{:02}", self.mos / 100, self.mos % 100)
+    }
 }
 
 /// One machine, or one port of it: shows only what goes in and out there.
@@ -165,8 +190,11 @@ impl Row {
             format!("{} <- {}", voice.to.port(), voice.from.port())
         };
         let noun = if packets == 1 { "packet" } else { "packets" };
+        let quality = voice
+            .quality
+            .map_or_else(String::new, |quality| format!(", {quality}"));
         Some(format!(
-            "{packets} {noun}, {seconds:.3} s, SSRC {ssrc:08X}, {lost} lost ({ports})"
+            "{packets} {noun}, {seconds:.3} s, SSRC {ssrc:08X}, {lost} lost{quality} ({ports})"
         ))
     }
 }

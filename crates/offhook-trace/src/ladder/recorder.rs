@@ -13,7 +13,7 @@ use offhook_sip::{HeaderName, Message, Method, ParserConfig, StatusClass, Status
 use super::call::{Call, Counts, MessageSeen, StreamSeen};
 use super::clean::clean;
 use super::columns;
-use super::picture::{Host, Ladder, Title};
+use super::picture::{Host, Ladder, Quality, Title};
 
 /// How much a [`Recorder`] keeps: strangers choose how many calls, messages and streams there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub struct StreamSummary {
     pub packets: u64,
     /// Packets missing.
     pub lost: u64,
+    /// How it sounded, if that was measured.
+    pub quality: Option<Quality>,
 }
 
 /// Where voice is taken, as a description said.
@@ -189,11 +191,14 @@ impl Recorder {
             ..
         } = *summary;
         if let Some(stream) = self.stream_mut(from, to, ssrc, payload_type) {
-            stream.set(Counts::new(
-                (summary.first, summary.last),
-                summary.packets,
-                summary.lost,
-            ));
+            stream.set(Counts {
+                first: summary.first,
+                last: summary.last,
+                packets: summary.packets,
+                lost: summary.lost,
+                quality: summary.quality,
+                ..Counts::default()
+            });
         }
     }
 
