@@ -66,6 +66,8 @@ pub(crate) struct RoutedCall {
 pub(crate) enum Purpose {
     /// A call.
     Call(IncomingCall),
+    /// A MESSAGE or OPTIONS to a user.
+    Request(IncomingRequest),
     /// A transfer that a REFER asks for.
     Transfer(Referral),
 }
@@ -84,7 +86,7 @@ impl Errand {
         match self {
             Self::Call(call) => match &call.purpose {
                 Purpose::Call(incoming) => Some(incoming.id()),
-                Purpose::Transfer(_) => None,
+                Purpose::Request(_) | Purpose::Transfer(_) => None,
             },
             Self::Register(_) | Self::Registered(..) => None,
         }

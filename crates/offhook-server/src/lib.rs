@@ -10,6 +10,7 @@ mod cdr;
 mod config;
 mod desk;
 mod dial_plan;
+
 mod event;
 mod flood;
 mod in_call;
@@ -20,6 +21,7 @@ mod passing;
 mod picture;
 mod server;
 mod sound;
+mod user_requests;
 
 pub use attendant::AttendantConfig;
 pub use call_settings::CallSettings;

@@ -6,10 +6,13 @@
 //! | `Reason` (RFC 3326) | of a BYE or CANCEL, to the BYE or CANCEL of the other leg |
 //! | `Retry-After` | of a refusal, to the caller |
 //! | body of INFO and MESSAGE with its `Content-Type` | both ways |
+//! | `Date`, `Expires` | of a MESSAGE outside a call, to its receiver (RFC 3428 §5, §7) |
+//! | `Accept`, `Accept-Language` | of OPTIONS and of its 2xx |
+//! | `Referred-By` | written by the exchange, for the target of a transfer |
 //! | session description | both ways, rewritten by [`crate::media_anchor`] |
 
 use offhook_routing::hunt::Why;
-use offhook_sip::{HeaderName, Headers, Host, Request, Response, Uri, header};
+use offhook_sip::{HeaderName, Headers, Host, Method, Request, Response, Uri, header};
 use offhook_ua::EndCause;
 
 /// Who asked for a call by REFER (RFC 3892 §2.1): the user as the exchange knows him, not what he
@@ -79,6 +82,27 @@ pub(crate) fn refusal_headers(callee: &Response, towards_caller: &mut Response) 
         &HeaderName::RETRY_AFTER,
         towards_caller.headers_mut(),
     );
+}
+
+/// What of a MESSAGE or OPTIONS outside a call passes to whom it is for.
+pub(crate) fn request_headers(request: &Request) -> Headers {
+    let mut headers = Headers::default();
+    let names: &[HeaderName<'_>] = match request.method() {
+        Method::Message => &[HeaderName::DATE, HeaderName::EXPIRES],
+        _ => &[HeaderName::ACCEPT, HeaderName::ACCEPT_LANGUAGE],
+    };
+    for name in names {
+        copy(request.headers(), name, &mut headers);
+    }
+    headers
+}
+
+/// What a 2xx to such a request says of its sender's abilities; methods and extensions are those of
+/// the exchange, which stands in between.
+pub(crate) fn ability_headers(from: &Response, to: &mut Response) {
+    for name in [HeaderName::ACCEPT, HeaderName::ACCEPT_LANGUAGE] {
+        copy(from.headers(), &name, to.headers_mut());
+    }
 }
 
 /// What of a request within a call passes to the other leg.

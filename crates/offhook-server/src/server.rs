@@ -10,9 +10,9 @@ use offhook_registrar::{Directory, LoginGuard, Registrar};
 use offhook_routing::location::{Binding, Change};
 use offhook_routing::next_hop::DnsAnswer;
 use offhook_routing::{State, Table};
-use offhook_sip::{Method, StatusCode};
+use offhook_sip::Method;
 use offhook_transaction::{Flow, TokenSource};
-use offhook_ua::{CallId, IncomingRequest, RequestId, UserAgent};
+use offhook_ua::{CallId, IncomingRequest, UserAgent};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -31,11 +31,13 @@ use crate::media_anchor::MediaAnchor;
 use crate::moment::Moment;
 use crate::passing;
 use crate::picture::Picture;
+use crate::user_requests::UserRequests;
 
 mod attended;
 mod gate;
 mod incoming;
 mod locating;
+mod outside_calls;
 mod referring;
 mod registering;
 
@@ -59,6 +61,7 @@ pub struct Server {
     tokens: TokenSource,
     studio: Studio,
     bridges: Bridges,
+    user_requests: UserRequests,
     call_settings: CallSettings,
     max_calls: usize,
     challenge_in_call: bool,
@@ -91,6 +94,8 @@ pub struct Counts {
     pub bridges: usize,
     /// Requests that wait for the location store.
     pub inquiries: usize,
+    /// MESSAGEs and OPTIONS that wait for users' phones.
+    pub requests: usize,
     /// Voice ports in use.
     pub ports: usize,
     /// Rooms that somebody is in.
@@ -127,6 +132,7 @@ impl Server {
             routes: config.office.routes,
             routing,
             bridges: Bridges::default(),
+            user_requests: UserRequests::default(),
             call_settings: config.calls,
             max_calls: config.max_calls,
             challenge_in_call: config.challenge_in_call,
@@ -213,6 +219,7 @@ impl Server {
         let changes = self.registrar.handle_timeout(now);
         self.store(changes);
         self.give_up_locating(now);
+        self.time_requests(now);
         while let Some(id) = self.bridges.due(now) {
             self.with_bridge(now, id, Bridge::handle_timeout);
         }
@@ -225,6 +232,7 @@ impl Server {
         [
             self.ua.poll_timeout(),
             self.bridges.next_deadline(),
+            self.user_requests.poll_timeout(),
             self.registrar.poll_timeout(),
             self.inquiries.as_ref().and_then(Inquiries::poll_timeout),
         ]
@@ -261,6 +269,7 @@ impl Server {
         Counts {
             bridges: self.bridges.len(),
             inquiries: self.inquiries.as_ref().map_or(0, Inquiries::len),
+            requests: self.user_requests.len(),
             ports: self.anchors.ports_in_use(),
             rooms: self.studio.rooms(),
             recordings: self.studio.recordings(),
@@ -361,11 +370,9 @@ impl Server {
                 });
             }
             Ua::InCallRequest { call, request } => self.in_call_request(now, call, request),
-            Ua::Response { request, response } => {
-                self.request_answered(now, request, response.status());
-            }
+            Ua::Response { request, response } => self.request_ended(now, request, Ok(response)),
             Ua::RequestFailed { request, failure } => {
-                self.request_answered(now, request, failure.status());
+                self.request_ended(now, request, Err(failure));
             }
             _ => {}
         }
@@ -381,14 +388,6 @@ impl Server {
         });
         if let (Some(passed), Some(bridge)) = (passed, self.bridges.of_call(call)) {
             self.bridges.expect_answer(passed, bridge);
-        }
-    }
-
-    fn request_answered(&mut self, now: Instant, request: RequestId, status: StatusCode) {
-        if let Some(id) = self.bridges.take_of_request(request) {
-            self.with_bridge(now, id, |bridge, desk| {
-                bridge.request_answered(desk, request, status);
-            });
         }
     }
 

@@ -843,7 +843,7 @@ fn take_over(
     let challenge = party.expect_one_of(exchange, &[401, 400, 481, 486, 603]);
     party.acknowledge_failure(exchange, &dialog, &challenge);
     if challenge.status().get() != 401 {
-        dialog.remote = to_of(&challenge).to_owned();
+        to_of(&challenge).clone_into(&mut dialog.remote);
         return dialog;
     }
     dialog.cseq += 1;

@@ -8,7 +8,7 @@ use offhook_routing::location::Binding;
 use offhook_sip::header::MaxForwards;
 use offhook_sip::{HeaderName, Method, Request, StatusCode, Uri};
 use offhook_transaction::Flow;
-use offhook_ua::{CallId, Guarded, IncomingCall, IncomingRequest};
+use offhook_ua::{CallId, Guarded, IncomingCall};
 
 use super::Server;
 use crate::admission::Refusal;
@@ -153,6 +153,7 @@ impl Server {
         } = call;
         match purpose {
             Purpose::Call(incoming) => self.begin(at, incoming, caller, called, ringing),
+            Purpose::Request(incoming) => self.ask_users(at, incoming, caller, ringing),
             Purpose::Transfer(Referral { report, headers }) => {
                 self.on_call(at.now, report.call(), |bridge, desk| {
                     bridge.refer(desk, report, caller, ringing, headers);
@@ -171,6 +172,10 @@ impl Server {
     ) {
         match purpose {
             Purpose::Call(incoming) => self.reject(now, incoming, status, reason),
+            Purpose::Request(incoming) => {
+                let response = incoming.response(status);
+                self.ua.respond(now, incoming, response);
+            }
             Purpose::Transfer(Referral { mut report, .. }) => {
                 self.on_call(now, report.call(), |_, desk| report.tell(desk, status));
             }
@@ -256,26 +261,6 @@ impl Server {
         if request.headers().contains(HeaderName::AUTHORIZATION) {
             let method = request.method().as_str().to_owned();
             self.alarm(now, Event::Unauthorized { method, flow });
-        }
-    }
-
-    /// A request outside of any call.
-    pub(super) fn incoming_request(&mut self, now: Instant, incoming: IncomingRequest) {
-        match incoming.request().method() {
-            Method::Register => self.register(now, incoming),
-            Method::Options => {
-                let response = incoming.response(StatusCode::OK);
-                self.ua.respond_once(now, incoming, response);
-            }
-            // RFC 3515 would allow it; but whom it moves is only known within a call.
-            Method::Refer => {
-                let response = incoming.response(StatusCode::FORBIDDEN);
-                self.ua.respond(now, incoming, response);
-            }
-            _ => {
-                let response = incoming.response(StatusCode::METHOD_NOT_ALLOWED);
-                self.ua.respond_once(now, incoming, response);
-            }
         }
     }
 

@@ -124,6 +124,10 @@ impl Server {
                     let response = incoming.response(StatusCode::SERVICE_UNAVAILABLE);
                     self.ua.reject(now, incoming, later(response));
                 }
+                Purpose::Request(incoming) => {
+                    let response = incoming.response(StatusCode::SERVICE_UNAVAILABLE);
+                    self.ua.respond(now, incoming, later(response));
+                }
                 purpose @ Purpose::Transfer(_) => {
                     self.turn_down(now, purpose, StatusCode::SERVICE_UNAVAILABLE, None);
                 }
@@ -147,7 +151,8 @@ impl Server {
     }
 }
 
-fn later(mut response: Response) -> Response {
+/// The same, with when to try again.
+pub(super) fn later(mut response: Response) -> Response {
     response
         .headers_mut()
         .set_typed(&RetryAfter::new(RETRY_AFTER));

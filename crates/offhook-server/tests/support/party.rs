@@ -278,14 +278,15 @@ impl Party {
         dialog.branch = self.branch();
         let text = self.text(method, &dialog.target, dialog, extra, body);
         let text = if proven {
-            self.authorize_again(&text)
+            self.authorize_known(&text)
         } else {
             text
         };
         self.send(exchange, &text);
     }
 
-    fn authorize_again(&mut self, text: &str) -> String {
+    /// Adds credentials for the nonce that is known.
+    pub(crate) fn authorize_known(&mut self, text: &str) -> String {
         let message =
             parse_datagram(Bytes::copy_from_slice(text.as_bytes())).expect("a good request");
         let mut request = message.into_request().expect("a request");
