@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use offhook_registrar::Directory;
 use offhook_routing::hunt::{self, BranchId};
-use offhook_routing::location::{AddressOfRecord, Binding, Received};
+use offhook_routing::location::{AddressOfRecord, Binding};
 use offhook_routing::target::{ForkGroup, ForkMember, Then};
 use offhook_routing::{Decision, Parameters, State, Table, Target};
 use offhook_sip::{BuildError, Host, NameAddr, StatusCode, Uri, UriRef};
-use offhook_transaction::{ConnectionId, Flow};
+use offhook_transaction::Flow;
 use offhook_ua::{Destination, OutgoingCall};
 
 use crate::attendant::Service;
+use crate::edge::{Edge, Reach, flow_of};
 use crate::moment::Moment;
 
 /// The branch that is no phone: the exchange takes the call itself, at once.
@@ -62,22 +63,48 @@ pub(crate) struct Candidate {
     request_uri: Uri,
     path: Vec<Uri>,
     flow: Option<Flow>,
-    /// The phone is not where its contact says: answer it where it speaks from.
-    behind_nat: bool,
+    /// Where the phone speaks from, when that is not where its contact says: its voice comes from there
+    /// too.
+    seen_at: Option<IpAddr>,
 }
 
 impl Candidate {
     /// The phone of a user, as he registered it.
     fn registered(binding: Binding) -> Self {
         let flow = binding.received.map(flow_of);
-        let behind_nat = flow.is_some_and(|flow| !names(binding.contact.as_ref(), flow.remote));
+        let seen_at = flow
+            .map(|flow| flow.remote)
+            .filter(|remote| !names(binding.contact.as_ref(), *remote))
+            .map(|remote| remote.ip());
         Self {
             user: Some(binding.aor.as_str().to_owned()),
             request_uri: binding.contact,
             path: binding.path,
             flow,
-            behind_nat,
+            seen_at,
         }
+    }
+
+    /// The phone of a binding that servers share; `None` when nothing leads to it any more.
+    fn shared(mut binding: Binding, edge: &Edge) -> Option<Self> {
+        let reach = edge.reach(&binding);
+        if matches!(reach, Reach::Here(_) | Reach::Nowhere) {
+            Edge::unmark(&mut binding);
+        }
+        let mut candidate = Self::registered(binding);
+        match reach {
+            Reach::AsSaid => {}
+            Reach::Here(flow) => candidate.flow = Some(flow),
+            Reach::Through(source) => {
+                candidate.flow = None;
+                candidate.seen_at = Some(source);
+            }
+            Reach::Nowhere if matches!(candidate.request_uri.host(), Some(Host::Ip(_))) => {
+                candidate.flow = None;
+            }
+            Reach::Nowhere => return None,
+        }
+        Some(candidate)
     }
 
     /// A target that a rule names.
@@ -87,7 +114,7 @@ impl Candidate {
             request_uri,
             path: Vec::new(),
             flow: None,
-            behind_nat: false,
+            seen_at: None,
         }
     }
 
@@ -97,10 +124,8 @@ impl Candidate {
     }
 
     /// Where the phone's signalling really comes from, if that is not what its contact says.
-    pub(crate) fn nat_source(&self) -> Option<IpAddr> {
-        self.flow
-            .filter(|_| self.behind_nat)
-            .map(|flow| flow.remote.ip())
+    pub(crate) const fn nat_source(&self) -> Option<IpAddr> {
+        self.seen_at
     }
 
     /// The outgoing leg: the caller under his proven name, at our address.
@@ -114,17 +139,8 @@ impl Candidate {
         leg.destination = self.flow.map_or(Destination::Uri, Destination::Flow);
         leg.route.clone_from(&self.path);
         leg.contact_user = Some(caller.to_owned());
-        leg.pin_flow = self.behind_nat;
+        leg.pin_flow = self.flow.is_some() && self.seen_at.is_some();
         Ok(leg)
-    }
-}
-
-fn flow_of(received: Received) -> Flow {
-    Flow {
-        transport: received.transport,
-        local: received.local,
-        remote: received.remote,
-        connection: received.connection.map(ConnectionId),
     }
 }
 
@@ -213,19 +229,35 @@ fn time(at: Moment) -> Duration {
 impl Ringing {
     /// All places where the callees are logged in; who prefers a place is rung there first (RFC 3261
     /// §16.6 step 2: by q).
-    pub(crate) fn of(mut bindings: Vec<Binding>, parameters: &Parameters) -> Option<Self> {
-        if bindings.is_empty() {
+    pub(crate) fn of(
+        mut bindings: Vec<Binding>,
+        edge: Option<&Edge>,
+        parameters: &Parameters,
+    ) -> Option<Self> {
+        bindings.sort_by_key(|binding| Reverse(binding.q));
+        let reached = bindings.into_iter().filter_map(|binding| {
+            let q = binding.q;
+            let candidate = match edge {
+                None => Candidate::registered(binding),
+                Some(edge) => Candidate::shared(binding, edge)?,
+            };
+            Some((q, candidate))
+        });
+        let reached: Vec<(u16, Candidate)> = reached.collect();
+        if reached.is_empty() {
             return None;
         }
-        bindings.sort_by_key(|binding| Reverse(binding.q));
         let mut order = hunt::Plan::new();
         let mut place = 0;
-        for equal in bindings.chunk_by(|a, b| a.q == b.q) {
+        for equal in reached.chunk_by(|(a, _), (b, _)| a == b) {
             order = order.group(numbers(place..place + equal.len()), Then::Failed);
             place += equal.len();
         }
         Some(Self {
-            candidates: bindings.into_iter().map(Candidate::registered).collect(),
+            candidates: reached
+                .into_iter()
+                .map(|(_, candidate)| candidate)
+                .collect(),
             order,
             attended: None,
             give_up: give_up(parameters),

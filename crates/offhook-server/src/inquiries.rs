@@ -5,6 +5,7 @@
 //! server, or with its sender giving up.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use offhook_routing::Parameters;
@@ -27,12 +28,17 @@ pub struct SharedLocation {
     pub patience: Duration,
     /// Requests that may wait at a time; more are answered 503.
     pub most_waiting: usize,
+    /// Where the other servers reach this one. Calls to phones that only this server can reach (they
+    /// are behind NAT, or on a connection) come to it there.
+    pub node: SocketAddr,
 }
 
-impl Default for SharedLocation {
+impl SharedLocation {
     /// Five seconds, 10,000 requests.
-    fn default() -> Self {
+    #[must_use]
+    pub const fn new(node: SocketAddr) -> Self {
         Self {
+            node,
             patience: Duration::from_secs(5),
             most_waiting: 10_000,
         }

@@ -10,7 +10,7 @@ mod cdr;
 mod config;
 mod desk;
 mod dial_plan;
-
+mod edge;
 mod event;
 mod flood;
 mod in_call;

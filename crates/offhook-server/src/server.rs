@@ -10,8 +10,8 @@ use offhook_registrar::{Directory, LoginGuard, Registrar};
 use offhook_routing::location::{Binding, Change};
 use offhook_routing::next_hop::DnsAnswer;
 use offhook_routing::{State, Table};
-use offhook_sip::Method;
-use offhook_transaction::{Flow, TokenSource};
+use offhook_sip::{Message, Method};
+use offhook_transaction::{Flow, TokenSource, Transmit};
 use offhook_ua::{CallId, IncomingRequest, UserAgent};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -24,6 +24,7 @@ use crate::call_settings::CallSettings;
 use crate::cdr::{BridgeId, CallRecord, End};
 use crate::config::Config;
 use crate::desk::Desk;
+use crate::edge::{Edge, Passage};
 use crate::event::{Event, Output};
 use crate::flood::{Bucket, FloodGuard};
 use crate::inquiries::Inquiries;
@@ -57,6 +58,8 @@ pub struct Server {
     registrar: Registrar,
     /// With bindings that servers share: what waits for the store.
     inquiries: Option<Inquiries>,
+    /// With bindings that servers share: what the others send through this one.
+    edge: Option<Edge>,
     anchors: MediaAnchor,
     tokens: TokenSource,
     studio: Studio,
@@ -114,6 +117,9 @@ impl Server {
         let mut random = StdRng::from_seed(seed);
         let authenticator = Authenticator::new(config.authentication(random.random()));
         let routing = config.office.routes.start(random.random(), config.facts());
+        let edge = config
+            .shared_location
+            .map(|shared| Edge::new(random.random(), shared.node, config.locals.clone()));
         let picture = config.ladder.then(|| Picture::new(now));
         Self {
             ua: UserAgent::new(config.user_agent(), random.random()),
@@ -125,6 +131,7 @@ impl Server {
             alarms: Bucket::default(),
             registrar: Registrar::new(config.registrar.clone(), config.max_bindings),
             inquiries: config.shared_location.map(Inquiries::new),
+            edge,
             anchors: MediaAnchor::new(config.media, random.random()),
             tokens: TokenSource::new(random.random(), None),
             studio: Studio::new(config.attendant),
@@ -277,21 +284,37 @@ impl Server {
         }
     }
 
+    /// Sends on what only comes through, with servers that share their bindings; gives back what is for
+    /// this server itself.
+    fn pass_through(&mut self, now: Instant, flow: Flow, message: Message) -> Option<Message> {
+        let Some(edge) = &self.edge else {
+            return Some(message);
+        };
+        match edge.handle_message(flow, message) {
+            Passage::Ours(message) => return Some(message),
+            Passage::Through(transmit) => self.send(now, transmit),
+            Passage::Nobodys => {}
+        }
+        None
+    }
+
+    fn send(&mut self, now: Instant, transmit: Transmit) {
+        if let Some(picture) = &mut self.picture {
+            picture.message(
+                now,
+                transmit.flow.local,
+                transmit.flow.remote,
+                &transmit.payload,
+            );
+        }
+        self.outputs.push_back(Output::Transmit(transmit));
+    }
+
     /// Acts on all that the machines inside have to say.
     fn drain(&mut self, now: Instant) {
         while let Some(output) = self.ua.poll_output() {
             match output {
-                offhook_ua::Output::Transmit(transmit) => {
-                    if let Some(picture) = &mut self.picture {
-                        picture.message(
-                            now,
-                            transmit.flow.local,
-                            transmit.flow.remote,
-                            &transmit.payload,
-                        );
-                    }
-                    self.outputs.push_back(Output::Transmit(transmit));
-                }
+                offhook_ua::Output::Transmit(transmit) => self.send(now, transmit),
                 offhook_ua::Output::Resolve(question) => {
                     self.outputs.push_back(Output::Resolve(question));
                 }

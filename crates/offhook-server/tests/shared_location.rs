@@ -4,76 +4,19 @@
 
 mod support;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use offhook_routing::location::{Answer, Binding, Change, Question, QuestionId, Revision};
+use offhook_routing::location::{Answer, Question, QuestionId, Revision};
 use offhook_server::{Config, SharedLocation};
 use offhook_sip::Method;
-use support::Exchange;
 use support::party::{Dialog, Party, description};
-
-/// What several servers would share.
-#[derive(Default)]
-struct Store {
-    users: HashMap<String, (Revision, Vec<Binding>)>,
-}
-
-impl Store {
-    fn answer(&mut self, question: Question) -> Answer {
-        match question {
-            Question::Lookup { id, aor } => {
-                let (revision, bindings) =
-                    self.users.get(aor.as_str()).cloned().unwrap_or_default();
-                Answer::Bindings {
-                    id,
-                    bindings,
-                    revision,
-                }
-            }
-            Question::Update {
-                id,
-                aor,
-                seen,
-                changes,
-            } => {
-                let (revision, bindings) = self.users.entry(aor.as_str().to_owned()).or_default();
-                if *revision != seen {
-                    return Answer::Conflict { id };
-                }
-                revision.0 += 1;
-                for change in changes {
-                    let (Change::Put(_) | Change::Remove { .. }) = &change;
-                    let contact = match &change {
-                        Change::Put(binding) => &binding.contact,
-                        Change::Remove { contact, .. } => contact,
-                    };
-                    bindings.retain(|binding| binding.contact != *contact);
-                    if let Change::Put(binding) = change {
-                        bindings.push(*binding);
-                    }
-                }
-                Answer::Updated { id }
-            }
-        }
-    }
-
-    /// Answers all that is asked; gives how many questions there were.
-    fn serve(&mut self, exchange: &mut Exchange) -> usize {
-        let mut served = 0;
-        while let Some(question) = exchange.questions.pop_front() {
-            let answer = self.answer(question);
-            exchange.answer(answer);
-            served += 1;
-        }
-        served
-    }
-}
+use support::store::Store;
+use support::{Exchange, SERVER, address};
 
 fn shared(config: &mut Config) {
     config.shared_location = Some(SharedLocation {
-        patience: Duration::from_secs(5),
         most_waiting: 3,
+        ..SharedLocation::new(address(SERVER))
     });
 }
 
@@ -81,12 +24,6 @@ fn id_of(question: &Question) -> QuestionId {
     match question {
         Question::Lookup { id, .. } | Question::Update { id, .. } => *id,
     }
-}
-
-fn log_in(party: &mut Party, exchange: &mut Exchange, store: &mut Store, expires: u32) {
-    party.ask_to_register(exchange, expires);
-    store.serve(exchange);
-    party.expect(exchange, 200);
 }
 
 fn hang_up(
@@ -125,7 +62,7 @@ fn a_registration_and_a_call_wait_for_the_store() {
     assert_eq!(store.serve(&mut exchange), 1);
     let invite = callee.expect_request(&mut exchange, &Method::Invite);
     hang_up(&mut caller, &callee, &mut exchange, &mut dialog, &invite);
-    log_in(&mut callee, &mut exchange, &mut store, 0);
+    store.log_in(&mut callee, &mut exchange, 0);
     assert!(store.users["u2"].1.is_empty());
     exchange.assert_nothing_left();
 }
@@ -135,7 +72,7 @@ fn whom_another_server_registered_is_called() {
     let (mut exchange, mut store) = (Exchange::with(shared), Store::default());
     let mut elsewhere = Exchange::with(shared);
     let mut callee = Party::new("u2", "secret2", "192.0.2.101:5060");
-    log_in(&mut callee, &mut elsewhere, &mut store, 600);
+    store.log_in(&mut callee, &mut elsewhere, 600);
     let mut caller = Party::new("u1", "secret1", "192.0.2.183:5060");
     let mut dialog = caller.dial(&mut exchange, "2", &description(caller.address));
     store.serve(&mut exchange);

@@ -30,6 +30,9 @@ impl Server {
     }
 
     fn take_in_message(&mut self, now: Instant, flow: Flow, message: Message) {
+        let Some(message) = self.pass_through(now, flow, message) else {
+            return;
+        };
         let Message::Request(request) = message else {
             return self.ua.handle_message(now, flow, message);
         };

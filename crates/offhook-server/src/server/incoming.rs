@@ -194,7 +194,7 @@ impl Server {
             routes: &self.routes,
             directory: &self.directory,
         };
-        let plan = match Ringing::of(bindings, &parameters) {
+        let plan = match Ringing::of(bindings, self.edge.as_ref(), &parameters) {
             Some(ringing) => Plan::Ring(ringing),
             // Rules that come after the users may know another place (a mailbox).
             None => book.after_users(&mut self.routing, at, parameters, true),

@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use offhook_registrar::Registration;
-use offhook_routing::location::{AddressOfRecord, Answer, Binding, Question, Revision};
+use offhook_routing::location::{AddressOfRecord, Answer, Binding, Change, Question, Revision};
 use offhook_sip::header::RetryAfter;
 use offhook_sip::{Response, StatusCode};
 
 use super::Server;
+use crate::edge::Edge;
 use crate::event::{Event, Output};
 use crate::inquiries::{Errand, Filing, Outcome, Purpose};
 use crate::moment::Moment;
@@ -69,7 +70,15 @@ impl Server {
 
     /// Decides a REGISTER on the bindings of the store, and asks the store for the changes.
     fn file(&mut self, at: Moment, filing: Box<Filing>, current: Vec<Binding>, seen: Revision) {
-        let Registration { response, changes } = self.registrar.policy().decide(
+        let Some(edge) = &self.edge else {
+            return;
+        };
+        let mut current = current;
+        current.iter_mut().for_each(Edge::unmark);
+        let Registration {
+            response,
+            mut changes,
+        } = self.registrar.policy().decide(
             filing.incoming.request(),
             &filing.aor,
             filing.received,
@@ -82,6 +91,11 @@ impl Server {
         let Some(inquiries) = &mut self.inquiries else {
             return;
         };
+        for change in &mut changes {
+            if let Change::Put(binding) = change {
+                edge.mark(binding);
+            }
+        }
         let aor = filing.aor.clone();
         let errand = Errand::Registered(filing, Box::new(response));
         match inquiries.update(at.now, aor, seen, changes, errand) {

@@ -14,6 +14,7 @@
 
 pub(crate) mod house;
 pub(crate) mod party;
+pub(crate) mod store;
 pub(crate) mod trio;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -41,6 +42,8 @@ pub(crate) const NUMBERS: &str = "[default]\n${username}^$=-;error=noauth\n^1$=r
 /// A server without sockets: what it sends waits in the letter box of each address.
 pub(crate) struct Exchange {
     pub server: Server,
+    /// Its own address.
+    pub at: SocketAddr,
     pub now: Instant,
     pub commands: Vec<Command>,
     pub records: Vec<CallRecord>,
@@ -65,17 +68,28 @@ impl Exchange {
 
     /// With users and numbers of the test's own.
     pub(crate) fn of(users: &str, numbers: &str, choose: impl FnOnce(&mut Config)) -> Self {
+        Self::at(SERVER, users, numbers, choose)
+    }
+
+    /// At another address than the usual one.
+    pub(crate) fn at(
+        at: &str,
+        users: &str,
+        numbers: &str,
+        choose: impl FnOnce(&mut Config),
+    ) -> Self {
         let users = Conf::parse("regfile.conf", users).expect("good users");
         let numbers = Conf::parse("regexroute.conf", numbers).expect("good numbers");
         let reachable = [&TARGETS[..], &FILE_TARGETS].concat();
         let office =
             Office::load_for(&users, &numbers, "offhook", &reachable).expect("a good office");
-        let mut config = Config::new(office, vec![Local::new(Transport::Udp, address(SERVER))]);
+        let mut config = Config::new(office, vec![Local::new(Transport::Udp, address(at))]);
         choose(&mut config);
         let now = Instant::now();
         let server = Server::new(config, [7; 32], now, UnixTime::from_secs(1_800_000_000));
         let mut exchange = Self {
             server,
+            at: address(at),
             now,
             commands: Vec::new(),
             records: Vec::new(),
@@ -92,8 +106,27 @@ impl Exchange {
     /// A packet from `from` to the server.
     pub(crate) fn packet(&mut self, from: SocketAddr, payload: impl Into<Bytes>) {
         self.server
-            .handle_packet(self.now, Flow::udp(address(SERVER), from), payload.into());
+            .handle_packet(self.now, Flow::udp(self.at, from), payload.into());
         self.drain();
+    }
+
+    /// Carries letters between two servers until none is under way; gives how many there were.
+    pub(crate) fn exchange_letters(&mut self, other: &mut Self) -> usize {
+        let mut carried = 0;
+        loop {
+            let (there, back) = (self.letter(other.at), other.letter(self.at));
+            if there.is_none() && back.is_none() {
+                return carried;
+            }
+            if let Some(letter) = there {
+                other.packet(self.at, letter);
+                carried += 1;
+            }
+            if let Some(letter) = back {
+                self.packet(other.at, letter);
+                carried += 1;
+            }
+        }
     }
 
     /// The next letter to `at`, if there is one.
@@ -140,7 +173,7 @@ impl Exchange {
     /// The network has lost the way to `to`.
     pub(crate) fn unreachable(&mut self, to: SocketAddr) {
         self.server
-            .handle_transport_error(self.now, Flow::udp(address(SERVER), to));
+            .handle_transport_error(self.now, Flow::udp(self.at, to));
         self.drain();
     }
 

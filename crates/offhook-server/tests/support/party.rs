@@ -11,6 +11,8 @@ use super::{Exchange, SERVER, address};
 /// Somebody at an address, perhaps with an account.
 pub(crate) struct Party {
     pub address: SocketAddr,
+    /// Where a NAT lets him appear.
+    pub seen_at: Option<SocketAddr>,
     pub user: String,
     pub auth: ClientAuth,
     serial: u32,
@@ -41,16 +43,22 @@ impl Party {
         let credentials = Credentials::new(user, password);
         Self {
             address: address(at),
+            seen_at: None,
             user: user.to_owned(),
             auth: ClientAuth::new(credentials, [3; 32]),
             serial: 0,
         }
     }
 
+    /// The address that others see.
+    fn outside(&self) -> SocketAddr {
+        self.seen_at.unwrap_or(self.address)
+    }
+
     /// The next letter, which must be there.
     pub(crate) fn next(&self, exchange: &mut Exchange) -> Message {
         let letter = exchange
-            .letter(self.address)
+            .letter(self.outside())
             .unwrap_or_else(|| panic!("nothing came to {}", self.user));
         parse_datagram(letter).expect("the server writes good SIP")
     }
@@ -107,7 +115,7 @@ impl Party {
     #[track_caller]
     pub(crate) fn expect_silence(&self, exchange: &Exchange) {
         assert_eq!(
-            exchange.waiting(self.address),
+            exchange.waiting(self.outside()),
             0,
             "something came to {}",
             self.user
@@ -171,7 +179,7 @@ impl Party {
     }
 
     pub(crate) fn send(&self, exchange: &mut Exchange, text: &str) {
-        exchange.packet(self.address, Bytes::copy_from_slice(text.as_bytes()));
+        exchange.packet(self.outside(), Bytes::copy_from_slice(text.as_bytes()));
     }
 
     /// Adds the answer to a challenge.
@@ -310,6 +318,13 @@ impl Party {
             format!("{to};tag={}", self.user)
         };
         response.headers_mut().set("To", &local).expect("a good To");
+        // RFC 3261 §12.1.1
+        for route in request.headers().get_all("Record-Route") {
+            response
+                .headers_mut()
+                .append("Record-Route", route)
+                .expect("a good Record-Route");
+        }
         let contact = format!("<sip:{}@{}>", self.user, self.address);
         response
             .headers_mut()
@@ -320,7 +335,7 @@ impl Party {
                 .set_body("application/sdp", Bytes::copy_from_slice(body.as_bytes()))
                 .expect("a good body");
         }
-        exchange.packet(self.address, response.to_bytes());
+        exchange.packet(self.outside(), response.to_bytes());
         let contact = request
             .headers()
             .get("Contact")

@@ -1,0 +1,78 @@
+//! Bindings outside of the servers.
+
+use std::collections::HashMap;
+
+use offhook_routing::location::{Answer, Binding, Change, Question, Revision};
+use offhook_sip::Response;
+
+use super::Exchange;
+use super::party::Party;
+
+/// What several servers would share.
+#[derive(Default)]
+pub(crate) struct Store {
+    pub users: HashMap<String, (Revision, Vec<Binding>)>,
+}
+
+impl Store {
+    pub(crate) fn answer(&mut self, question: Question) -> Answer {
+        match question {
+            Question::Lookup { id, aor } => {
+                let (revision, bindings) =
+                    self.users.get(aor.as_str()).cloned().unwrap_or_default();
+                Answer::Bindings {
+                    id,
+                    bindings,
+                    revision,
+                }
+            }
+            Question::Update {
+                id,
+                aor,
+                seen,
+                changes,
+            } => {
+                let (revision, bindings) = self.users.entry(aor.as_str().to_owned()).or_default();
+                if *revision != seen {
+                    return Answer::Conflict { id };
+                }
+                revision.0 += 1;
+                for change in changes {
+                    let (Change::Put(_) | Change::Remove { .. }) = &change;
+                    let contact = match &change {
+                        Change::Put(binding) => &binding.contact,
+                        Change::Remove { contact, .. } => contact,
+                    };
+                    bindings.retain(|binding| binding.contact != *contact);
+                    if let Change::Put(binding) = change {
+                        bindings.push(*binding);
+                    }
+                }
+                Answer::Updated { id }
+            }
+        }
+    }
+
+    /// Answers all that is asked; gives how many questions there were.
+    pub(crate) fn serve(&mut self, exchange: &mut Exchange) -> usize {
+        let mut served = 0;
+        while let Some(question) = exchange.questions.pop_front() {
+            let answer = self.answer(question);
+            exchange.answer(answer);
+            served += 1;
+        }
+        served
+    }
+
+    /// Logs a party in at a server that asks this store.
+    pub(crate) fn log_in(
+        &mut self,
+        party: &mut Party,
+        exchange: &mut Exchange,
+        expires: u32,
+    ) -> Response {
+        party.ask_to_register(exchange, expires);
+        self.serve(exchange);
+        party.expect(exchange, 200)
+    }
+}
