@@ -38,6 +38,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FIRST-LAST", default_value = "16384-32767", value_parser = port_range)]
     pub(crate) rtp_ports: (u16, u16),
 
+    /// Let phones send their voice to each other, not through the server; each learns the other's
+    /// address by that. A rule's rtp_forward=yes or no decides for its calls.
+    #[arg(long)]
+    pub(crate) direct_media: bool,
+
     /// The realm that passwords are good for.
     #[arg(long, value_name = "NAME", default_value = "offhook")]
     pub(crate) realm: String,

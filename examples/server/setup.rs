@@ -102,6 +102,7 @@ fn configuration(arguments: Arguments, office: Office, sockets: &Sockets) -> Con
     config.challenge_in_call = !arguments.no_challenge_in_call;
     config.calls.no_answer = Duration::from_secs(arguments.no_answer);
     config.calls.public_address = arguments.public_address;
+    config.calls.direct_media = arguments.direct_media;
     config.attendant.country = arguments.tones;
     config.media = MediaConfig {
         ports: arguments.rtp_ports.0..=arguments.rtp_ports.1,

@@ -109,7 +109,8 @@ impl Bridge {
 
     /// Writes the record of a call that is over.
     pub(crate) fn into_record(self, now: Instant, streams: Vec<StreamReport>) -> CallRecord {
-        let voice_ports = self.anchor.as_ref().map(Anchor::voice_ports);
+        let relayed = self.anchor.filter(|anchor| anchor.relay().is_some());
+        let voice_ports = relayed.as_ref().map(Anchor::voice_ports);
         self.draft.finish(now, voice_ports, streams)
     }
 
@@ -158,6 +159,12 @@ impl Bridge {
             .first()
             .and_then(Candidate::local_address)
             .unwrap_or(caller);
+        let direct = state.ringing.direct.unwrap_or(desk.settings.direct_media);
+        // Who speaks another version of IP cannot be reached but through us.
+        if direct && caller.is_ipv4() == callee.is_ipv4() {
+            self.anchor = Some(desk.anchors.direct(caller, callee));
+            return self.ring(desk, state);
+        }
         let ports = if state.attempts > desk.settings.port_attempts {
             None
         } else {

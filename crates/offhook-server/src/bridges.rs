@@ -112,7 +112,7 @@ impl Bridges {
             self.of_call.insert(call, id);
             indexed.push(call);
         }
-        let relay = bridge.anchor().map(crate::media_anchor::Anchor::relay);
+        let relay = bridge.anchor().and_then(crate::media_anchor::Anchor::relay);
         if relay != entry.relay {
             if let Some(old) = std::mem::replace(&mut entry.relay, relay) {
                 self.of_relay.remove(&old);

@@ -16,6 +16,9 @@ pub struct CallSettings {
     pub most_branches: usize,
     /// How often a relay is asked for other ports when the ones proposed are taken.
     pub port_attempts: u8,
+    /// The parties send their voice to each other, and the exchange takes no port. They learn each
+    /// other's address by that. A rule may say otherwise for a call: `rtp_forward=yes` or `no`.
+    pub direct_media: bool,
     /// The host name under which callees see callers. Without one it is the server's own address
     /// on the callee's leg, or `public_address`.
     pub domain: Option<String>,
@@ -30,6 +33,7 @@ impl Default for CallSettings {
             most_redirects: 5,
             most_branches: 64,
             port_attempts: 5,
+            direct_media: false,
             domain: None,
             public_address: None,
         }

@@ -52,6 +52,8 @@ pub(crate) struct Ringing {
     pub(crate) attended: Option<Service>,
     /// A rule's own patience, and what the caller is told when it ends.
     pub(crate) give_up: Option<(Duration, StatusCode)>,
+    /// Whether the parties send their voice to each other, if a rule says so: `rtp_forward`.
+    pub(crate) direct: Option<bool>,
 }
 
 /// One place to ring.
@@ -261,6 +263,7 @@ impl Ringing {
             order,
             attended: None,
             give_up: give_up(parameters),
+            direct: direct(parameters),
         })
     }
 }
@@ -315,6 +318,7 @@ fn targets(target: Target, parameters: &Parameters) -> Plan {
         order,
         attended,
         give_up: give_up(parameters),
+        direct: direct(parameters),
     })
 }
 
@@ -331,6 +335,15 @@ fn service(member: &ForkMember, parameters: &Parameters) -> Option<Service> {
 
 fn numbers(places: Range<usize>) -> impl Iterator<Item = BranchId> {
     places.map(|place| BranchId(u32::try_from(place).unwrap_or(u32::MAX)))
+}
+
+/// A rule's `rtp_forward`, as Yate names it.
+fn direct(parameters: &Parameters) -> Option<bool> {
+    match parameters.get("rtp_forward")? {
+        "yes" | "true" | "on" | "enable" => Some(true),
+        "no" | "false" | "off" | "disable" => Some(false),
+        _ => None,
+    }
 }
 
 /// A rule's `timeout` and `maxcall`, in milliseconds, as Yate names and answers them.

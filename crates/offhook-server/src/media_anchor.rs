@@ -75,7 +75,8 @@ impl Default for MediaConfig {
 /// The relay of one call.
 #[derive(Debug)]
 pub(crate) struct Anchor {
-    relay: RelayId,
+    /// `None`: the parties send their voice to each other.
+    relay: Option<RelayId>,
     legs: [Leg; 2],
     /// Which `m=` line is relayed: the first audio one.
     line: Option<usize>,
@@ -107,7 +108,8 @@ struct LegState {
 }
 
 impl Anchor {
-    pub(crate) const fn relay(&self) -> RelayId {
+    /// The relay's number for the call; `None` when the parties send their voice to each other.
+    pub(crate) const fn relay(&self) -> Option<RelayId> {
         self.relay
     }
 
@@ -263,10 +265,28 @@ impl MediaAnchor {
             b: legs[1].ports,
         });
         Some(Anchor {
-            relay,
+            relay: Some(relay),
             legs,
             line: None,
         })
+    }
+
+    /// An anchor for a call whose parties send their voice to each other: no port is taken, and
+    /// descriptions pass as they are.
+    pub(crate) fn direct(&mut self, caller: IpAddr, callee: IpAddr) -> Anchor {
+        let legs = [caller, callee].map(|address| Leg {
+            ports: LegPorts::pair(address, 0),
+            address: self.config.public_address.unwrap_or(address),
+            session_id: u64::from(self.random.random::<u32>()),
+            told: None,
+            behind_nat: None,
+            remote: None,
+        });
+        Anchor {
+            relay: None,
+            legs,
+            line: None,
+        }
     }
 
     /// Asks the relay for ports of a call that it answers itself; `None` when no port is left. Both
@@ -294,7 +314,7 @@ impl MediaAnchor {
         self.commands
             .push_back(Command::Serve { id, ports, service });
         Some(Anchor {
-            relay: id,
+            relay: Some(id),
             legs: [leg(), leg()],
             line: None,
         })
@@ -304,11 +324,7 @@ impl MediaAnchor {
     pub(crate) fn hear_attended(&mut self, anchor: &Anchor, mut remote: Remote) {
         let [caller, _] = &anchor.legs;
         remote.latch = caller.behind_nat.map_or(Latch::Never, Latch::From);
-        self.commands.push_back(Command::SetRemote {
-            id: anchor.relay,
-            side: Side::Caller.of_relay(),
-            remote,
-        });
+        self.set_remote(anchor, Side::Caller, remote);
     }
 
     /// The relay could not have these ports: others will be asked for.
@@ -320,7 +336,8 @@ impl MediaAnchor {
 
     /// The call is over. Its ports come back with [`Self::released`].
     pub(crate) fn close(&mut self, anchor: &Anchor) {
-        self.commands.push_back(Command::Close { id: anchor.relay });
+        let close = anchor.relay.map(|id| Command::Close { id });
+        self.commands.extend(close);
     }
 
     /// The relay has closed the ports of a call.
@@ -357,6 +374,11 @@ impl MediaAnchor {
             .or_else(|| heard.media().iter().position(is_relayed));
         anchor.line = line;
         self.learn(anchor, towards.other(), &heard);
+        if anchor.relay.is_none() {
+            // Addresses, versions and all: it is the sender's own word.
+            anchor.leg_mut(towards).told = Some(heard);
+            return Ok(body.clone());
+        }
 
         let leg = anchor.leg_mut(towards);
         let mut ports = vec![0; heard.media().len()];
@@ -414,13 +436,17 @@ impl MediaAnchor {
             }
             leg.remote = state.remote;
             if let Some(remote) = leg.remote.clone() {
-                self.commands.push_back(Command::SetRemote {
-                    id: anchor.relay,
-                    side: side.of_relay(),
-                    remote,
-                });
+                self.set_remote(anchor, side, remote);
             }
         }
+    }
+
+    fn set_remote(&mut self, anchor: &Anchor, side: Side, remote: Remote) {
+        let side = side.of_relay();
+        let told = anchor
+            .relay
+            .map(|id| Command::SetRemote { id, side, remote });
+        self.commands.extend(told);
     }
 
     /// Tells the relay where the leg on `side` wants voice. What the formats are is the legs' own
@@ -447,11 +473,7 @@ impl MediaAnchor {
             sends: heard.direction_of(stream).sends(),
         };
         anchor.leg_mut(side).remote = Some(remote.clone());
-        self.commands.push_back(Command::SetRemote {
-            id: anchor.relay,
-            side: side.of_relay(),
-            remote,
-        });
+        self.set_remote(anchor, side, remote);
     }
 }
 

@@ -483,10 +483,13 @@ impl Server {
         let Some(over) = self.bridges.settle(id) else {
             return;
         };
-        match over.anchor() {
-            Some(anchor) => {
+        let relayed = over
+            .anchor()
+            .and_then(|anchor| Some((anchor, anchor.relay()?)));
+        match relayed {
+            Some((anchor, relay)) => {
                 self.anchors.close(anchor);
-                self.bridges.part(anchor.relay(), over);
+                self.bridges.part(relay, over);
             }
             None => self.record(over.into_record(now, Vec::new())),
         }

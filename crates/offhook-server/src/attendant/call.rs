@@ -209,8 +209,8 @@ impl Attended {
             Ok(answered) => answered,
             Err(status) => return Step::Refuse(incoming, status),
         };
-        if let Some((name, most)) = self.recording.take() {
-            desk.studio.record(anchor.relay(), name, most);
+        if let (Some(relay), Some((name, most))) = (anchor.relay(), self.recording.take()) {
+            desk.studio.record(relay, name, most);
         }
         let offered = remote.is_none();
         if let Some(remote) = remote {
