@@ -41,7 +41,6 @@ fn start_line_end(config: &ParserConfig, octets: &[u8]) -> Result<(usize, usize)
 }
 
 /// Whether a line ends at a place, if no text goes on there.
-#[inline(always)]
 fn ended(
     config: &ParserConfig,
     octets: &[u8],
@@ -64,7 +63,22 @@ fn value_end(
     octets: &[u8],
     from: usize,
 ) -> Result<(usize, usize), ParseError> {
-    let mut end = next_control(octets, from);
+    let end = next_control(octets, from);
+    match octets.get(end..) {
+        Some([b'\r', b'\n', ..]) => Ok((end, end + 2)),
+        _ => other_value_end(config, octets, from, end),
+    }
+}
+
+/// [`value_end`], if the first control character is no CRLF.
+#[inline(never)]
+fn other_value_end(
+    config: &ParserConfig,
+    octets: &[u8],
+    from: usize,
+    first: usize,
+) -> Result<(usize, usize), ParseError> {
+    let mut end = first;
     loop {
         if let Some(end) = ended(config, octets, end) {
             return end;
@@ -125,7 +139,7 @@ impl Index {
         }
         // One allocation is enough for any usual message.
         let guess = (octets.len() / SHORT_LINE).clamp(16, 128);
-        self.entries.reserve_exact(guess.min(config.limits.headers));
+        self.entries = Vec::with_capacity(guess.min(config.limits.headers));
         let mut at = from;
         loop {
             if let Some(next) = self.plain(config, octets, at) {
@@ -151,23 +165,24 @@ impl Index {
         }
     }
 
-    /// A header of a name that is not long, without what needs a closer look, and how long its line
-    /// is; all else, faults too, is left to [`Self::header`].
+    /// A header without what needs a closer look, and where the next line begins; all else, faults too,
+    /// is left to [`Self::header`].
     #[inline(always)]
     fn plain(&mut self, config: &ParserConfig, octets: &[u8], at: usize) -> Option<usize> {
         let rest = octets.get(at..)?;
         let line = rest.first_chunk::<LANES>()?;
         let colons = Sixteen::new(*line).equal(b':');
-        if colons == 0 {
-            return None;
-        }
-        let colon = colons.trailing_zeros() as usize;
-        let mut name = colon;
-        while name > 0 && matches!(line[(name - 1) % LANES], b' ' | b'\t') {
-            name -= 1;
-        }
-        let number = lookup_in_line(*line, name);
-        if number == UNKNOWN && !is_token(line.get(..name)?) {
+        let (colon, name, number) = if colons == 0 {
+            long_name(rest)?
+        } else {
+            let colon = colons.trailing_zeros() as usize;
+            let mut name = colon;
+            while name > 0 && matches!(line[(name - 1) % LANES], b' ' | b'\t') {
+                name -= 1;
+            }
+            (colon, name, lookup_in_line(*line, name))
+        };
+        if number == UNKNOWN && !is_token(rest.get(..name)?) {
             return None;
         }
         let mut from = colon + 1;
@@ -268,26 +283,32 @@ impl Index {
         first: Range<usize>,
         mut next: usize,
     ) -> Result<usize, ParseError> {
+        if first.is_empty() && !config.control_characters {
+            // Most such values stand on the next line whole.
+            let (value, after) = continuation(config, octets, next)?;
+            let whole = !matches!(octets.get(after), Some(b' ' | b'\t'));
+            if whole && entry.number() != HeaderName::CONTENT_LENGTH.number() {
+                if after > config.limits.head {
+                    return Err(ParseError::new(first.start, ErrorKind::TooLarge));
+                }
+                let (from, to) = (small(value.start), small(value.end));
+                self.entries.push(entry.with_value(from, to));
+                return Ok(after);
+            }
+        }
         if self.added.capacity() == 0 {
-            self.added.reserve(FOLDED.min(octets.len()));
+            self.added = Vec::with_capacity(FOLDED.min(octets.len()));
         }
         let (start, offset) = (self.added.len(), first.start);
-        self.add(octets, first);
-        while next < octets.len() && is(octets[next], class::BLANK) {
-            let mut from = next;
-            while matches!(octets.get(from), Some(b' ' | b'\t')) {
-                from += 1;
-            }
-            let mut to;
-            (to, next) = value_end(config, octets, from)?;
-            while to > from && is(octets[to - 1], class::BLANK) {
-                to -= 1;
-            }
-            if to > from {
+        add(&mut self.added, octets, first);
+        while matches!(octets.get(next), Some(b' ' | b'\t')) {
+            let piece;
+            (piece, next) = continuation(config, octets, next)?;
+            if !piece.is_empty() {
                 if self.added.len() > start {
                     self.added.push(b' ');
                 }
-                self.add(octets, from..to);
+                add(&mut self.added, octets, piece);
             }
         }
         if config.control_characters {
@@ -326,24 +347,6 @@ impl Index {
         }
     }
 
-    /// Adds a piece of a folded value, in steps, as pieces are short.
-    #[inline(always)]
-    fn add(&mut self, octets: &[u8], piece: Range<usize>) {
-        let end = self.added.len() + piece.len();
-        let mut at = piece.start;
-        while at < piece.end {
-            match octets
-                .get(at..)
-                .and_then(|rest| rest.first_chunk::<LANES>())
-            {
-                Some(chunk) => self.added.extend_from_slice(chunk),
-                None => self.added.extend_from_slice(&octets[at..]),
-            }
-            at += LANES;
-        }
-        self.added.truncate(end);
-    }
-
     /// Content-Length may be there but once: two readings of where the body ends are an attack.
     fn content_length(&mut self, value: &[u8], at: usize) -> Result<(), ParseError> {
         let fault = |kind| ParseError::new(at, kind).in_header(HeaderName::CONTENT_LENGTH);
@@ -379,6 +382,17 @@ fn not_a_name(octets: &[u8], start: usize) -> ParseError {
     }
 }
 
+/// A name that the first octets of a line do not hold: its colon, its length and its number.
+fn long_name(rest: &[u8]) -> Option<(usize, usize, u8)> {
+    let more = rest.get(LANES..)?.first_chunk::<LANES>()?;
+    let colons = Sixteen::new(*more).equal(b':');
+    let colon = LANES + colons.trailing_zeros() as usize;
+    if colons == 0 || is(rest[colon - 1], class::BLANK) {
+        return None;
+    }
+    Some((colon, colon, lookup(rest.get(..colon)?)))
+}
+
 /// Where the next colon stands; names are short, so it is among the first octets of the line.
 #[inline(always)]
 fn colon(octets: &[u8], start: usize, line: [u8; LANES]) -> Option<usize> {
@@ -388,6 +402,40 @@ fn colon(octets: &[u8], start: usize, line: [u8; LANES]) -> Option<usize> {
     }
     let from = start + LANES;
     Some(from + memchr::memchr(b':', octets.get(from..)?)?)
+}
+
+/// The text of a line that goes on with a header, and where the next line begins.
+#[inline(always)]
+fn continuation(
+    config: &ParserConfig,
+    octets: &[u8],
+    start: usize,
+) -> Result<(Range<usize>, usize), ParseError> {
+    let mut from = start + 1;
+    while matches!(octets.get(from), Some(b' ' | b'\t')) {
+        from += 1;
+    }
+    let (mut to, next) = value_end(config, octets, from)?;
+    while to > from && matches!(octets.get(to - 1), Some(b' ' | b'\t')) {
+        to -= 1;
+    }
+    Ok((from..to, next))
+}
+
+/// Adds a piece of a folded value, in steps, as pieces are short.
+#[inline(always)]
+fn add(added: &mut Vec<u8>, octets: &[u8], piece: Range<usize>) {
+    let end = added.len() + piece.len();
+    let mut rest = octets.get(piece.start..).unwrap_or_default();
+    while added.len() < end {
+        let Some((chunk, after)) = rest.split_first_chunk::<LANES>() else {
+            added.extend_from_slice(rest);
+            break;
+        };
+        added.extend_from_slice(chunk);
+        rest = after;
+    }
+    added.truncate(end);
 }
 
 fn has_control(value: &[u8]) -> bool {
@@ -407,9 +455,9 @@ const fn small(offset: usize) -> u32 {
     offset as u32
 }
 
-/// Names of plain lines end within the first octets.
+/// Names of plain lines end within the first octets of a line.
 #[inline(always)]
-#[allow(clippy::cast_possible_truncation, reason = "less than LANES")]
+#[allow(clippy::cast_possible_truncation, reason = "less than twice LANES")]
 const fn small_name(length: usize) -> u16 {
     length as u16
 }
@@ -443,7 +491,7 @@ mod tests {
 
     #[test]
     fn what_is_plain_is_indexed_as_all_else_is() {
-        const NAMES: [&str; 9] = [
+        const NAMES: [&str; 12] = [
             "v",
             "To",
             "max-FORWARDS",
@@ -453,6 +501,9 @@ mod tests {
             "Call\rID",
             "a b",
             "Session-Expires",
+            "Proxy-Authorization",
+            "Proxy-Authorizatiom",
+            "X-A-Name-That-Is-Longer-Than-Two-Steps",
         ];
         const COLONS: [&str; 6] = [":", ": ", " :", "\t : \t", ":\r\n ", ""];
         const VALUES: [&str; 11] = [

@@ -75,6 +75,12 @@ impl<'a> Stops<'a> {
         self.octets.get(place).copied().unwrap_or_default()
     }
 
+    /// What stands between two places.
+    #[inline(always)]
+    pub(crate) fn text(&self, start: usize, end: usize) -> &'a [u8] {
+        self.octets.get(start..end).unwrap_or_default()
+    }
+
     #[inline(always)]
     fn is_blank(&self, place: usize) -> bool {
         is(self.at(place), class::BLANK)

@@ -114,22 +114,43 @@ const fn masks() -> [[u64; 2]; KEY] {
 const KEY: usize = 16;
 
 impl Key {
-    /// The key of a name.
+    /// The key of a name. In a short one its first and its last octets overlap.
     #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "a shift of less than 64")]
     const fn of(name: &[u8]) -> Self {
-        let (mut first, mut second) = ([0; 8], [0; 8]);
-        let mut at = 0;
-        while at < name.len() && at < KEY {
-            if at < 8 {
-                first[at] = name[at];
+        let length = name.len();
+        let (first, second) = if let (Some(first), Some(last)) =
+            (name.first_chunk::<8>(), name.last_chunk::<8>())
+        {
+            let second = if length < KEY {
+                match u64::from_le_bytes(*last).checked_shr(8 * (KEY - length) as u32) {
+                    Some(second) => second,
+                    None => 0,
+                }
             } else {
-                second[at - 8] = name[at];
-            }
-            at += 1;
-        }
+                let (_, rest) = name.split_at(8);
+                match rest.first_chunk::<8>() {
+                    Some(second) => u64::from_le_bytes(*second),
+                    None => 0,
+                }
+            };
+            (u64::from_le_bytes(*first), second)
+        } else if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>())
+        {
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            (first as u64 | (last as u64) << (8 * (length - 4)), 0)
+        } else if let (Some(first), Some(last)) = (name.first_chunk::<2>(), name.last_chunk::<2>())
+        {
+            let (first, last) = (u16::from_le_bytes(*first), u16::from_le_bytes(*last));
+            (first as u64 | (last as u64) << (8 * (length - 2)), 0)
+        } else if let [letter] = name {
+            (*letter as u64, 0)
+        } else {
+            (0, 0)
+        };
         Self {
-            first: fold(u64::from_le_bytes(first)),
-            second: fold(u64::from_le_bytes(second)),
+            first: fold(first),
+            second: fold(second),
         }
     }
 
@@ -415,6 +436,15 @@ mod tests {
                 assert_eq!(usize::from(text(compact)), number, "{name}");
                 assert_eq!(usize::from(text(&compact.to_uppercase())), number);
             }
+        }
+    }
+
+    #[test]
+    fn a_line_and_a_name_have_one_key() {
+        let line = *b"aBc-eF1hIjK.MnOp";
+        for length in 0..KEY {
+            let (one, two) = (Key::of(&line[..length]), Key::of_line(line, length));
+            assert_eq!((one.first, one.second), (two.first, two.second));
         }
     }
 

@@ -55,6 +55,15 @@ impl Entry {
         self.number
     }
 
+    /// The same header with the value that stands there in the message.
+    pub(crate) const fn with_value(self, value_start: u32, value_end: u32) -> Self {
+        Self {
+            value_start,
+            value_end,
+            ..self
+        }
+    }
+
     /// The same header with the value that stands there in the added text.
     pub(crate) const fn folded(self, value_start: u32, value_end: u32) -> Self {
         Self {

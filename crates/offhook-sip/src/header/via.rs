@@ -205,14 +205,16 @@ impl<'a> Via<'a> {
 #[inline]
 fn plain(text: &str) -> Option<(Via<'_>, usize)> {
     const PROTOCOL: &str = "SIP/2.0/";
-    let transport_start = if text.starts_with(PROTOCOL) {
-        PROTOCOL.len()
+    let octets = text.as_bytes();
+    let (mut stops, transport_start, transport_end);
+    if text.starts_with(PROTOCOL) {
+        transport_start = PROTOCOL.len();
+        stops = Stops::new(octets, transport_start);
+        transport_end = stops.next();
     } else {
-        let (rest, transport) = sent_protocol(text).ok()?;
-        text.len() - rest.len() - transport.len()
-    };
-    let mut stops = Stops::new(text.as_bytes(), transport_start);
-    let transport_end = stops.next();
+        stops = Stops::new(octets, 0);
+        (transport_start, transport_end) = plain_protocol(&mut stops)?;
+    }
     if stops.at(transport_end) != b' ' || transport_end == transport_start {
         return None;
     }
@@ -229,6 +231,22 @@ fn plain(text: &str) -> Option<(Via<'_>, usize)> {
         params: Params::checked(text.get(after..params_end)?).into(),
     };
     Some((via, end))
+}
+
+/// `SIP / 2.0 /` with white space around the slashes (RFC 4475 §3.1.1.1): where the transport begins,
+/// and the stop after it.
+fn plain_protocol(stops: &mut Stops<'_>) -> Option<(usize, usize)> {
+    let name = stops.next();
+    let slash = stops.beyond_blanks(name)?;
+    if stops.text(0, name) != b"SIP" || stops.at(slash) != b'/' {
+        return None;
+    }
+    let (version, end) = stops.text_after(slash);
+    let slash = stops.beyond_blanks(end)?;
+    if stops.text(version, end) != b"2.0" || stops.at(slash) != b'/' {
+        return None;
+    }
+    Some(stops.text_after(slash))
 }
 
 /// `sent-protocol LWS sent-by *( SEMI via-params )`
@@ -376,6 +394,11 @@ mod tests {
             ("SIP  / 2.0 /UDP \t a ; b = c_ ;d=\"e\"", true),
             ("SIP/2.0/UDP a;received=2001:db8::1", true),
             ("SIP/2.0/UDP a;branch=a--b..c", true),
+            ("SIP\t/2.0/ UDP a", true),
+            ("sip/2.0/UDP a", false),
+            ("SIP / 3.0 / UDP a", false),
+            ("SIP / 2.0 UDP a", false),
+            ("SIP / 2.0 /", false),
             ("SIP/2.0/UDP a : 5060", false),
             ("SIP/2.0/UDP [::1]", false),
             ("SIP/2.0/UDP a;b c", false),

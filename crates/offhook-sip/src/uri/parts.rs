@@ -45,6 +45,12 @@ pub(crate) fn parse_parts(text: &str) -> Result<Parts, ValueError> {
     if text.len() > LONGEST {
         return Err(ValueError::new(LONGEST, ErrorKind::UriTooLong));
     }
+    let mut stops = Stops::new(text.as_bytes(), 0);
+    let colon = stops.next();
+    match plain(&mut stops, 0, colon, true) {
+        Some((parts, end)) if end == text.len() => return Ok(parts),
+        _ => {}
+    }
     match uri(text) {
         Ok(("", parts)) => Ok(parts),
         Ok((rest, _)) => Err(at(text, rest, ErrorKind::Uri)),
@@ -334,6 +340,34 @@ mod tests {
         ] {
             let error = parse_parts(bad).map(|_| ());
             assert_eq!(error, Err(ValueError::new(offset, kind)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_plain_reads_as_the_grammar_reads_it() {
+        for (text, is_plain) in [
+            ("sip:b", true),
+            ("sip:a@b", true),
+            ("sip:+1_2*(3)@b:5060;lr;x=[1]:/&+$;y=%20", true),
+            ("sip:a%20b@c", true),
+            ("sip:a;b@c", false),
+            ("sip:a:b@c", false),
+            ("sip:b?c=d", false),
+            ("sip:[::1]", false),
+            ("sips:a@b", false),
+            ("sip:a@b>", false),
+            ("sip:a@b c", false),
+        ] {
+            let mut stops = Stops::new(text.as_bytes(), 0);
+            let colon = stops.next();
+            let found = plain(&mut stops, 0, colon, true).filter(|(_, end)| *end == text.len());
+            assert_eq!(found.is_some(), is_plain, "{text}");
+            if let Some((parts, _)) = found {
+                let Ok(("", slow)) = uri(text) else {
+                    panic!("{text}")
+                };
+                assert_eq!(alloc::format!("{parts:?}"), alloc::format!("{slow:?}"));
+            }
         }
     }
 
