@@ -93,6 +93,21 @@ impl Dialog {
         })
     }
 
+    /// The subscriber's dialog, from the first NOTIFY (RFC 6665 §4.4.1); `cseq` is the number of
+    /// the SUBSCRIBE.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::of_callee`].
+    pub fn of_notify(notify: &Request, cseq: u32) -> Result<Self, DialogError> {
+        let local_tag = wire::to_tag(notify.headers()).unwrap_or_default();
+        Ok(Self {
+            role: Role::Caller,
+            local_cseq: cseq,
+            ..Self::of_callee(notify, local_tag)?
+        })
+    }
+
     /// Call-ID and both tags.
     #[must_use]
     pub fn id(&self) -> DialogId {

@@ -1,6 +1,6 @@
 //! REFER: whom to call, and the reports of how that goes (RFC 3515).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use offhook_sip::header::ReferTo;
 use offhook_sip::{HeaderName, Headers, Request, StatusCode, Uri};
@@ -64,20 +64,26 @@ fn unescaped(text: &str) -> Option<String> {
     String::from_utf8(octets).ok()
 }
 
-/// The subscription that an accepted REFER makes (§2.4.4).
+/// The subscription that an accepted REFER makes (§2.4.4). It is a use of the dialog of its own:
+/// the end of the call is not its end (RFC 5057 §4.1).
 #[derive(Debug)]
 pub struct ReferReports {
     /// The CSeq of the REFER, which tells several of one dialog apart (§2.4.6).
     id: u32,
+    /// What was said last.
+    last: StatusCode,
+    until: Instant,
     over: bool,
 }
 
 impl ReferReports {
     /// The subscription of this REFER.
     #[must_use]
-    pub fn of(refer: &Request) -> Self {
+    pub fn of(now: Instant, refer: &Request) -> Self {
         Self {
             id: wire::cseq_number(refer.headers()).unwrap_or_default(),
+            last: StatusCode::TRYING,
+            until: now + LIFETIME,
             over: false,
         }
     }
@@ -94,25 +100,46 @@ impl ReferReports {
         self.over
     }
 
+    /// Until when it stands if nothing is reported.
+    #[must_use]
+    pub fn until(&self) -> Instant {
+        self.until
+    }
+
     /// Headers and body of the NOTIFY that says how the new call stands; a final status is the
     /// last report (§2.4.5). `None`: that was said already.
     #[must_use]
-    pub fn report(&mut self, status: StatusCode) -> Option<(Headers, Body)> {
+    pub fn report(&mut self, now: Instant, status: StatusCode) -> Option<(Headers, Body)> {
         if self.over {
             return None;
         }
+        self.last = status;
         self.over = status.is_final();
+        self.until = now + LIFETIME;
+        if self.over {
+            return Some(self.say("terminated;reason=noresource"));
+        }
+        let state = format!("active;expires={}", LIFETIME.as_secs());
+        Some(self.say(&state))
+    }
+
+    /// The last report of one whose time has run out: what was said last, once more.
+    #[must_use]
+    pub fn expire(&mut self, now: Instant) -> Option<(Headers, Body)> {
+        if self.over || now < self.until {
+            return None;
+        }
+        self.over = true;
+        Some(self.say("terminated;reason=timeout"))
+    }
+
+    fn say(&self, state: &str) -> (Headers, Body) {
         let mut headers = Headers::new();
         let event = format!("refer;id={}", self.id);
         wire::set(&mut headers, HeaderName::EVENT, &event);
-        let state = if self.over {
-            "terminated;reason=noresource".to_owned()
-        } else {
-            format!("active;expires={}", LIFETIME.as_secs())
-        };
-        wire::set(&mut headers, HeaderName::SUBSCRIPTION_STATE, &state);
-        let line = format!("SIP/2.0 {status} {}\r\n", status.reason());
-        Some((headers, Body::new(SIPFRAG, line)))
+        wire::set(&mut headers, HeaderName::SUBSCRIPTION_STATE, state);
+        let line = format!("SIP/2.0 {} {}\r\n", self.last, self.last.reason());
+        (headers, Body::new(SIPFRAG, line))
     }
 }
 

@@ -233,7 +233,7 @@ impl Registration {
 
 /// Before the end, and not all at once: a server that comes back would meet every phone in the
 /// same second otherwise.
-fn refresh_after(expires: Duration, rng: &mut StdRng) -> Duration {
+pub(crate) fn refresh_after(expires: Duration, rng: &mut StdRng) -> Duration {
     let latest = if expires > 4 * MARGIN {
         expires.saturating_sub(MARGIN)
     } else {
@@ -247,6 +247,6 @@ fn refresh_after(expires: Duration, rng: &mut StdRng) -> Duration {
 }
 
 /// Whether time alone may help. A wrong password stays wrong.
-fn worth_trying_again(status: StatusCode) -> bool {
+pub(crate) fn worth_trying_again(status: StatusCode) -> bool {
     matches!(status.get(), 408 | 430 | 480 | 500..=599)
 }

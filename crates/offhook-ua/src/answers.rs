@@ -174,7 +174,13 @@ impl UserAgent {
                 .registrations
                 .get_mut(id)
                 .and_then(|registered| registered.auth.as_deref_mut()),
-            Owner::Request(_) | Owner::Ack { .. } | Owner::Nobody => outgoing.auth.as_deref_mut(),
+            Owner::Subscription { id, .. } => self
+                .subscriptions
+                .get_mut(id)
+                .and_then(|subscribed| subscribed.auth.as_deref_mut()),
+            Owner::Subscriber(_) | Owner::Request(_) | Owner::Ack { .. } | Owner::Nobody => {
+                outgoing.auth.as_deref_mut()
+            }
         };
         auth.is_some_and(|auth| {
             auth.handle_challenge(response, &mut outgoing.request)
@@ -196,6 +202,19 @@ impl UserAgent {
                 of.cseq += 1;
                 of.cseq
             }),
+            Owner::Subscription { id, .. } => {
+                self.subscriptions.get_mut(id).map_or(sent + 1, |of| {
+                    // The one that begins it counts for itself.
+                    of.machine.take_cseq().unwrap_or_else(|| {
+                        of.cseq = sent + 1;
+                        of.cseq
+                    })
+                })
+            }
+            Owner::Subscriber(id) => self
+                .subscribers
+                .get_mut(id)
+                .map_or(sent + 1, |of| of.machine.take_cseq()),
             Owner::Request(_) | Owner::Ack { .. } | Owner::Nobody => sent + 1,
         }
     }
@@ -213,6 +232,10 @@ impl UserAgent {
                     self.tell_response(request, response.clone());
                 }
                 self.remember(*call, exchange, &response);
+                let status = response.status();
+                if *purpose == Purpose::Notify && status.is_final() {
+                    self.report_answered(*call, &exchange.outgoing.request, status);
+                }
                 let sent = Sent {
                     purpose: *purpose,
                     transaction,
@@ -224,6 +247,10 @@ impl UserAgent {
             }
             Owner::Request(request) => self.tell_response(*request, response),
             Owner::Registration(id) => self.registrar_answered(now, *id, exchange.flow, response),
+            Owner::Subscription { id, begun } => {
+                self.subscription_answered(now, (*id, *begun), exchange.flow, response);
+            }
+            Owner::Subscriber(id) => self.notify_answered(now, *id, response.status()),
             Owner::Ack { .. } | Owner::Nobody => {}
         }
     }
@@ -245,8 +272,15 @@ impl UserAgent {
         if let Some(allows) = MethodSet::told(response.headers()) {
             call.peer_allows = allows;
         }
-        if response.status().is_final() && is_invite(&exchange.outgoing.request) {
+        let request = &exchange.outgoing.request;
+        if response.status().is_final() && is_invite(request) {
             call.inviting = None;
+        }
+        // RFC 4488 §4: Refer-Sub: false in the answer, and nothing will be told.
+        let told = response.headers().get("Refer-Sub");
+        let silent = told.is_some_and(|value| value.trim().eq_ignore_ascii_case("false"));
+        if *request.method() == Method::Refer && response.status().is_success() && !silent {
+            call.usages.get_or_insert_default().expect(request);
         }
     }
 }

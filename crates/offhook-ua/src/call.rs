@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use offhook_auth::ClientAuth;
-use offhook_dialog::{CallId, InviteSession, ReferReports};
+use offhook_dialog::{CallId, InviteSession};
 use offhook_transaction::{ClientTransactionId, Flow};
 
 use crate::compose::MethodSet;
+use crate::usages::Usages;
 
 /// What is kept of a call beside its session.
 #[derive(Debug)]
@@ -33,8 +34,8 @@ pub(crate) struct Call {
     pub(crate) unkept: bool,
     pub(crate) replaces: Option<CallId>,
     pub(crate) peer_allows: MethodSet,
-    /// What the peer asked us to call, and is told of.
-    pub(crate) referrals: Vec<ReferReports>,
+    /// What REFERs have made of the dialog; few calls have any.
+    pub(crate) usages: Option<Box<Usages>>,
     pub(crate) deadline: Option<Instant>,
 }
 
@@ -53,7 +54,7 @@ impl Call {
             unkept: false,
             replaces: None,
             peer_allows: MethodSet::default(),
-            referrals: Vec::new(),
+            usages: None,
             deadline: None,
         }
     }

@@ -1,11 +1,13 @@
 //! How our messages begin: the headers of requests outside a dialog, and what each message says of us.
 
 use offhook_dialog::{Body, RouteSet};
-use offhook_sip::header::{Contact, RecordRoute, Route};
+use offhook_sip::header::{CSeq, Contact, RecordRoute, Route};
 use offhook_sip::{HeaderName, Headers, Host, Method, NameAddr, Request, Uri};
 use offhook_transaction::Flow;
 
 use crate::config::Config;
+use crate::exchange::{Outgoing, Owner};
+use crate::outgoing::Destination;
 
 /// A request that begins something (RFC 3261 §8.1.1).
 pub(crate) struct Draft<'a> {
@@ -152,7 +154,10 @@ impl Config {
     }
 
     pub(crate) fn allow_value(&self) -> String {
-        let names: Vec<&str> = self.allow.iter().map(Method::as_str).collect();
+        let mut names: Vec<&str> = self.allow.iter().map(Method::as_str).collect();
+        if self.takes(&Method::Subscribe) && !self.allow.contains(&Method::Subscribe) {
+            names.push(Method::Subscribe.as_str());
+        }
         names.join(", ")
     }
 
@@ -265,4 +270,54 @@ impl MethodSet {
     pub(crate) fn contains(self, method: &Method) -> bool {
         self.0 & Self::bit(method.as_str()) != 0
     }
+}
+
+/// The CSeq number of a request.
+pub(crate) fn cseq_number(request: &Request) -> Option<u32> {
+    Some(request.headers().typed::<CSeq>().ok()??.number())
+}
+
+/// Call-ID, our tag and the peer's, of a request of the peer's. A peer of RFC 2543 may have no tag
+/// (§12.1.1).
+pub(crate) fn dialog_of(request: &Request) -> Option<(&str, &str, &str)> {
+    let headers = request.headers();
+    let tag = |name| {
+        let value = headers.get(name)?;
+        offhook_sip::NameAddrRef::parse(value.trim()).ok()?.tag()
+    };
+    let call_id = headers.get(HeaderName::CALL_ID)?.trim();
+    let local = tag(HeaderName::TO)?;
+    Some((call_id, local, tag(HeaderName::FROM).unwrap_or_default()))
+}
+
+/// A request of a dialog that is no call's (any more): over the flow that the peer's messages come
+/// on where it has to, else to its target.
+pub(crate) fn within_dialog(
+    owner: Owner,
+    request: Request,
+    (flow, pinned): (Option<Flow>, bool),
+    face: Face<'_>,
+) -> Outgoing {
+    let routed = request.headers().contains(HeaderName::ROUTE);
+    let bound = |flow: &Flow| !routed && (pinned || leads(flow, &request));
+    let flow = flow.filter(bound);
+    let destination = flow.map_or(Destination::Uri, Destination::Flow);
+    let mut outgoing = Outgoing::new(owner, request, destination);
+    outgoing.by_habit = flow.is_some();
+    outgoing.pinned = pinned;
+    outgoing.secure = face.secure;
+    outgoing.contact_user = face.user.map(Into::into);
+    outgoing
+}
+
+/// Whether the connection of `flow` leads to the target of a request: the same host on another
+/// port, since who opened a connection may not be called back, or a client that cannot be called
+/// back at all (RFC 7118 §5).
+pub(crate) fn leads(flow: &Flow, request: &Request) -> bool {
+    let same_host = match request.uri().host() {
+        Some(Host::Ip(address)) => address == flow.remote.ip(),
+        Some(Host::Domain(name)) => name.to_ascii_lowercase().ends_with(".invalid"),
+        None => false,
+    };
+    flow.is_reliable() && same_host
 }

@@ -1,6 +1,7 @@
 //! How a user agent behaves and how much it holds.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use offhook_dialog::{Reliable, SessionConfig, SessionTimerConfig};
 use offhook_sip::{Method, ParserConfig, Transport};
@@ -46,6 +47,8 @@ pub struct Limits {
     pub resolving: usize,
     /// Registrations.
     pub registrations: usize,
+    /// Subscriptions, ours and those that we give.
+    pub subscriptions: usize,
     /// Live client transactions; as many as the transaction layer's own default.
     pub client_transactions: usize,
     /// Live server transactions; as many as the transaction layer's own default, where
@@ -62,6 +65,7 @@ impl Default for Limits {
             calls: 100_000,
             resolving: 10_000,
             registrations: 10_000,
+            subscriptions: 100_000,
             client_transactions: layer.client_transactions,
             server_transactions: layer.server_transactions,
             retry_after: layer.retry_after,
@@ -91,6 +95,11 @@ pub struct Config {
     pub supported: Vec<String>,
     /// The body types that are taken in INVITE, UPDATE, ACK and PRACK; others get 415.
     pub accept: Vec<String>,
+    /// The event packages that peers may subscribe to, such as `dialog`; others get 489 (RFC 6665
+    /// §4.2.1.1). With any, SUBSCRIBE is answered though [`Self::allow`] does not name it.
+    pub events: Vec<String>,
+    /// The shortest and the longest subscription that is given; less gets 423, more is cut.
+    pub subscription_bounds: (Duration, Duration),
     /// Asks the application before a request within a call does anything: `Event::Guarded`.
     pub guard: bool,
     /// Answers 100 to non-INVITE requests at once, as the Yate engine does; RFC 4320 forbids it on UDP.
@@ -132,6 +141,8 @@ impl Default for Config {
             ],
             supported: vec!["replaces".to_owned()],
             accept: vec!["application/sdp".to_owned()],
+            events: Vec::new(),
+            subscription_bounds: (Duration::from_secs(60), Duration::from_secs(3600)),
             guard: false,
             trying_at_once: false,
             answer_source_port: false,
@@ -175,6 +186,11 @@ impl Config {
             reliable: self.reliable,
             session_timer: self.session_timer,
         }
+    }
+
+    /// Whether a method is answered.
+    pub(crate) fn takes(&self, method: &Method) -> bool {
+        self.allow.contains(method) || (*method == Method::Subscribe && !self.events.is_empty())
     }
 
     /// All option tags that we know.

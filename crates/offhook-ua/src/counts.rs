@@ -7,7 +7,9 @@ use crate::user_agent::UserAgent;
 pub struct Counts {
     /// Calls, from INVITE to `Ended`.
     pub calls: usize,
-    /// Tags that lead to a call.
+    /// Dialogs of ended calls in which a transfer is still told of.
+    pub lingering: usize,
+    /// Tags that lead to a call or to what lingers of one.
     pub tags: usize,
     /// Client transactions.
     pub client_transactions: usize,
@@ -21,7 +23,13 @@ pub struct Counts {
     pub resolving: usize,
     /// Registrations.
     pub registrations: usize,
-    /// Timers of transactions, calls and registrations.
+    /// Subscriptions of ours.
+    pub subscriptions: usize,
+    /// Subscriptions that we gave.
+    pub subscribers: usize,
+    /// Tags that lead to either.
+    pub subscription_tags: usize,
+    /// Timers of transactions, calls, registrations and subscriptions.
     pub timers: usize,
 }
 
@@ -40,6 +48,7 @@ impl UserAgent {
         let layer = self.layer.counts();
         Counts {
             calls: self.calls.len(),
+            lingering: self.lingering.len(),
             tags: self.by_tag.len(),
             client_transactions: layer.client,
             server_transactions: layer.server,
@@ -47,6 +56,9 @@ impl UserAgent {
             invited: self.invited.len(),
             resolving: self.resolving.len(),
             registrations: self.registrations.len(),
+            subscriptions: self.subscriptions.len(),
+            subscribers: self.subscribers.len(),
+            subscription_tags: self.subscription_tags.len(),
             timers: layer.timers + self.deadlines.len(),
         }
     }

@@ -5,13 +5,19 @@ use std::time::Instant;
 
 use offhook_dialog::CallId;
 
-use crate::event::RegistrationId;
+use crate::event::{RegistrationId, SubscriptionId};
 
 /// Whose deadline it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
     Call(CallId),
     Registration(RegistrationId),
+    /// An ended call whose dialog has other uses.
+    Lingering(CallId),
+    /// A subscription of ours.
+    Subscription(SubscriptionId),
+    /// A subscription that we gave.
+    Subscriber(SubscriptionId),
 }
 
 /// One deadline each, kept by its owner too so that it can be found again.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use offhook_dialog::{CallId, InviteSession, Step};
-use offhook_sip::{HeaderName, Headers, Method, NameAddrRef, Request, Response, StatusCode};
+use offhook_sip::{HeaderName, Headers, Method, Request, Response, StatusCode};
 use offhook_transaction::{Flow, ServerTransactionId};
 
 use crate::call::Call;
@@ -41,7 +41,7 @@ impl UserAgent {
             self.send_response_once(transaction, *response);
             return;
         }
-        match tag(&request, HeaderName::TO) {
+        match compose::dialog_of(&request) {
             Some(_) => self.asked_within(now, transaction, request, flow),
             None if *request.method() == Method::Invite => {
                 self.invited(now, transaction, request, flow);
@@ -54,6 +54,9 @@ impl UserAgent {
             {
                 let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
                 self.send_response_once(transaction, request.response(status));
+            }
+            None if *request.method() == Method::Subscribe && !self.config.events.is_empty() => {
+                self.subscribed_to(transaction, request, flow);
             }
             None => self.event(Event::IncomingRequest(IncomingRequest {
                 call: None,
@@ -73,8 +76,7 @@ impl UserAgent {
         flow: Flow,
     ) {
         let Some(id) = self.dialog_owner(&request) else {
-            let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
-            self.send_response_once(transaction, request.response(status));
+            self.asked_beside(now, transaction, request, flow);
             return;
         };
         let checked = self.calls.get(&id).map(|call| call.session.check(&request));
@@ -102,6 +104,31 @@ impl UserAgent {
         }
     }
 
+    /// A request with a To tag that is of no call: of a subscription, or of a call that has ended
+    /// but for a transfer, or of nothing.
+    fn asked_beside(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransactionId,
+        request: Request,
+        flow: Flow,
+    ) {
+        let tag = compose::dialog_of(&request).map(|(_, local, _)| local);
+        let subscription = tag.and_then(|tag| self.subscription_tags.get(tag).copied());
+        if let Some(id) = subscription {
+            if self.subscriptions.contains_key(&id) {
+                self.notified(now, id, transaction, request, flow);
+            } else {
+                self.resubscribed(now, id, transaction, request, flow);
+            }
+        } else if let Some(id) = self.lingering_owner(&request) {
+            self.asked_late(now, id, transaction, request);
+        } else {
+            let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+            self.send_response_once(transaction, request.response(status));
+        }
+    }
+
     /// A request within a call does its work.
     pub(crate) fn let_in(
         &mut self,
@@ -123,6 +150,11 @@ impl UserAgent {
         call.flow = Some(flow);
         if let Some(allows) = MethodSet::told(request.headers()) {
             call.peer_allows = allows;
+        }
+        if *request.method() == Method::Notify
+            && let Some(usages) = call.usages.as_deref_mut()
+        {
+            usages.heard(&request);
         }
         self.with_session(now, id, |session, cx| {
             session.handle_request(cx, transaction, request);
@@ -244,10 +276,7 @@ impl UserAgent {
 
     /// Whose dialog a message of a peer belongs to: Call-ID and both tags, nothing less.
     fn dialog_owner(&self, request: &Request) -> Option<CallId> {
-        let call_id = request.headers().get(HeaderName::CALL_ID)?.trim();
-        let local = tag(request, HeaderName::TO)?;
-        // A peer of RFC 2543 may have none (§12.1.1).
-        let remote = tag(request, HeaderName::FROM).unwrap_or_default();
+        let (call_id, local, remote) = compose::dialog_of(request)?;
         self.find_call(call_id, local, remote)
     }
 
@@ -271,10 +300,4 @@ impl UserAgent {
             compose::append(headers, HeaderName::ALLOW, &self.config.allow_value());
         }
     }
-}
-
-/// The tag of From or To.
-pub(crate) fn tag<'a>(request: &'a Request, name: HeaderName<'_>) -> Option<&'a str> {
-    let value = request.headers().get(name)?;
-    NameAddrRef::parse(value.trim()).ok()?.tag()
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use offhook_dialog::{CallId, EndCause, Failure, RequestId};
+use offhook_dialog::{CallId, EndCause, Failure, RequestId, SubscriptionOver};
 use offhook_routing::next_hop::DnsQuestion;
 use offhook_sip::{Request, Response};
 use offhook_transaction::Transmit;
 
-use crate::incoming::{Guarded, IncomingCall, IncomingRequest, Reoffer};
+use crate::incoming::{Guarded, IncomingCall, IncomingRequest, IncomingSubscription, Reoffer};
 
 /// One queue, one enum.
 #[derive(Debug)]
@@ -24,6 +24,24 @@ pub enum Output {
 /// The number of a registration within one user agent; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RegistrationId(pub u64);
+
+/// The number of a subscription within one user agent, ours or one that we gave; never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SubscriptionId(pub u64);
+
+/// News of a subscription of ours.
+#[derive(Debug)]
+pub enum SubscriptionState {
+    /// The notifier tells the state; the NOTIFY has its 200. Its Subscription-State says whether
+    /// the subscription is active, pending (the state may be missing) or terminated.
+    Notified {
+        /// The NOTIFY.
+        notify: Request,
+    },
+    /// The subscription is over. With a time, another one is begun then under the same number;
+    /// without, this is the last that is heard of it.
+    Over(SubscriptionOver),
+}
 
 /// How a registration stands.
 #[derive(Debug)]
@@ -152,7 +170,30 @@ pub enum Event {
         /// How it stands.
         state: RegistrationState,
     },
-    /// A call has ended: exactly once a call, and its last event.
+    /// News of a subscription of ours.
+    Subscription {
+        /// Which.
+        id: SubscriptionId,
+        /// What.
+        state: SubscriptionState,
+    },
+    /// Somebody subscribes to one of `Config::events`.
+    IncomingSubscription(IncomingSubscription),
+    /// A subscription that we gave is over: ended by us, by the subscriber, by time, or because the
+    /// subscriber cannot be told any more. Once a subscription.
+    SubscriberGone {
+        /// Which.
+        id: SubscriptionId,
+    },
+    /// How a transfer goes that was asked for in a call which has ended since. The NOTIFY has its
+    /// 200; `refer_report` reads it. The one event that may follow [`Event::Ended`].
+    LateReport {
+        /// The call in which the REFER was sent.
+        call: CallId,
+        /// The NOTIFY.
+        notify: Request,
+    },
+    /// A call has ended: exactly once a call, and its last event but for [`Event::LateReport`].
     Ended {
         /// The call.
         call: CallId,

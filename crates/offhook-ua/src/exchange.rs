@@ -6,7 +6,7 @@ use offhook_routing::next_hop::NextHop;
 use offhook_sip::{Method, Request, Uri};
 use offhook_transaction::{ClientTransactionId, Flow, Transmit};
 
-use crate::event::RegistrationId;
+use crate::event::{RegistrationId, SubscriptionId};
 use crate::outgoing::Destination;
 
 /// Who wants to know what becomes of a request.
@@ -18,6 +18,13 @@ pub(crate) enum Owner {
     },
     Request(RequestId),
     Registration(RegistrationId),
+    /// Our SUBSCRIBE; of those that begin one, which.
+    Subscription {
+        id: SubscriptionId,
+        begun: u32,
+    },
+    /// Our NOTIFY.
+    Subscriber(SubscriptionId),
     /// The ACK for a 2xx with this tag of that transaction.
     Ack {
         transaction: ClientTransactionId,

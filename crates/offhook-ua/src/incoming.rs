@@ -1,8 +1,9 @@
 //! What a peer asks and the application must answer.
 
 use core::fmt;
+use std::time::Duration;
 
-use offhook_dialog::CallId;
+use offhook_dialog::{CallId, EventPackage};
 use offhook_sip::{Request, Response, StatusCode};
 use offhook_transaction::{Flow, ServerTransactionId};
 
@@ -132,5 +133,50 @@ impl fmt::Debug for IncomingCall {
             .field("flow", &self.flow)
             .field("replaces", &self.replaces)
             .finish_non_exhaustive()
+    }
+}
+
+/// Somebody subscribes (RFC 6665). Moved into
+/// [`UserAgent::accept_subscription`](crate::UserAgent::accept_subscription) or
+/// [`UserAgent::reject_subscription`](crate::UserAgent::reject_subscription).
+#[derive(Debug)]
+#[must_use = "a subscription must be accepted or rejected"]
+pub struct IncomingSubscription {
+    pub(crate) transaction: ServerTransactionId,
+    pub(crate) request: Box<Request>,
+    pub(crate) flow: Flow,
+    pub(crate) event: EventPackage,
+    pub(crate) granted: Duration,
+}
+
+impl IncomingSubscription {
+    /// The SUBSCRIBE.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The way it came.
+    #[must_use]
+    pub fn flow(&self) -> Flow {
+        self.flow
+    }
+
+    /// What it is about: one of `Config::events`.
+    #[must_use]
+    pub fn event(&self) -> &EventPackage {
+        &self.event
+    }
+
+    /// How long it will stand; zero: the state is asked for once.
+    #[must_use]
+    pub fn expires(&self) -> Duration {
+        self.granted
+    }
+
+    /// A response to it, to be filled and handed back.
+    #[must_use]
+    pub fn response(&self, status: StatusCode) -> Response {
+        self.request.response(status)
     }
 }

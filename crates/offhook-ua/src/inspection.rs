@@ -22,7 +22,7 @@ impl UserAgent {
     /// §8.2.1: 405 to a method that is known but not for us, 501 to one that nobody knows.
     fn inspect_method(&self, request: &Request) -> Result<(), Box<Response>> {
         let method = request.method();
-        if self.config.allow.contains(method) {
+        if self.config.takes(method) {
             return Ok(());
         }
         let status = match method {

@@ -13,6 +13,7 @@ mod event;
 mod exchange;
 mod incoming;
 mod inspection;
+mod lingering;
 mod outgoing;
 mod referrals;
 mod registered;
@@ -21,18 +22,26 @@ mod remedy;
 mod resolving;
 mod sending;
 mod steps;
+mod subscribed;
+mod subscribers;
+mod subscriptions;
+mod usages;
 mod user_agent;
 mod waiting;
 
 pub use config::{Config, Limits, Local};
 pub use counts::Counts;
-pub use event::{Event, Output, RegistrationId, RegistrationState};
-pub use incoming::{Guarded, IncomingCall, IncomingRequest, Reoffer};
-pub use outgoing::{Destination, OutgoingCall, OutgoingRequest, RegistrationConfig};
+pub use event::{
+    Event, Output, RegistrationId, RegistrationState, SubscriptionId, SubscriptionState,
+};
+pub use incoming::{Guarded, IncomingCall, IncomingRequest, IncomingSubscription, Reoffer};
+pub use outgoing::{
+    Destination, OutgoingCall, OutgoingRequest, OutgoingSubscription, RegistrationConfig,
+};
 pub use referrals::ReferralId;
 pub use user_agent::UserAgent;
 
 pub use offhook_dialog::{
-    Body, CallId, DialogId, EndCause, Failure, ReferTarget, Reliable, Replaces, RequestId,
-    SessionTimerConfig, refer_report,
+    Body, CallId, DialogId, EndCause, EventPackage, Failure, ReferTarget, Reliable, Replaces,
+    RequestId, SessionTimerConfig, SubscriptionEnd, SubscriptionOver, Termination, refer_report,
 };

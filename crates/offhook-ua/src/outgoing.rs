@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use offhook_auth::Credentials;
-use offhook_dialog::Body;
+use offhook_dialog::{Body, EventPackage};
 use offhook_sip::{Headers, Method, NameAddr, Uri};
 use offhook_transaction::Flow;
 
@@ -115,6 +115,50 @@ impl OutgoingRequest {
             credentials: None,
             contact_user: None,
             call_id: None,
+            route: Vec::new(),
+        }
+    }
+}
+
+/// A subscription to be kept up (RFC 6665).
+#[derive(Clone, Debug)]
+pub struct OutgoingSubscription {
+    /// Whose state is asked for.
+    pub request_uri: Uri,
+    /// From, without a tag.
+    pub from: NameAddr,
+    /// To, without a tag.
+    pub to: NameAddr,
+    /// What of it.
+    pub event: EventPackage,
+    /// How long a subscription is asked for; zero fetches the state once.
+    pub expires: Duration,
+    /// Where the SUBSCRIBE that begins it is sent.
+    pub destination: Destination,
+    /// Extra headers of each SUBSCRIBE, such as Accept.
+    pub headers: Headers,
+    /// What answers a challenge.
+    pub credentials: Option<Credentials>,
+    /// The user part of Contact.
+    pub contact_user: Option<String>,
+    /// Preloaded Route.
+    pub route: Vec<Uri>,
+}
+
+impl OutgoingSubscription {
+    /// A subscription for an hour.
+    #[must_use]
+    pub fn new(request_uri: Uri, from: NameAddr, to: NameAddr, event: EventPackage) -> Self {
+        Self {
+            request_uri,
+            from,
+            to,
+            event,
+            expires: Duration::from_secs(3600),
+            destination: Destination::Uri,
+            headers: Headers::new(),
+            credentials: None,
+            contact_user: None,
             route: Vec::new(),
         }
     }

@@ -7,26 +7,26 @@ use offhook_sip::{Method, Request, StatusCode};
 
 use crate::compose;
 use crate::incoming::IncomingRequest;
+use crate::usages::{USAGES, Usages};
 use crate::user_agent::UserAgent;
 
 /// Which REFER of a call: its CSeq number (RFC 3515 §2.4.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReferralId(pub(crate) u32);
 
-/// So many reports at once are kept up in a call; no user transfers more.
-const REFERRALS: usize = 8;
-
 impl IncomingRequest {
     /// The number under which an accepted REFER is reported on.
     #[must_use]
     pub fn referral(&self) -> ReferralId {
-        ReferralId(ReferReports::of(&self.request).id())
+        ReferralId(compose::cseq_number(&self.request).unwrap_or_default())
     }
 }
 
 impl UserAgent {
     /// Tells the peer how the call goes that it asked for by REFER: 100 to 199 while it goes on, then
     /// once a final status. The first report, 100, goes out by itself when a REFER is answered 2xx.
+    /// Reports outlive the call in which they were asked for (RFC 5057 §4.1); one without news for
+    /// 180 s after that is over.
     pub fn report_referral(
         &mut self,
         now: Instant,
@@ -43,10 +43,11 @@ impl UserAgent {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        if call.referrals.len() < REFERRALS {
-            let reports = ReferReports::of(refer);
+        let usages = call.usages.get_or_insert_default();
+        if usages.given.len() < USAGES {
+            let reports = ReferReports::of(now, refer);
             let referral = ReferralId(reports.id());
-            call.referrals.push(reports);
+            usages.given.push(reports);
             self.notify_referral(now, id, referral, StatusCode::TRYING);
         }
     }
@@ -58,16 +59,21 @@ impl UserAgent {
         referral: ReferralId,
         status: StatusCode,
     ) {
+        let report = |usages: &mut Usages| {
+            let of = usages.given.iter_mut().find(|of| of.id() == referral.0)?;
+            of.report(now, status)
+        };
         let Some(call) = self.calls.get_mut(&id) else {
+            self.notify_late(now, id, report);
             return;
         };
-        let Some(reports) = call.referrals.iter_mut().find(|of| of.id() == referral.0) else {
+        let Some(usages) = call.usages.as_deref_mut() else {
             return;
         };
-        let Some((headers, body)) = reports.report(status) else {
+        let Some((headers, body)) = report(usages) else {
             return;
         };
-        call.referrals.retain(|of| !of.is_over());
+        usages.given.retain(|of| !of.is_over());
         if let Some(mut request) = call.session.request(&Method::Notify) {
             compose::extend(request.headers_mut(), &headers);
             body.put_in_request(&mut request);

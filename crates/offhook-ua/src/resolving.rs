@@ -105,6 +105,8 @@ impl UserAgent {
         match owner {
             Owner::Call { call, .. } => self.calls.get(call)?.flow,
             Owner::Ack { transaction, .. } => Some(self.exchanges.get(transaction)?.flow),
+            Owner::Subscription { id, .. } => self.subscriptions.get(id)?.flow,
+            Owner::Subscriber(id) => Some(self.subscribers.get(id)?.flow),
             Owner::Request(_) | Owner::Registration(_) | Owner::Nobody => None,
         }
     }

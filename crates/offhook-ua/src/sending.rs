@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use offhook_dialog::{CallId, Failure, Purpose};
-use offhook_sip::{HeaderName, Host, Request};
+use offhook_sip::{HeaderName, Request};
 use offhook_transaction::{ClientTransactionId, Flow, Outbound};
 
-use crate::compose::Face;
+use crate::compose::{Face, leads};
 use crate::event::Event;
 use crate::exchange::{Exchange, Outgoing, Owner, Undelivered};
 use crate::outgoing::Destination;
@@ -192,19 +192,11 @@ impl UserAgent {
             }
             Owner::Request(request) => self.event(Event::RequestFailed { request, failure }),
             Owner::Registration(id) => self.registration_failed(now, id, failure),
+            Owner::Subscription { id, begun } => {
+                self.subscription_failed(now, (id, begun), failure);
+            }
+            Owner::Subscriber(id) => self.notify_answered(now, id, failure.status()),
             Owner::Ack { .. } | Owner::Nobody => {}
         }
     }
-}
-
-/// Whether the connection of `flow` leads to the target of a request: the same host on another
-/// port, since who opened a connection may not be called back, or a client that cannot be called
-/// back at all (RFC 7118 §5).
-fn leads(flow: &Flow, request: &Request) -> bool {
-    let same_host = match request.uri().host() {
-        Some(Host::Ip(address)) => address == flow.remote.ip(),
-        Some(Host::Domain(name)) => name.to_ascii_lowercase().ends_with(".invalid"),
-        None => false,
-    };
-    flow.is_reliable() && same_host
 }

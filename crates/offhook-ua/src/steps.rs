@@ -134,7 +134,10 @@ impl UserAgent {
         };
         self.deadlines
             .replace(Key::Call(id), &mut call.deadline, None);
-        self.by_tag.remove(&call.tag);
+        self.linger(now, id, &mut call);
+        if !self.lingering.contains_key(&id) {
+            self.by_tag.remove(&call.tag);
+        }
         if let Some(transaction) = call.inviting {
             // A re-INVITE that the peer will not answer any more must not wait for ever.
             self.layer

@@ -17,9 +17,11 @@ use rand::rngs::StdRng;
 use crate::call::Call;
 use crate::config::Config;
 use crate::deadlines::{Deadlines, Key};
-use crate::event::{Event, Output, RegistrationId};
+use crate::event::{Event, Output, RegistrationId, SubscriptionId};
 use crate::exchange::{Exchange, Undelivered};
 use crate::registered::Registered;
+use crate::subscribed::{Subscribed, Subscriber};
+use crate::usages::Lingering;
 use crate::waiting::Resolving;
 
 /// Many calls over one transaction layer.
@@ -41,6 +43,12 @@ pub struct UserAgent {
     pub(crate) invited: HashMap<ServerTransactionId, CallId>,
     pub(crate) resolving: Resolving,
     pub(crate) registrations: BTreeMap<RegistrationId, Registered>,
+    /// Dialogs of ended calls in which something is still told.
+    pub(crate) lingering: BTreeMap<CallId, Lingering>,
+    pub(crate) subscriptions: BTreeMap<SubscriptionId, Subscribed>,
+    pub(crate) subscribers: BTreeMap<SubscriptionId, Subscriber>,
+    /// Our tag leads to the subscription, on either side.
+    pub(crate) subscription_tags: BTreeMap<Box<str>, SubscriptionId>,
     pub(crate) deadlines: Deadlines,
     /// What sessions want done, in order.
     pub(crate) steps: VecDeque<(CallId, Step)>,
@@ -67,6 +75,10 @@ impl UserAgent {
             invited: HashMap::new(),
             resolving: Resolving::default(),
             registrations: BTreeMap::new(),
+            lingering: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
+            subscribers: BTreeMap::new(),
+            subscription_tags: BTreeMap::new(),
             deadlines: Deadlines::default(),
             steps: VecDeque::new(),
             scratch: Steps::new(),
@@ -114,6 +126,19 @@ impl UserAgent {
                     self.with_session(now, call, InviteSession::handle_timeout);
                 }
                 Key::Registration(id) => self.registration_due(now, id),
+                Key::Lingering(call) => self.lingering_due(now, call),
+                Key::Subscription(id) => {
+                    if let Some(entry) = self.subscriptions.get_mut(&id) {
+                        entry.deadline = None;
+                    }
+                    self.subscription_due(now, id);
+                }
+                Key::Subscriber(id) => {
+                    if let Some(entry) = self.subscribers.get_mut(&id) {
+                        entry.deadline = None;
+                    }
+                    self.subscriber_due(now, id);
+                }
             }
             self.settle(now);
         }

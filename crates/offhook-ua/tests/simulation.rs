@@ -1,8 +1,8 @@
-//! Phones that call, answer, hold, change, cancel and hang up at random on networks of every
-//! quality. Whatever happens, each call ends once at each side, both sides agree how unless one of
+//! Phones that call, answer, hold, change, cancel, hang up, refer and subscribe at random on networks
+//! of every quality. Whatever happens, each call ends once at each side, both sides agree how unless one of
 //! them reported a timeout or a lost transport, and nothing is left over.
 //!
-//! A failing seed is printed; `OFFHOOK_SEED=n` replays it exactly, `OFFHOOK_SEEDS=n` runs n of them.
+//! 2,000 seeds in all. A failing one is printed; `OFFHOOK_SEED=n` replays it exactly, `OFFHOOK_SEEDS=n` runs n of them.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
 
@@ -37,6 +37,9 @@ fn configure(net: &mut Network, index: u8) -> Config {
         1 => Reliable::WhenRequired,
         _ => Reliable::WhenSupported,
     };
+    if net.rng().random_bool(0.8) {
+        config.events = vec!["dialog".to_owned()];
+    }
     config.guard = net.rng().random_bool(0.5);
     if net.rng().random_bool(0.2) {
         config
@@ -120,7 +123,13 @@ impl Run {
     fn check_steps(&self) {
         for phone in &self.phones {
             let counts = self.net.node(*phone).ua.counts();
-            assert_eq!(counts.calls, counts.tags, "each call has its tag");
+            let dialogs = counts.calls + counts.lingering;
+            assert_eq!(dialogs, counts.tags, "each call has its tag");
+            let subscriptions = counts.subscriptions + counts.subscribers;
+            assert_eq!(
+                subscriptions, counts.subscription_tags,
+                "and each subscription"
+            );
             assert!(counts.exchanges <= counts.client_transactions);
             assert!(counts.invited <= counts.server_transactions);
         }
@@ -188,17 +197,17 @@ fn run(seed: u64, conditions: Conditions, agree: bool) {
 
 #[test]
 fn phones_at_random_on_a_good_network() {
-    for_each_seed(200, |seed| run(seed, Conditions::perfect(), true));
+    for_each_seed(700, |seed| run(seed, Conditions::perfect(), true));
 }
 
 #[test]
 fn phones_at_random_at_10_and_at_30_percent_loss() {
-    for_each_seed(100, |seed| run(seed, Conditions::lossy(0.1), true));
-    for_each_seed(100, |seed| run(seed, Conditions::lossy(0.3), true));
+    for_each_seed(350, |seed| run(seed, Conditions::lossy(0.1), true));
+    for_each_seed(350, |seed| run(seed, Conditions::lossy(0.3), true));
 }
 
 /// Changed octets may say another thing, so that the sides need not agree; but each ends.
 #[test]
 fn phones_at_random_on_a_hostile_network() {
-    for_each_seed(200, |seed| run(seed, Conditions::hostile(), false));
+    for_each_seed(600, |seed| run(seed, Conditions::hostile(), false));
 }

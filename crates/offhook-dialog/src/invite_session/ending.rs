@@ -4,7 +4,7 @@ use offhook_sip::{Headers, Method, Request, StatusCode};
 use offhook_transaction::ServerTransactionId;
 
 use crate::dialog::Dialog;
-use crate::invite_session::step::{EndCause, Purpose};
+use crate::invite_session::step::{EndCause, Purpose, Report};
 use crate::invite_session::{Context, Sent, State};
 use crate::wire;
 
@@ -39,7 +39,7 @@ impl AwaitByeAnswer {
 
     /// A response or the lack of one: the session is over for us either way (§15.1.1).
     pub(super) fn answered(self: Box<Self>, cx: &mut Context<'_>) -> State {
-        State::ended(cx, self.cause)
+        State::ended_with(cx, self.dialog, self.cause)
     }
 
     /// A re-INVITE of ours was still open when the BYE went out, and its 2xx must have its ACK.
@@ -52,16 +52,27 @@ impl AwaitByeAnswer {
     }
 
     pub(super) fn request(
+        &mut self,
         cx: &mut Context<'_>,
         transaction: ServerTransactionId,
-        request: &Request,
+        request: Request,
     ) {
-        // Both hang up at once: each BYE gets its 200 (§15.1.2). All else comes too late.
-        let status = if *request.method() == Method::Bye {
-            StatusCode::OK
-        } else {
-            StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST
+        let status = match *request.method() {
+            // Both hang up at once: each BYE gets its 200 (§15.1.2).
+            Method::Bye => StatusCode::OK,
+            // How a transfer goes is told after the call too (RFC 5057 §4.1).
+            Method::Notify => {
+                if cx.in_order(&mut self.dialog, transaction, &request) {
+                    cx.report(Report::Request {
+                        transaction,
+                        request,
+                    });
+                }
+                return;
+            }
+            // All else comes too late.
+            _ => StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
         };
-        cx.refuse(transaction, request, status);
+        cx.refuse(transaction, &request, status);
     }
 }

@@ -130,12 +130,10 @@ impl Established {
             Exchange::Idle | Exchange::AwaitAck(_) | Exchange::AwaitFinal(_) => {}
         }
         self.updates.drop_asked(cx);
-        State::ended(
-            cx,
-            EndCause::RemoteHangUp {
-                request: Box::new(request),
-            },
-        )
+        let cause = EndCause::RemoteHangUp {
+            request: Box::new(request),
+        };
+        State::ended_with(cx, self.dialog, cause)
     }
 
     /// The peer takes back a re-INVITE that the application has not answered (§9.2).

@@ -50,13 +50,19 @@ enum State {
     AwaitDecision(Box<AwaitDecision>),
     Established(Box<Established>),
     AwaitByeAnswer(Box<AwaitByeAnswer>),
-    Ended,
+    /// The dialog of an answered call may have other uses (RFC 5057).
+    Ended(Option<Box<Dialog>>),
 }
 
 impl State {
     fn ended(cx: &mut Context<'_>, cause: EndCause) -> Self {
         cx.report(Report::Ended(cause));
-        Self::Ended
+        Self::Ended(None)
+    }
+
+    fn ended_with(cx: &mut Context<'_>, dialog: Dialog, cause: EndCause) -> Self {
+        cx.report(Report::Ended(cause));
+        Self::Ended(Some(Box::new(dialog)))
     }
 }
 
@@ -88,7 +94,7 @@ impl InviteSession {
     }
 
     fn transit(&mut self, next: impl FnOnce(State) -> State) {
-        self.state = next(core::mem::replace(&mut self.state, State::Ended));
+        self.state = next(core::mem::replace(&mut self.state, State::Ended(None)));
     }
 
     /// A response to a request of this session.
@@ -156,17 +162,17 @@ impl InviteSession {
             }
             State::AwaitDecision(s) => s.request(cx, transaction, request),
             State::Established(s) => s.request(cx, transaction, request),
-            State::AwaitByeAnswer(s) => {
-                AwaitByeAnswer::request(cx, transaction, &request);
+            State::AwaitByeAnswer(mut s) => {
+                s.request(cx, transaction, request);
                 State::AwaitByeAnswer(s)
             }
-            State::Ended => {
+            State::Ended(dialog) => {
                 cx.refuse(
                     transaction,
                     &request,
                     StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
                 );
-                State::Ended
+                State::Ended(dialog)
             }
         });
     }
@@ -211,14 +217,14 @@ impl InviteSession {
         match &self.state {
             State::AwaitDecision(s) => s.poll_timeout(),
             State::Established(s) => s.poll_timeout(),
-            State::AwaitFinal(_) | State::AwaitByeAnswer(_) | State::Ended => None,
+            State::AwaitFinal(_) | State::AwaitByeAnswer(_) | State::Ended(_) => None,
         }
     }
 
     /// Whether the end was reported.
     #[must_use]
     pub fn is_ended(&self) -> bool {
-        matches!(self.state, State::Ended)
+        matches!(self.state, State::Ended(_))
     }
 
     /// Whether both sides have agreed on the call and none has hung up.
@@ -235,7 +241,17 @@ impl InviteSession {
             State::AwaitDecision(s) => Some(&s.dialog),
             State::Established(s) => Some(&s.dialog),
             State::AwaitByeAnswer(s) => Some(s.dialog()),
-            State::Ended => None,
+            State::Ended(_) => None,
+        }
+    }
+
+    /// The dialog of a call that was answered and has ended, for its other uses: a subscription
+    /// that a REFER made does not end with the call (RFC 5057 §4.1).
+    #[must_use]
+    pub fn take_dialog(&mut self) -> Option<Dialog> {
+        match &mut self.state {
+            State::Ended(dialog) => dialog.take().map(|dialog| *dialog),
+            _ => None,
         }
     }
 
@@ -272,7 +288,11 @@ impl InviteSession {
             State::AwaitFinal(s) => s.latest().map(|(dialog, _)| dialog.request(method)),
             State::AwaitDecision(s) => Some(s.dialog.request(method)),
             State::Established(s) => Some(s.dialog.request(method)),
-            State::AwaitByeAnswer(_) | State::Ended => None,
+            // §15 ends the session; what a REFER has made is told of to its own end.
+            State::AwaitByeAnswer(s) if *method == Method::Notify => {
+                Some(s.dialog_mut().request(method))
+            }
+            State::AwaitByeAnswer(_) | State::Ended(_) => None,
         }
     }
 
@@ -286,7 +306,7 @@ impl InviteSession {
             State::AwaitDecision(s) => Some(s.dialog.take_cseq()),
             State::Established(s) => Some(s.dialog.take_cseq()),
             State::AwaitByeAnswer(s) => Some(s.dialog_mut().take_cseq()),
-            State::Ended => None,
+            State::Ended(_) => None,
         }
     }
 }

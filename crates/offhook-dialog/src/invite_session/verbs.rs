@@ -39,7 +39,7 @@ impl InviteSession {
         match &mut self.state {
             State::AwaitFinal(s) => s.acknowledge(cx, body),
             State::Established(s) => s.acknowledge(cx, body),
-            State::AwaitDecision(_) | State::AwaitByeAnswer(_) | State::Ended => {}
+            State::AwaitDecision(_) | State::AwaitByeAnswer(_) | State::Ended(_) => {}
         }
     }
 

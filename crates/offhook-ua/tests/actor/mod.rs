@@ -3,15 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use offhook_sip::{Headers, Host, Method, NameAddr, StatusCode, Transport, Uri};
 use offhook_testkit::Node;
 use offhook_transaction::{Flow, Transmit};
 use offhook_ua::{
-    CallId, EndCause, Event, Guarded, IncomingCall, IncomingRequest, OutgoingCall, OutgoingRequest,
-    Output, ReferralId, Reoffer, RequestId, UserAgent,
+    CallId, EndCause, Event, EventPackage, Guarded, IncomingCall, IncomingRequest,
+    IncomingSubscription, OutgoingCall, OutgoingRequest, OutgoingSubscription, Output, ReferralId,
+    Reoffer, RequestId, SubscriptionId, SubscriptionOver, SubscriptionState, Termination,
+    UserAgent,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -73,6 +75,10 @@ pub struct Actor {
     fates: Vec<(String, Fate)>,
     outstanding: BTreeSet<RequestId>,
     reoffers: BTreeMap<CallId, usize>,
+    asking: Vec<IncomingSubscription>,
+    /// Subscriptions of ours, and those that we gave, until we are told of their end.
+    subscriptions: BTreeSet<SubscriptionId>,
+    subscribers: BTreeSet<SubscriptionId>,
     finishing: bool,
 }
 
@@ -125,6 +131,9 @@ impl Actor {
             fates: Vec::new(),
             outstanding: BTreeSet::new(),
             reoffers: BTreeMap::new(),
+            asking: Vec::new(),
+            subscriptions: BTreeSet::new(),
+            subscribers: BTreeSet::new(),
             finishing: false,
         }
     }
@@ -150,6 +159,11 @@ impl Actor {
             self.reoffers.values().all(|open| *open == 0),
             "no outcome was heard: {:?}",
             self.reoffers
+        );
+        let held = (&self.subscriptions, &self.subscribers);
+        assert!(
+            held.0.is_empty() && held.1.is_empty(),
+            "no end was heard: {held:?}"
         );
     }
 
@@ -220,6 +234,21 @@ impl Actor {
             | Event::ReofferConfirmed { call, .. }
             | Event::ReofferCancelled { call }
             | Event::ProgressConfirmed { call, .. } => self.alive(call),
+            Event::LateReport { call, .. } => assert!(self.ended.contains(&call)),
+            Event::IncomingSubscription(asking) => self.asking.push(asking),
+            Event::Subscription { id, state } => {
+                let over = matches!(
+                    state,
+                    SubscriptionState::Over(SubscriptionOver { retry_in: None, .. })
+                );
+                assert!(self.subscriptions.contains(&id), "{id:?} is over");
+                if over {
+                    self.subscriptions.remove(&id);
+                }
+            }
+            Event::SubscriberGone { id } => {
+                assert!(self.subscribers.remove(&id), "{id:?} is gone twice");
+            }
             _ => {}
         }
         if self.finishing {
@@ -298,7 +327,8 @@ impl Actor {
     }
 
     pub fn do_something(&mut self, now: Instant) {
-        match self.rng.random_range(0..12) {
+        match self.rng.random_range(0..15) {
+            12..15 => self.subscribe(now),
             0..4 => self.attend(now),
             4 => self.judge(now),
             5..7 => {
@@ -311,7 +341,7 @@ impl Actor {
                     self.reply(now, request);
                 }
             }
-            8..11 => self.change(now),
+            8..=10 => self.change(now),
             _ => {
                 if let Some(call) = Self::pick(&mut self.rng, &mut self.owes_answer) {
                     self.ua.acknowledge(now, call, sdp(ANSWER));
@@ -414,6 +444,58 @@ impl Actor {
         }
     }
 
+    /// Subscribes, answers who subscribes, tells of something, or ends a subscription.
+    fn subscribe(&mut self, now: Instant) {
+        match self.rng.random_range(0..6) {
+            0 | 1 => {
+                let host = Host::Ip(IpAddr::from([10, 0, 0, self.rng.random_range(1..=4)]));
+                let mut target = Uri::sip(None, host, Some(5060)).expect("a URI");
+                if self.rng.random_bool(0.2) {
+                    target = target.with_param("transport", Some("tcp")).expect("a URI");
+                }
+                let own = NameAddr::new(target.clone());
+                let name = ["dialog", "dialog;id=1", "presence"][self.rng.random_range(0..3)];
+                let event = EventPackage::parse(name).expect("an event");
+                let mut wish = OutgoingSubscription::new(target, own.clone(), own, event);
+                wish.expires = Duration::from_secs(self.rng.random_range(0..200));
+                let id = self.ua.subscribe(now, wish);
+                self.subscriptions.insert(id);
+            }
+            2 => self.answer_subscriber(now),
+            3 => {
+                if let Some(id) = self.subscribers.first().copied() {
+                    self.ua.notify(now, id, sdp(ANSWER));
+                }
+            }
+            4 => {
+                if let Some(id) = self.subscribers.last().copied() {
+                    let reasons = [Termination::Deactivated, Termination::Rejected];
+                    let reason = reasons[self.rng.random_range(0..2)];
+                    self.ua.end_subscription(now, id, reason);
+                }
+            }
+            _ => {
+                if let Some(id) = self.subscriptions.first().copied() {
+                    self.ua.unsubscribe(now, id);
+                }
+            }
+        }
+    }
+
+    fn answer_subscriber(&mut self, now: Instant) {
+        let Some(asking) = Self::pick(&mut self.rng, &mut self.asking) else {
+            return;
+        };
+        if self.rng.random_bool(0.8) && !self.finishing {
+            let pending = self.rng.random_bool(0.2);
+            let id = self.ua.accept_subscription(now, asking, pending, None);
+            self.subscribers.insert(id);
+        } else {
+            let no = asking.response(StatusCode::FORBIDDEN);
+            self.ua.reject_subscription(now, asking, no);
+        }
+    }
+
     fn change(&mut self, now: Instant) {
         let Some(call) = self.some_call() else {
             return;
@@ -456,6 +538,15 @@ impl Actor {
         }
         self.referrals.clear();
         self.owes_answer.clear();
+        while !self.asking.is_empty() {
+            self.answer_subscriber(now);
+        }
+        for id in self.subscribers.clone() {
+            self.ua.end_subscription(now, id, Termination::NoResource);
+        }
+        for id in self.subscriptions.clone() {
+            self.ua.unsubscribe(now, id);
+        }
         let calls: Vec<CallId> = self.live.keys().copied().collect();
         for call in calls {
             self.ua.hang_up(now, call, Headers::new());
