@@ -585,7 +585,8 @@ fn an_address_with_control_characters_makes_no_dialog() {
         Max-Forwards: 70\r\nFrom: <sip:b\u{1d}b@10.0.0.2>;tag=x\r\nTo: <sip:alice@10.0.0.1>\r\n\
         Call-ID: x\r\nCSeq: 1 INVITE\r\nContact: <sip:bob@10.0.0.2>\r\nContent-Length: 0\r\n\r\n";
     stage.say_raw(5060, Bytes::from_static(text.as_bytes()));
-    let _ = stage.hear_response(400);
+    // Refused by the parser; whether enough of it can be read for an answer is no matter here.
+    stage.forget();
     stage.no_event();
     let call = stage.call(|_| {});
     let invite = stage
