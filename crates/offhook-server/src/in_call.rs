@@ -4,7 +4,7 @@ use offhook_sip::{Method, Request, Response, StatusCode};
 use offhook_ua::{Body, CallId, Failure, IncomingRequest, Reoffer, RequestId};
 
 use crate::desk::Desk;
-use crate::media_anchor::{Anchor, Checkpoint, Side};
+use crate::media_anchor::{Anchor, Checkpoint, MediaAnchor, Side};
 use crate::passing;
 
 /// One end of a conversation.
@@ -23,11 +23,20 @@ pub(crate) struct InCall {
     /// The leg whose 2xx carried an offer: its ACK waits for the other leg's answer.
     unacknowledged: Option<CallId>,
     /// A re-INVITE or UPDATE that the other leg has been asked about.
-    reoffer: Option<Box<(Reoffer, Checkpoint)>>,
+    reoffer: Option<Box<Open>>,
     /// A leg that the exchange itself has asked for another session, because of a transfer.
     asked: Option<CallId>,
     /// Requests passed on, each with the one it answers.
     passed: Vec<(RequestId, IncomingRequest)>,
+}
+
+/// A change that one leg wants and the other one has been asked about.
+#[derive(Debug)]
+struct Open {
+    reoffer: Reoffer,
+    before: Checkpoint,
+    /// Who wanted it has taken it back meanwhile.
+    withdrawn: bool,
 }
 
 /// How many requests within a call may wait for the other leg at a time.
@@ -102,12 +111,15 @@ impl InCall {
     pub(crate) fn forget(&mut self, desk: &mut Desk<'_>, anchor: &mut Anchor, gone: CallId) {
         self.asked.take_if(|asked| *asked == gone);
         self.unacknowledged.take_if(|waiting| *waiting == gone);
-        if let Some((reoffer, before)) = self.take_reoffer(gone) {
+        if let Some(Open {
+            reoffer, before, ..
+        }) = self.take_reoffer(gone)
+        {
             desk.anchors.roll_back(anchor, before);
             let pending = reoffer.response(StatusCode::REQUEST_PENDING);
             desk.ua.reject_reoffer(desk.now, reoffer, pending);
         }
-        self.reoffer.take_if(|open| open.0.call() == gone);
+        self.reoffer.take_if(|open| open.reoffer.call() == gone);
     }
 
     /// One leg is gone: the other one is told, with the reason that the first one gave.
@@ -168,7 +180,11 @@ impl InCall {
         };
         let by_update = *reoffer.request().method() == Method::Update
             && desk.ua.peer_allows(other, &Method::Update);
-        self.reoffer = Some(Box::new((reoffer, before)));
+        self.reoffer = Some(Box::new(Open {
+            reoffer,
+            before,
+            withdrawn: false,
+        }));
         if by_update {
             desk.ua.update(desk.now, other, body);
         } else {
@@ -185,9 +201,18 @@ impl InCall {
         response: &Response,
         awaits_answer: bool,
     ) {
-        let Some((reoffer, before)) = self.take_reoffer(call) else {
+        let Some(Open {
+            reoffer,
+            before,
+            withdrawn,
+        }) = self.take_reoffer(call)
+        else {
             return;
         };
+        if withdrawn {
+            desk.anchors.roll_back(anchor, before);
+            return self.tell_again(desk, anchor, call, awaits_answer);
+        }
         let side = self.side_of(call).map_or(Side::Caller, Side::other);
         let body = Body::of_response(response).map(|body| desk.anchors.pass(anchor, side, &body));
         let Ok(body) = body.transpose() else {
@@ -209,17 +234,48 @@ impl InCall {
         call: CallId,
         failure: &Failure,
     ) {
-        if let Some((reoffer, before)) = self.take_reoffer(call) {
+        if let Some(Open {
+            reoffer, before, ..
+        }) = self.take_reoffer(call)
+        {
             desk.anchors.roll_back(anchor, before);
             let refusal = reoffer.response(failure.status());
             desk.ua.reject_reoffer(desk.now, reoffer, refusal);
         }
     }
 
+    /// A leg takes its change back before the other one has answered.
+    pub(crate) fn withdrawn(&mut self, call: CallId) {
+        if let Some(open) = &mut self.reoffer
+            && open.reoffer.call() == call
+        {
+            open.withdrawn = true;
+        }
+    }
+
+    /// A leg has agreed to what will not be: it is told again what holds.
+    pub(crate) fn tell_again(
+        &mut self,
+        desk: &mut Desk<'_>,
+        anchor: &Anchor,
+        call: CallId,
+        awaits_answer: bool,
+    ) {
+        let Some(side) = self.side_of(call) else {
+            return;
+        };
+        let body = MediaAnchor::repeat(anchor, side);
+        if awaits_answer {
+            desk.ua.acknowledge(desk.now, call, body);
+        } else {
+            self.ask(desk, call, body);
+        }
+    }
+
     /// What the leg `call` was asked on behalf of the other one.
-    fn take_reoffer(&mut self, call: CallId) -> Option<(Reoffer, Checkpoint)> {
+    fn take_reoffer(&mut self, call: CallId) -> Option<Open> {
         let (other, _) = self.other(call)?;
-        let open = self.reoffer.take_if(|open| open.0.call() == other)?;
+        let open = self.reoffer.take_if(|open| open.reoffer.call() == other)?;
         Some(*open)
     }
 

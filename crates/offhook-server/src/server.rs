@@ -378,6 +378,9 @@ impl Server {
                 let call = reoffer.call();
                 self.on_call(now, call, |bridge, desk| bridge.reoffer(desk, reoffer));
             }
+            Ua::ReofferCancelled { call } => {
+                self.on_call(now, call, |bridge, _| bridge.withdrawn(call));
+            }
             Ua::ReofferAnswered {
                 call,
                 response,

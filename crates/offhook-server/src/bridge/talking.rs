@@ -86,6 +86,13 @@ impl Bridge {
         self.pursue(desk);
     }
 
+    /// A leg takes back what it offered.
+    pub(crate) fn withdrawn(&mut self, call: CallId) {
+        if let Some((talk, _)) = self.talk() {
+            talk.withdrawn(call);
+        }
+    }
+
     /// A request within the conversation; what is returned was passed on, and its answer is awaited.
     pub(crate) fn request(
         &mut self,

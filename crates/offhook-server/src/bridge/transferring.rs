@@ -19,7 +19,7 @@ use crate::cdr::{BridgeId, End, Outcome};
 use crate::desk::{Caller, Desk};
 use crate::dial_plan::{Candidate, Ringing};
 use crate::in_call::Leg;
-use crate::media_anchor::{Anchor, MediaAnchor, Side};
+use crate::media_anchor::{Anchor, Side};
 use crate::passing;
 
 /// So long the transferor has to hang up by itself, as RFC 5589 §6.1 wants it to, once it has been
@@ -491,10 +491,7 @@ impl Bridge {
         let (State::Talking(talk), Some(anchor)) = (&mut self.state, &self.anchor) else {
             return;
         };
-        if let Some(side) = talk.side_of(call) {
-            let body = MediaAnchor::repeat(anchor, side);
-            talk.ask(desk, call, body);
-        }
+        talk.tell_again(desk, anchor, call, false);
     }
 
     /// A call has ended while a transfer goes on; the cause is given back where that ends more.

@@ -310,7 +310,25 @@ impl Party {
         status: u16,
         body: &str,
     ) -> Dialog {
+        self.answer_with(exchange, request, status, &[], body)
+    }
+
+    /// The same, with more headers.
+    pub(crate) fn answer_with(
+        &self,
+        exchange: &mut Exchange,
+        request: &Request,
+        status: u16,
+        extra: &[(&str, &str)],
+        body: &str,
+    ) -> Dialog {
         let mut response = request.response(StatusCode::new(status).expect("a status"));
+        for (name, value) in extra {
+            response
+                .headers_mut()
+                .append(*name, value)
+                .expect("a header");
+        }
         let to = request.headers().get("To").expect("a To").to_owned();
         let local = if to.contains(";tag=") || status == 100 {
             to
