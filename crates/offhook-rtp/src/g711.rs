@@ -1,12 +1,14 @@
 //! G.711: mu-law and A-law, exact to the ITU-T tables for every input.
 //!
-//! Both laws are a tiny floating-point format: sign, three bits of exponent, four of mantissa. On a wide vector unit,
-//! looked for at run time, the bulk functions therefore compute: the conversion from integer to float finds the
-//! exponent, and shifts restore it. Elsewhere a table of 16 KiB (mu-law) or 4 KiB (A-law) is faster.
+//! Both laws are a tiny floating-point format: sign, three bits of exponent, four of mantissa. On a vector unit that
+//! looks octets up, searched for at run time, the bulk functions therefore compute, 32 samples at a time. Elsewhere a
+//! table of 16 KiB (mu-law) or 4 KiB (A-law) is faster.
 
 mod bulk;
 pub mod convert;
 mod single;
+#[cfg(feature = "std")]
+mod wide;
 
 /// The mu-law of North America and Japan, payload type 0.
 ///
@@ -18,7 +20,8 @@ mod single;
 pub mod ulaw {
     pub use super::single::ulaw::{SILENCE, decode, encode};
 
-    use super::bulk::{self, Law};
+    use super::bulk;
+    use super::single::Law;
 
     /// Encodes as many samples as both slices have, and returns how many.
     pub fn encode_slice(samples: &[i16], out: &mut [u8]) -> usize {
@@ -41,7 +44,8 @@ pub mod ulaw {
 pub mod alaw {
     pub use super::single::alaw::{SILENCE, decode, encode};
 
-    use super::bulk::{self, Law};
+    use super::bulk;
+    use super::single::Law;
 
     /// Encodes as many samples as both slices have, and returns how many.
     pub fn encode_slice(samples: &[i16], out: &mut [u8]) -> usize {

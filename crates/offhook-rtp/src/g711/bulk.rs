@@ -1,13 +1,8 @@
 //! Whole slices at a time, by whatever way the processor is fastest at.
 
-use super::single::{alaw, ulaw};
-
-/// One of the two laws.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Law {
-    Mu,
-    A,
-}
+use super::single::{Law, alaw, ulaw};
+#[cfg(feature = "std")]
+use super::wide;
 
 /// Mu-law sees the upper fourteen bits of a sample.
 static MU_ENCODE: [u8; 1 << 14] = mu_encode_table();
@@ -89,72 +84,9 @@ pub(super) fn decode(law: Law, codes: &[u8], out: &mut [i16]) -> usize {
     count
 }
 
-#[cfg(feature = "std")]
-mod wide {
-    use pulp::Arch;
-
-    use super::Law;
-    use crate::g711::single::{alaw, ulaw};
-
-    /// Whether there was a vector unit wide enough to do it.
-    pub(super) fn encode(law: Law, samples: &[i16], out: &mut [u8]) -> bool {
-        let arch = Arch::new();
-        if matches!(arch, Arch::Scalar) {
-            return false;
-        }
-        // Compiled once for each vector unit, with all its instructions.
-        match law {
-            Law::Mu => arch.dispatch(
-                #[inline(always)]
-                || {
-                    for (sample, code) in samples.iter().zip(out) {
-                        *code = ulaw::encode(*sample);
-                    }
-                },
-            ),
-            Law::A => arch.dispatch(
-                #[inline(always)]
-                || {
-                    for (sample, code) in samples.iter().zip(out) {
-                        *code = alaw::encode(*sample);
-                    }
-                },
-            ),
-        }
-        true
-    }
-
-    /// Whether there was a vector unit wide enough to do it.
-    pub(super) fn decode(law: Law, codes: &[u8], out: &mut [i16]) -> bool {
-        let arch = Arch::new();
-        if matches!(arch, Arch::Scalar) {
-            return false;
-        }
-        match law {
-            Law::Mu => arch.dispatch(
-                #[inline(always)]
-                || {
-                    for (code, sample) in codes.iter().zip(out) {
-                        *sample = ulaw::decode(*code);
-                    }
-                },
-            ),
-            Law::A => arch.dispatch(
-                #[inline(always)]
-                || {
-                    for (code, sample) in codes.iter().zip(out) {
-                        *sample = alaw::decode(*code);
-                    }
-                },
-            ),
-        }
-        true
-    }
-}
-
 #[cfg(not(feature = "std"))]
 mod wide {
-    use super::Law;
+    use crate::g711::single::Law;
 
     pub(super) const fn encode(_: Law, _: &[i16], _: &mut [u8]) -> bool {
         false

@@ -5,6 +5,13 @@
     reason = "the bulk loops must see through to one instruction set"
 )]
 
+/// One of the two laws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Law {
+    Mu,
+    A,
+}
+
 /// Mu-law.
 pub(super) mod ulaw {
     /// What silence is encoded as.
