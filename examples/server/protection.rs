@@ -1,5 +1,8 @@
 //! What of the command line keeps the server from being overrun.
 
+use std::time::Duration;
+
+use offhook_media::relay;
 use offhook_server::Config;
 
 /// Limits: what is asked beyond them is answered 503.
@@ -15,6 +18,11 @@ pub(crate) struct Protection {
     #[arg(long, value_name = "RATE", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     flood_limit_in_all: u32,
 
+    /// Seconds without voice or RTCP from a party that was heard before, after which its call is
+    /// ended, except on hold; 0: never.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    voice_timeout: u64,
+
     /// Calls at a time; more are answered 503.
     #[arg(long, value_name = "NUMBER", default_value_t = 100_000)]
     max_calls: usize,
@@ -26,5 +34,15 @@ impl Protection {
         config.flood.a_source = self.flood_limit;
         config.flood.in_all = self.flood_limit_in_all;
         config.max_calls = self.max_calls;
+        config.calls.end_silent_calls = self.voice_timeout > 0;
+    }
+
+    /// The times of the voice relays.
+    pub(crate) fn relay(&self) -> relay::Config {
+        let mut config = relay::Config::default();
+        if self.voice_timeout > 0 {
+            config.media_timeout = Duration::from_secs(self.voice_timeout);
+        }
+        config
     }
 }

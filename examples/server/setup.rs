@@ -55,7 +55,7 @@ pub(crate) fn ready(arguments: Arguments) -> Result<Ready, Failure> {
         .as_deref()
         .map(|folder| Journal::open(folder, JournalConfig::default()));
     let opened = opened.transpose()?;
-    let sockets = Sockets::bind(network(&listen, random()?))?;
+    let sockets = Sockets::bind(network(&listen, arguments.protection.relay(), random()?))?;
     let config = configuration(arguments, office, &sockets);
     let (now, wall) = (
         Instant::now(),
@@ -176,7 +176,7 @@ fn state_folder(arguments: &Arguments) -> Option<PathBuf> {
     }
 }
 
-fn network(listen: &[SocketAddr], seed: [u8; 32]) -> offhook_net::Config {
+fn network(listen: &[SocketAddr], relay: relay::Config, seed: [u8; 32]) -> offhook_net::Config {
     let both = [Transport::Udp, Transport::Tcp];
     let listen = listen
         .iter()
@@ -184,7 +184,7 @@ fn network(listen: &[SocketAddr], seed: [u8; 32]) -> offhook_net::Config {
     let mut config = offhook_net::Config::new(listen.collect());
     config.relay = Some(RelayConfig {
         threads: NonZeroUsize::MIN,
-        relay: relay::Config::default(),
+        relay,
         seed,
     });
     config

@@ -7,6 +7,7 @@
 mod attending;
 mod awaiting;
 mod search;
+mod silence;
 mod state;
 mod talking;
 mod transfer;
@@ -23,6 +24,7 @@ pub(crate) use crate::bridge::transfer::{Guest, News, Report};
 
 use crate::bridge::awaiting::{AwaitingAnswer, AwaitingPorts, nat_source};
 use crate::bridge::search::{Found, Invitation, Legs, Search, Winner};
+use crate::bridge::silence::Doubt;
 use crate::bridge::state::{Parting, State};
 use crate::bridge::transfer::Transfer;
 use crate::cdr::{CallRecord, Draft, End, Outcome};
@@ -49,6 +51,8 @@ pub(crate) struct Bridge {
     /// One of the legs is in another bridge, for it may be joined with a leg there.
     lent: bool,
     news: Vec<News>,
+    /// A BYE that was not proved.
+    doubt: Option<Doubt>,
 }
 
 impl Bridge {
@@ -71,6 +75,7 @@ impl Bridge {
             parting: None,
             lent: false,
             news: Vec::new(),
+            doubt: None,
         };
         if let (true, Some(service)) = (ringing.candidates.is_empty(), &ringing.attended) {
             bridge.attend(desk, incoming, service);
@@ -120,7 +125,8 @@ impl Bridge {
             State::Answer(state) => state.search.poll_timeout(),
             State::Ports(_) | State::Talking(_) | State::Attended(_) | State::End => None,
         };
-        search.into_iter().chain(self.transfer_timeout()).min()
+        let others = [self.transfer_timeout(), self.doubt_timeout()];
+        search.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     /// The next phones have their turn, or nobody has answered in time.
@@ -130,6 +136,7 @@ impl Bridge {
             self.hunt(desk);
         }
         self.time_transfer(desk);
+        self.time_doubt(desk);
     }
 
     /// The relay says whether it has its ports.

@@ -19,6 +19,9 @@ pub struct CallSettings {
     /// The parties send their voice to each other, and the exchange takes no port. They learn each
     /// other's address by that. A rule may say otherwise for a call: `rtp_forward=yes` or `no`.
     pub direct_media: bool,
+    /// Ends a conversation when a leg that was heard falls silent for the relay's
+    /// [`media_timeout`](offhook_media::relay::Config::media_timeout), other than on hold.
+    pub end_silent_calls: bool,
     /// The host name under which callees see callers. Without one it is the server's own address
     /// on the callee's leg, or `public_address`.
     pub domain: Option<String>,
@@ -34,6 +37,7 @@ impl Default for CallSettings {
             most_branches: 64,
             port_attempts: 5,
             direct_media: false,
+            end_silent_calls: true,
             domain: None,
             public_address: None,
         }

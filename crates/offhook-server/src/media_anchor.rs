@@ -38,7 +38,14 @@ impl Side {
         }
     }
 
-    const fn of_relay(self) -> relay::Side {
+    pub(crate) const fn of(side: relay::Side) -> Self {
+        match side {
+            relay::Side::A => Self::Caller,
+            relay::Side::B => Self::Callee,
+        }
+    }
+
+    pub(crate) const fn of_relay(self) -> relay::Side {
         match self {
             Self::Caller => relay::Side::A,
             Self::Callee => relay::Side::B,
@@ -94,6 +101,10 @@ struct Leg {
     behind_nat: Option<IpAddr>,
     /// Where this leg wants voice, as the relay was told.
     remote: Option<Remote>,
+    /// It last described a stream that does not go both ways.
+    held: bool,
+    /// Its voice has come.
+    heard: bool,
 }
 
 /// What the legs and the relay had been told before a change that may fail.
@@ -105,6 +116,7 @@ struct LegState {
     told: Option<SessionDescription>,
     behind_nat: Option<IpAddr>,
     remote: Option<Remote>,
+    held: bool,
 }
 
 impl Anchor {
@@ -134,6 +146,21 @@ impl Anchor {
     /// Whether who speaks this version of IP can be on that leg.
     pub(crate) fn suits(&self, side: Side, address: IpAddr) -> bool {
         self.leg(side).ports.ip.is_ipv4() == address.is_ipv4()
+    }
+
+    /// The voice of that leg has come.
+    pub(crate) fn note_voice(&mut self, side: Side) {
+        self.leg_mut(side).heard = true;
+    }
+
+    /// Whether the voice of that leg has ever come.
+    pub(crate) fn was_heard(&self, side: Side) -> bool {
+        self.leg(side).heard
+    }
+
+    /// Whether either side wants to be silent, or the other to be.
+    pub(crate) fn is_on_hold(&self) -> bool {
+        self.legs.iter().any(|leg| leg.held)
     }
 
     /// What the leg on `side` was told last.
@@ -173,6 +200,7 @@ impl Anchor {
             told: leg.told.clone(),
             behind_nat: leg.behind_nat,
             remote: leg.remote.clone(),
+            held: leg.held,
         }))
     }
 
@@ -258,6 +286,8 @@ impl MediaAnchor {
             told: None,
             behind_nat: None,
             remote: None,
+            held: false,
+            heard: false,
         });
         self.commands.push_back(Command::Open {
             id: relay,
@@ -281,6 +311,8 @@ impl MediaAnchor {
             told: None,
             behind_nat: None,
             remote: None,
+            held: false,
+            heard: false,
         });
         Anchor {
             relay: None,
@@ -310,6 +342,8 @@ impl MediaAnchor {
             told: None,
             behind_nat: None,
             remote: None,
+            held: false,
+            heard: false,
         };
         self.commands
             .push_back(Command::Serve { id, ports, service });
@@ -332,6 +366,12 @@ impl MediaAnchor {
         for leg in &anchor.legs {
             self.pool.give_back(now, leg.ports.rtp);
         }
+    }
+
+    /// Asks the relay how the streams of a call do.
+    pub(crate) fn ask_for_report(&mut self, anchor: &Anchor) {
+        self.commands
+            .extend(anchor.relay.map(|id| Command::Report { id }));
     }
 
     /// The call is over. Its ports come back with [`Self::released`].
@@ -427,6 +467,7 @@ impl MediaAnchor {
         for (side, state) in [Side::Caller, Side::Callee].into_iter().zip(before.0) {
             let leg = anchor.leg_mut(side);
             leg.behind_nat = state.behind_nat;
+            leg.held = state.held;
             leg.told = match (state.told, &leg.told) {
                 (Some(told), Some(refused)) => Some(told.succeeding(refused)),
                 (told, _) => told,
@@ -455,6 +496,8 @@ impl MediaAnchor {
         let Some(stream) = anchor.line.and_then(|line| heard.media().get(line)) else {
             return;
         };
+        let both_ways = heard.direction_of(stream) == Direction::SendRecv;
+        anchor.leg_mut(side).held = !both_ways || heard.rtp_address_of(stream).is_none();
         // A stream that is off, on hold in the old style, or at a name, which nobody here looks up on
         // a stranger's word, leaves the voice where it went before.
         let (Some(rtp), Some(rtcp)) = (heard.rtp_address_of(stream), heard.rtcp_address_of(stream))

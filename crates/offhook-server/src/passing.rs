@@ -29,6 +29,18 @@ pub(crate) fn referred_by(user: &str, host: Host<'_>) -> Headers {
 /// The reason that the losers of a forked call are given (RFC 3326 §2).
 const COMPLETED_ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
 
+/// Why the exchange ends a conversation whose one side has vanished, in the record.
+pub(crate) const NO_VOICE_TEXT: &str = "No voice";
+/// The same for the phones (RFC 3326 §2).
+const NO_VOICE: &str = "SIP;cause=408;text=\"No voice\"";
+
+pub(crate) fn no_voice() -> Headers {
+    let mut headers = Headers::default();
+    // The text is a constant without line breaks, so it cannot be refused.
+    let _always = headers.append(HeaderName::REASON, NO_VOICE);
+    headers
+}
+
 pub(crate) fn no_headers() -> Headers {
     Headers::default()
 }

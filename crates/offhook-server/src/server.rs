@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use offhook_auth::{Authenticator, UnixTime, Verified};
-use offhook_media::relay;
+use offhook_media::relay::{self, RelayId};
 use offhook_registrar::{Directory, LoginGuard, Registrar};
 use offhook_routing::location::{Binding, Change};
 use offhook_routing::next_hop::DnsAnswer;
@@ -28,7 +28,7 @@ use crate::edge::{Edge, Passage};
 use crate::event::{Event, Output};
 use crate::flood::{Bucket, FloodGuard};
 use crate::inquiries::Inquiries;
-use crate::media_anchor::MediaAnchor;
+use crate::media_anchor::{MediaAnchor, Side};
 use crate::moment::Moment;
 use crate::passing;
 use crate::picture::Picture;
@@ -203,18 +203,25 @@ impl Server {
                     call,
                     end: End::of_relay(side),
                 });
-                if id.is_served()
-                    && let Some(bridge) = self.bridges.of_relay(id)
-                {
-                    self.with_bridge(now, bridge, Bridge::attended_is_done);
-                }
+                self.on_relay(now, id, |bridge, desk| {
+                    if id.is_served() {
+                        bridge.attended_is_done(desk);
+                    } else {
+                        bridge.falls_silent(desk, Side::of(side));
+                    }
+                });
             }
-            relay::Event::FirstPacket { .. } | relay::Event::Report { .. } => {}
+            relay::Event::FirstPacket { id, side, .. } => {
+                self.on_relay(now, id, |bridge, _| bridge.speaks(Side::of(side)));
+            }
+            relay::Event::Report { id, streams } => {
+                self.on_relay(now, id, |bridge, desk| bridge.reported(desk, &streams));
+            }
         }
         self.drain(now);
     }
 
-    fn tell_of_voice(&mut self, relay: relay::RelayId, event: impl FnOnce(BridgeId) -> Event) {
+    fn tell_of_voice(&mut self, relay: RelayId, event: impl FnOnce(BridgeId) -> Event) {
         if let Some(call) = self.bridges.of_relay(relay) {
             self.outputs.push_back(Output::Event(event(call)));
         }
@@ -420,6 +427,17 @@ impl Server {
     fn store(&mut self, changes: Vec<Change>) {
         if !changes.is_empty() {
             self.outputs.push_back(Output::Store(changes));
+        }
+    }
+
+    fn on_relay(
+        &mut self,
+        now: Instant,
+        relay: RelayId,
+        act: impl FnOnce(&mut Bridge, &mut Desk<'_>),
+    ) {
+        if let Some(id) = self.bridges.of_relay(relay) {
+            self.with_bridge(now, id, act);
         }
     }
 

@@ -6,7 +6,7 @@ use offhook_auth::ClientAuth;
 use offhook_dialog::{
     Body, CallId, Context, DialogId, EndCause, Failure, InviteSession, Purpose, RequestId,
 };
-use offhook_sip::{HeaderName, Headers, Method, Response, StatusCode};
+use offhook_sip::{HeaderName, Headers, Method, Response, StatusCode, Uri};
 use offhook_transaction::Flow;
 use rand::RngExt;
 
@@ -295,6 +295,13 @@ impl UserAgent {
     #[must_use]
     pub fn dialog_of(&self, call: CallId) -> Option<DialogId> {
         Some(self.calls.get(&call)?.session.dialog()?.id())
+    }
+
+    /// Where the peer said that it is reached (RFC 3261 §12.1): the Contact of its last message.
+    #[must_use]
+    pub fn target_of(&self, call: CallId) -> Option<&Uri> {
+        let dialog = self.calls.get(&call)?.session.dialog()?;
+        Some(dialog.remote_target())
     }
 
     /// The way the peer's messages come.

@@ -162,6 +162,9 @@ impl Call {
         if !leg.hear_rtcp(from) || !control::pass(now, leg, other, datagram) {
             return None;
         }
+        // A muted phone may send no voice, but it still says that it is there.
+        leg.quiet_since = now;
+        leg.timed_out = false;
         other.rtcp_destination()
     }
 }

@@ -200,8 +200,8 @@ pub struct Remote {
     /// The number under which it wants telephone events, as its description says: those of the other leg that come
     /// under it are told as [`Event::Digit`], and passed on as all else.
     pub telephone_event: Option<PayloadType>,
-    /// Whether it is to send now: without voice from it for the media timeout, [`Event::TimedOut`] follows. `false`
-    /// while the leg is on hold or not yet answered.
+    /// Whether it is to send now: without voice or RTCP from it for the media timeout, [`Event::TimedOut`] follows.
+    /// `false` while the leg is on hold or not yet answered.
     pub sends: bool,
 }
 
@@ -337,7 +337,7 @@ pub enum Event {
         /// What it sends.
         payload_type: PayloadType,
     },
-    /// A leg that is to send has sent no voice for the media timeout; told once until it speaks again.
+    /// A leg that is to send has sent neither voice nor RTCP for the media timeout; told once until it does again.
     TimedOut {
         /// The call.
         id: RelayId,

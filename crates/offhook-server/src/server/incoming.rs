@@ -6,7 +6,7 @@ use offhook_auth::Verified;
 use offhook_routing::Parameters;
 use offhook_routing::location::Binding;
 use offhook_sip::header::MaxForwards;
-use offhook_sip::{HeaderName, Method, Request, StatusCode, Uri};
+use offhook_sip::{HeaderName, Host, Method, Request, StatusCode, Uri};
 use offhook_transaction::Flow;
 use offhook_ua::{CallId, Guarded, IncomingCall};
 
@@ -264,6 +264,41 @@ impl Server {
         }
     }
 
+    /// A side without an account cannot prove itself: it is held to the address where it is.
+    fn guarded_by_address(&mut self, now: Instant, guarded: Guarded) {
+        let (call, source) = (guarded.call(), guarded.flow().remote.ip().to_canonical());
+        let spoken_from = self.ua.flow_of(call).map(|flow| flow.remote.ip());
+        let said = self.ua.target_of(call).and_then(Uri::host);
+        let said = match said {
+            Some(Host::Ip(ip)) => Some(ip),
+            Some(Host::Domain(_)) | None => None,
+        };
+        let own = [spoken_from, said]
+            .into_iter()
+            .flatten()
+            .any(|own| own.to_canonical() == source);
+        if own {
+            return self.ua.admit(now, guarded);
+        }
+        let response = guarded.response(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST);
+        self.ua.refuse(now, guarded, response);
+    }
+
+    /// Notes a BYE without credentials that comes from the leg's own address: its phone may not
+    /// know how to answer the challenge.
+    fn doubt(&mut self, now: Instant, guarded: &Guarded, refusal: &Refusal) {
+        let call = guarded.call();
+        let own = self.ua.flow_of(call).map(|flow| flow.remote.ip());
+        let is_bye = *guarded.request().method() == Method::Bye;
+        if is_bye
+            && matches!(refusal, Refusal::Challenge(_))
+            && own == Some(guarded.flow().remote.ip())
+            && let Some(id) = self.bridges.of_call(call)
+        {
+            self.with_bridge(now, id, |bridge, _| bridge.doubts(now, call));
+        }
+    }
+
     /// A request that would change a call: whoever owns the side that it claims must prove it.
     pub(super) fn guarded(&mut self, now: Instant, guarded: Guarded) {
         let account = self
@@ -273,9 +308,12 @@ impl Server {
             .and_then(|bridge| bridge.account(guarded.call()).map(str::to_owned));
         // What makes a phone ring is proved in any case.
         let refers = *guarded.request().method() == Method::Refer;
-        let (Some(account), true) = (account, self.challenge_in_call || refers) else {
-            return self.ua.admit(now, guarded);
+        let Some(account) = account else {
+            return self.guarded_by_address(now, guarded);
         };
+        if !(self.challenge_in_call || refers) {
+            return self.ua.admit(now, guarded);
+        }
         let at = self.clock.moment(now);
         let source = guarded.flow().remote;
         let refusal = match self
@@ -289,7 +327,10 @@ impl Server {
                 return self.ua.admit(now, guarded);
             }
             Ok(_) => Refusal::Status(StatusCode::FORBIDDEN),
-            Err(refusal) => refusal,
+            Err(refusal) => {
+                self.doubt(now, &guarded, &refusal);
+                refusal
+            }
         };
         let mut response = guarded.response(refusal.status());
         refusal.apply_to(&mut response);
