@@ -39,9 +39,9 @@ fn call(direct_media: bool, number: &str) -> bool {
     let agreed = caller.expect(&mut exchange, 200);
     caller.acknowledge(&mut exchange, &mut dialog, &agreed, "");
 
-    let said: [&[u8]; 4] = [&offer, &answer, &hold, &holds].map(|text| text.as_bytes());
+    let said: [&[u8]; 4] = [&offer, &answer, &hold, &holds].map(String::as_bytes);
     let heard: [&[u8]; 4] =
-        [invite.body(), answered.body(), held.body(), agreed.body()].map(|body| body.as_ref());
+        [invite.body(), answered.body(), held.body(), agreed.body()].map(AsRef::as_ref);
     let untouched = said == heard;
     if untouched {
         assert_eq!(exchange.server.counts().ports, 0);

@@ -233,10 +233,13 @@ fn a_transferor_need_not_wait() {
             u3.answer(exchange, &invite, 200, &description(u3.address));
             u3.expect_request(exchange, &Method::Ack);
             reinvited(exchange, u2, 200, &body);
+            // It is told all the same (RFC 5057 §5: the subscription is not the call).
+            notified(exchange, u1, "200 OK", true);
             they_talk(exchange, u2, &mut d2, u3);
         } else {
             u3.answer(exchange, &invite, 486, "");
             u3.expect_request(exchange, &Method::Ack);
+            notified(exchange, u1, "486 Busy Here", true);
             let bye = u2.expect_request(exchange, &Method::Bye);
             u2.answer(exchange, &bye, 200, "");
         }
@@ -770,6 +773,7 @@ fn the_transferor_hangs_up_both_calls_at_once() {
     u3.answer(exchange, &asked, 200, &description(u3.address));
     u3.expect_request(exchange, &Method::Ack);
     reinvited(exchange, u2, 200, &description(u2.address));
+    notified(exchange, u1, "200 OK", true);
     they_talk(exchange, u2, &mut d2, u3);
     trio.finish();
 }
@@ -791,6 +795,7 @@ fn the_transferor_hangs_up_and_the_others_do_not_agree() {
     let asked = u3.expect_request(exchange, &Method::Invite);
     u3.answer(exchange, &asked, 488, "");
     u3.expect_request(exchange, &Method::Ack);
+    notified(exchange, u1, "488 Not Acceptable Here", true);
     for party in [&*u2, &*u3] {
         let bye = party.expect_request(exchange, &Method::Bye);
         party.answer(exchange, &bye, 200, "");
