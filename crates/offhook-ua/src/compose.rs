@@ -121,12 +121,12 @@ impl Config {
                 &format!("<{contact}>"),
             );
         }
-        if method == Method::Register {
+        // A query has no Contact, and an application may register another's (RFC 3261 §10.2.3).
+        let asked = request.headers().get(HeaderName::CONTACT);
+        if method == Method::Register
+            && let Some(asked) = asked.filter(|asked| asked.starts_with(HERE))
+        {
             let contact = self.contact(flow, face.user, secure);
-            let asked = request
-                .headers()
-                .get(HeaderName::CONTACT)
-                .unwrap_or_default();
             let value = asked.replacen(HERE, &format!("<{contact}>"), 1);
             set(request.headers_mut(), HeaderName::CONTACT, &value);
         }

@@ -83,7 +83,8 @@ pub struct OutgoingRequest {
     pub to: NameAddr,
     /// Where it is sent.
     pub destination: Destination,
-    /// Extra headers; those that the user agent writes itself are ignored.
+    /// Extra headers; those that the user agent writes itself are ignored. A REGISTER takes its
+    /// Contact from here: without one it asks which bindings there are (RFC 3261 §10.2.3).
     pub headers: Headers,
     /// The body.
     pub body: Option<Body>,

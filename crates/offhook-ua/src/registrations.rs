@@ -208,7 +208,7 @@ impl UserAgent {
         let call_id = outgoing
             .call_id
             .unwrap_or_else(|| self.layer.tokens().call_id());
-        let request = compose::request(&Draft {
+        let mut request = compose::request(&Draft {
             method: &outgoing.method,
             request_uri: &outgoing.request_uri,
             from: &outgoing.from,
@@ -221,6 +221,11 @@ impl UserAgent {
             headers: &outgoing.headers,
             body: outgoing.body.as_ref(),
         });
+        if outgoing.method == Method::Register {
+            for contact in outgoing.headers.get_all(HeaderName::CONTACT) {
+                compose::append(request.headers_mut(), HeaderName::CONTACT, contact);
+            }
+        }
         let mut sent = Outgoing::new(Owner::Request(id), request, outgoing.destination);
         sent.contact_user = outgoing.contact_user.map(Into::into);
         sent.auth = outgoing
