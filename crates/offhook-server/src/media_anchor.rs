@@ -117,6 +117,7 @@ struct LegState {
     behind_nat: Option<IpAddr>,
     remote: Option<Remote>,
     held: bool,
+    heard: bool,
 }
 
 impl Anchor {
@@ -140,7 +141,9 @@ impl Anchor {
 
     /// Somebody is on this leg: where his signalling comes from, if he is behind NAT.
     pub(crate) fn move_in(&mut self, side: Side, behind_nat: Option<IpAddr>) {
-        self.leg_mut(side).behind_nat = behind_nat;
+        let leg = self.leg_mut(side);
+        leg.behind_nat = behind_nat;
+        leg.heard = false;
     }
 
     /// Whether who speaks this version of IP can be on that leg.
@@ -201,6 +204,7 @@ impl Anchor {
             behind_nat: leg.behind_nat,
             remote: leg.remote.clone(),
             held: leg.held,
+            heard: leg.heard,
         }))
     }
 
@@ -468,6 +472,7 @@ impl MediaAnchor {
             let leg = anchor.leg_mut(side);
             leg.behind_nat = state.behind_nat;
             leg.held = state.held;
+            leg.heard = state.heard;
             leg.told = match (state.told, &leg.told) {
                 (Some(told), Some(refused)) => Some(told.succeeding(refused)),
                 (told, _) => told,

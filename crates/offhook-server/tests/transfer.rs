@@ -10,7 +10,7 @@ mod support;
 
 use std::time::Duration;
 
-use offhook_media::relay::{Command, Side};
+use offhook_media::relay::{self, Command, Relay, Side};
 use offhook_sip::{Method, Request};
 use support::party::{Dialog, Party, description};
 use support::trio::{Trio, hang_up, notified, refer, reinvited, replaces, take_all, talk, to_of};
@@ -120,6 +120,77 @@ fn the_caller_transfers_the_callee() {
     d3.cseq += 1;
     assert_eq!(exchange.records.len(), 1);
     assert_eq!(exchange.records[0].call_ids.len(), 3);
+    trio.finish();
+}
+
+/// 20 ms of voice.
+fn voice(source: u32, sequence: u16, timestamp: u32) -> Vec<u8> {
+    let mut packet = vec![0x80, 0];
+    packet.extend(sequence.to_be_bytes());
+    packet.extend(timestamp.to_be_bytes());
+    packet.extend(source.to_be_bytes());
+    packet.extend([0xD5; 160]);
+    packet
+}
+
+/// Who stays hears one stream: the target's voice goes on where the transferor's stopped.
+#[test]
+fn the_voice_goes_on_in_one_stream() {
+    let (mut trio, mut d1, mut d2) = conversation();
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    let mut relay = Relay::new(relay::Config::default(), [1; 32]);
+    let mut obeyed = 0;
+    let mut obey = |exchange: &Exchange, relay: &mut Relay| {
+        for command in &exchange.commands[obeyed..] {
+            relay.handle_command(exchange.now, command.clone());
+        }
+        obeyed = exchange.commands.len();
+    };
+    obey(exchange, &mut relay);
+    let keys = relay
+        .port_keys(exchange.commands[0].id())
+        .expect("an open relay");
+    let [t, target] = ["192.0.2.101:40000", "192.0.2.103:40000"].map(support::address);
+    let mut packet = voice(0xAAAA, 1000, 160_000);
+    let way = relay.handle_packet(exchange.now, keys.a_rtp, t, &mut packet);
+    assert_eq!(way.expect("a way").to.to_string(), "192.0.2.102:40000");
+
+    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
+    let invite = u3.expect_request(exchange, &Method::Invite);
+    u3.answer(exchange, &invite, 200, &description(u3.address));
+    u3.expect_request(exchange, &Method::Ack);
+    reinvited(exchange, u2, 200, &description(u2.address));
+    notified(exchange, u1, "200 OK", true);
+    obey(exchange, &mut relay);
+    exchange.pass(Duration::from_millis(500));
+    // The transferor is heard no more.
+    let mut packet = voice(0xAAAA, 1001, 160_160);
+    assert!(
+        relay
+            .handle_packet(exchange.now, keys.a_rtp, t, &mut packet)
+            .is_none()
+    );
+    let mut packet = voice(0xBBBB, 7, 99);
+    let way = relay.handle_packet(exchange.now, keys.a_rtp, target, &mut packet);
+    assert_eq!(way.expect("a way").to.to_string(), "192.0.2.102:40000");
+    // Half a second later: the same source, the next number, 4,000 samples on.
+    let mut expected = voice(0xAAAA, 1001, 164_000);
+    // A new spurt (RFC 3551 §4.1).
+    expected[1] |= 0x80;
+    assert_eq!(packet[..12], expected[..12]);
+    // And back.
+    let kept = support::address("192.0.2.102:40000");
+    let way = relay.handle_packet(exchange.now, keys.b_rtp, kept, &mut voice(0xCCCC, 1, 1));
+    assert_eq!(way.expect("a way").to, target);
+
+    u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
+    u1.expect(exchange, 200);
+    they_talk(exchange, u2, &mut d2, u3);
     trio.finish();
 }
 

@@ -120,7 +120,7 @@ impl Call {
             Admission::New => true,
         };
         let news = fresh.then(|| News {
-            event: leg.inbound.is_first().then_some(Event::FirstPacket {
+            event: leg.is_news().then_some(Event::FirstPacket {
                 id,
                 side,
                 from,

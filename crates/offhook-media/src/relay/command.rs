@@ -324,7 +324,7 @@ pub enum Event {
         /// The port that failed.
         port: u16,
     },
-    /// A leg's first voice packet was accepted.
+    /// A leg's first voice packet was accepted; told again when the far end is another one than before.
     FirstPacket {
         /// The call.
         id: RelayId,

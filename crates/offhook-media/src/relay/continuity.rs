@@ -45,6 +45,11 @@ impl Continuity {
         self.replaced = true;
     }
 
+    /// Whether somebody else is to speak, and has not yet.
+    pub(super) const fn is_replaced(&self) -> bool {
+        self.replaced
+    }
+
     /// Notes a packet that is passed; `true` when its header must be [shifted](Self::apply).
     #[inline]
     pub(super) fn pass(

@@ -117,6 +117,11 @@ impl Leg {
         shared.then_some(peer)
     }
 
+    /// Whether the packet just heard is the leg's first, or the first since somebody else is there.
+    pub(super) fn is_news(&self) -> bool {
+        self.inbound.is_first() || self.continuity.is_replaced()
+    }
+
     /// Whether RTCP from there is this leg's.
     pub(super) fn hear_rtcp(&mut self, from: SocketAddr) -> bool {
         let Some(ear) = &self.ear else { return false };
