@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use offhook_rtp::id::PayloadType;
 use offhook_rtp::packet::RtpPacket;
 use offhook_rtp::sequence::{SequenceNumber, SequenceUnwrapper, timestamp_distance};
 
 use crate::units::to_units;
 
+mod config;
 mod delay;
+mod outcome;
 
+pub use config::{Config, Waiting};
 use delay::Delays;
+pub use outcome::{Counts, Pulled, Pushed, Queued};
 
 /// How long playing may go on without a decision about the delay.
 const DECIDE_EVERY: u16 = 8;
@@ -22,111 +25,6 @@ const REST: u32 = 4;
 const PAUSE: u32 = 10;
 /// A stream that jumps farther than this begins anew.
 const JUMP: Duration = Duration::from_secs(5);
-
-/// How a [`JitterBuffer`] waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waiting {
-    /// As long as it pays, by the E-model.
-    Adaptive {
-        /// Never shorter.
-        least: Duration,
-        /// Never longer.
-        most: Duration,
-    },
-    /// Always so long after the first packet: nothing is ever inserted or shortened, so that what is played is what
-    /// was sent, gaps apart. For recording and measuring.
-    Fixed(Duration),
-}
-
-/// Delays and limits of a [`JitterBuffer`].
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// Timestamp units a second.
-    pub clock_rate: u32,
-    /// How long packets wait.
-    pub waiting: Waiting,
-    /// Packets kept at most; when more come the oldest are thrown away.
-    pub max_packets: usize,
-}
-
-impl Default for Waiting {
-    fn default() -> Self {
-        Self::Adaptive {
-            least: Duration::from_millis(10),
-            most: Duration::from_millis(400),
-        }
-    }
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            clock_rate: 8000,
-            waiting: Waiting::default(),
-            max_packets: 100,
-        }
-    }
-}
-
-/// What became of a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pushed {
-    /// It waits for its time.
-    Queued,
-    /// Its time was over.
-    Late,
-    /// It is there already, or was played.
-    Duplicate,
-}
-
-/// What is to be played next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Pulled {
-    /// This packet.
-    Packet(Queued),
-    /// This packet, and it may be shortened: there is more waiting than needed.
-    Hasten(Queued),
-    /// Something of the player's own, so many units long: packets need more time.
-    Wait {
-        /// At most a frame.
-        units: u32,
-    },
-    /// A packet is missing here: conceal a frame.
-    Lost,
-    /// The sender is silent, or has not begun.
-    Silence,
-}
-
-/// A packet in the buffer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Queued {
-    /// What the payload is.
-    pub payload_type: PayloadType,
-    /// How long it lasts, in timestamp units.
-    pub units: u32,
-    /// The payload.
-    pub payload: Bytes,
-    timestamp: u32,
-}
-
-/// What a [`JitterBuffer`] did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Packets handed out.
-    pub played: u64,
-    /// Packets that came when their time was over.
-    pub late: u64,
-    /// Packets that came twice.
-    pub duplicates: u64,
-    /// Frames for which there was no packet.
-    pub missing: u64,
-    /// Frames inserted to gain time.
-    pub waits: u64,
-    /// Packets handed out to be shortened.
-    pub hastens: u64,
-    /// Packets thrown away because too many waited.
-    pub overflow: u64,
-}
 
 /// A playout buffer of one stream.
 ///

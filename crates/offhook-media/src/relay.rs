@@ -9,6 +9,8 @@ mod control;
 mod keys;
 mod leg;
 mod machine;
+mod port;
+mod remote;
 mod reports;
 mod served;
 mod studio;
