@@ -288,6 +288,11 @@ impl Network {
         self.partitions.clear();
     }
 
+    /// Ends the partition between two addresses.
+    pub fn heal_between(&mut self, a: IpAddr, b: IpAddr) {
+        self.partitions.remove(&pair(a, b));
+    }
+
     /// Takes an address off the network: what goes there or comes from there vanishes.
     pub fn unplug(&mut self, address: IpAddr) {
         self.unplugged.insert(address);
