@@ -231,6 +231,34 @@ fn an_old_cseq_gets_500_and_a_gap_is_fine() {
 }
 
 #[test]
+fn a_bye_that_was_overtaken_gets_its_500_and_ends_the_call_all_the_same() {
+    let mut stage = Stage::new();
+    let invite = answered(&mut stage);
+    stage.say(within(&invite, "b", &Method::Info, 1000));
+    let Event::InCallRequest { request, .. } = stage.event() else {
+        panic!("an INFO was expected")
+    };
+    let ok = request.response(StatusCode::OK);
+    stage
+        .net
+        .act(stage.alice, |alice, now| alice.ua.respond(now, request, ok));
+    stage.fly();
+    let _ = stage.hear_response(200);
+    stage.say(within(&invite, "b", &Method::Bye, 999));
+    let _ = stage.hear_response(500);
+    let bye = stage.hear_request(&Method::Bye);
+    stage.say(answer(&bye, 481, "b", None));
+    assert!(matches!(
+        stage.event(),
+        Event::Ended {
+            cause: EndCause::RemoteHangUp { .. },
+            ..
+        }
+    ));
+    stage.nothing_left();
+}
+
+#[test]
 fn there_is_one_bye_whatever_the_application_does() {
     let mut stage = Stage::new();
     let call = stage.call(|_| {});

@@ -124,8 +124,23 @@ impl Established {
             Exchange::AwaitAck(waiting) if waiting.first => {
                 self.exchange = Exchange::AwaitAck(waiting);
                 self.bye_wanted.get_or_insert(Box::new(headers));
-                return State::Established(self);
+                State::Established(self)
             }
+            exchange => {
+                self.exchange = exchange;
+                self.leave(cx, &headers, cause)
+            }
+        }
+    }
+
+    /// Sends BYE, after what must not stay open.
+    pub(super) fn leave(
+        mut self: Box<Self>,
+        cx: &mut Context<'_>,
+        headers: &Headers,
+        cause: EndCause,
+    ) -> State {
+        match core::mem::take(&mut self.exchange) {
             Exchange::AwaitOurAnswer(waiting) => waiting.send(cx, self.dialog.remote_tag(), None),
             Exchange::AwaitDecision(asked) => cx.refuse(
                 asked.transaction,
@@ -135,7 +150,7 @@ impl Established {
             Exchange::Idle | Exchange::AwaitAck(_) | Exchange::AwaitFinal(_) => {}
         }
         self.updates.drop_asked(cx);
-        AwaitByeAnswer::start(cx, self.dialog, &headers, cause)
+        AwaitByeAnswer::start(cx, self.dialog, headers, cause)
     }
 
     /// Asks the peer to change the session, at once or when the dialog is free.

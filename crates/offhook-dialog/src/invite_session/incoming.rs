@@ -1,6 +1,6 @@
 //! What the peer asks within an answered call.
 
-use offhook_sip::{Method, Request, StatusCode};
+use offhook_sip::{Headers, Method, Request, StatusCode};
 use offhook_transaction::ServerTransactionId;
 
 use crate::invite_session::ending::AwaitByeAnswer;
@@ -21,7 +21,11 @@ impl Established {
         request: Request,
     ) -> State {
         if !cx.in_order(&mut self.dialog, transaction, &request) {
-            return State::Established(self);
+            return if *request.method() == Method::Bye {
+                self.overtaken_bye(cx, request)
+            } else {
+                State::Established(self)
+            };
         }
         match *request.method() {
             Method::Bye => return self.bye(cx, transaction, request),
@@ -109,6 +113,13 @@ impl Established {
             transaction,
             request,
         });
+    }
+
+    /// A BYE that a later request of the peer has overtaken, as UDP may have it, has got its 500
+    /// (§12.2.2). The peer is gone all the same (§15.1.1), so this side leaves with a BYE of its own.
+    fn overtaken_bye(self: Box<Self>, cx: &mut Context<'_>, request: Request) -> State {
+        let request = Box::new(request);
+        self.leave(cx, &Headers::new(), EndCause::RemoteHangUp { request })
     }
 
     /// The end, by the peer (§15.1.2).

@@ -266,12 +266,16 @@ impl InviteSession {
         }
     }
 
-    /// Whether a request in the dialog comes in order (§12.2.2), without counting it.
+    /// Whether a request in the dialog comes in order (§12.2.2), without counting it. A BYE is let in
+    /// in any case: whoever sends it has left.
     ///
     /// # Errors
     ///
     /// [`DialogError::OutOfOrder`], to be answered 500.
     pub fn check(&self, request: &Request) -> Result<(), DialogError> {
+        if *request.method() == Method::Bye {
+            return Ok(());
+        }
         let tag = wire::from_tag(request.headers()).unwrap_or_default();
         let number = wire::cseq_number(request.headers()).unwrap_or_default();
         let dialog = match &self.state {
