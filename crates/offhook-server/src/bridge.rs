@@ -337,10 +337,10 @@ impl Bridge {
             }
             State::Talking(talking) => match talking.side_of(call) {
                 Some(side) => {
-                    let end = match (&cause, side) {
-                        (EndCause::RemoteHangUp { .. }, Side::Caller) => End::Caller,
-                        (EndCause::RemoteHangUp { .. }, Side::Callee) => End::Callee,
-                        _ => End::Exchange,
+                    let end = if has_left(&cause) {
+                        End::of(side)
+                    } else {
+                        End::Exchange
                     };
                     self.draft
                         .ends(Outcome::Answered(end), passing::reason_text(&cause));
@@ -408,5 +408,17 @@ impl Bridge {
             State::Answer(state) => state.search.account(call),
             State::Ports(_) | State::Attended(_) | State::End => None,
         }
+    }
+}
+
+/// Whether the party of a leg hung up. A 481 to a request of ours says so as well: its BYE was
+/// challenged and overtaken, or lost.
+fn has_left(cause: &EndCause) -> bool {
+    match cause {
+        EndCause::RemoteHangUp { .. } => true,
+        EndCause::DialogGone { status } => {
+            *status == StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST
+        }
+        _ => false,
     }
 }

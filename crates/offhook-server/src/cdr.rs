@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use offhook_auth::UnixTime;
-use offhook_media::relay::{Side, StreamReport};
+use offhook_media::relay::{self, StreamReport};
 use offhook_sip::StatusCode;
 
+use crate::media_anchor::Side;
 use crate::moment::Moment;
 
 /// The number of one bridged call, unique in a process.
@@ -33,10 +34,17 @@ pub enum End {
 }
 
 impl End {
-    pub(crate) const fn of_relay(side: Side) -> Self {
+    pub(crate) const fn of_relay(side: relay::Side) -> Self {
         match side {
-            Side::A => Self::Caller,
-            Side::B => Self::Callee,
+            relay::Side::A => Self::Caller,
+            relay::Side::B => Self::Callee,
+        }
+    }
+
+    pub(crate) const fn of(side: Side) -> Self {
+        match side {
+            Side::Caller => Self::Caller,
+            Side::Callee => Self::Callee,
         }
     }
 }

@@ -239,7 +239,7 @@ impl InCall {
         }) = self.take_reoffer(call)
         {
             desk.anchors.roll_back(anchor, before);
-            let refusal = reoffer.response(failure.status());
+            let refusal = reoffer.response(passing::status_in_call(failure.status()));
             desk.ua.reject_reoffer(desk.now, reoffer, refusal);
         }
     }
@@ -323,7 +323,7 @@ impl InCall {
             .position(|(passed, _)| *passed == request)
         {
             let (_, original) = self.passed.swap_remove(place);
-            let response = original.response(status);
+            let response = original.response(passing::status_in_call(status));
             desk.ua.respond(desk.now, original, response);
         }
     }

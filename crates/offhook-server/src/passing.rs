@@ -2,7 +2,7 @@
 //!
 //! | what | where it passes |
 //! |---|---|
-//! | status code | from the callee's final and provisional responses to the caller |
+//! | status code | from the callee's final and provisional responses to the caller; within a call both ways, but for 408 and 481 |
 //! | `Reason` (RFC 3326) | of a BYE or CANCEL, to the BYE or CANCEL of the other leg |
 //! | `Retry-After` | of a refusal, to the caller |
 //! | body of INFO and MESSAGE with its `Content-Type` | both ways |
@@ -12,7 +12,7 @@
 //! | session description | both ways, rewritten by [`crate::media_anchor`] |
 
 use offhook_routing::hunt::Why;
-use offhook_sip::{HeaderName, Headers, Host, Method, Request, Response, Uri, header};
+use offhook_sip::{HeaderName, Headers, Host, Method, Request, Response, StatusCode, Uri, header};
 use offhook_ua::EndCause;
 
 /// Who asked for a call by REFER (RFC 3892 §2.1): the user as the exchange knows him, not what he
@@ -120,6 +120,17 @@ pub(crate) fn ability_headers(from: &Response, to: &mut Response) {
 /// What of a request within a call passes to the other leg.
 pub(crate) fn in_call_headers(_request: &Request) -> Headers {
     Headers::default()
+}
+
+/// How one leg's answer to a request within the call is told on the other leg. 481 and 408 would say
+/// there that its own dialog is gone (RFC 5057 §5.1), which it is not.
+pub(crate) fn status_in_call(status: StatusCode) -> StatusCode {
+    match status {
+        StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT => {
+            StatusCode::SERVER_INTERNAL_ERROR
+        }
+        status => status,
+    }
 }
 
 fn copy(from: &Headers, name: &HeaderName, to: &mut Headers) {

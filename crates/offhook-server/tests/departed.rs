@@ -1,0 +1,68 @@
+//! A party that has left a call without a word, or whose word was not heard.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
+
+mod support;
+
+use offhook_server::{End, Outcome};
+use offhook_sip::Method;
+use support::Exchange;
+use support::party::{Dialog, Party, description};
+
+/// u1 and u2 in a conversation, and each one's end of it.
+fn conversation() -> (Exchange, [(Party, Dialog); 2]) {
+    let mut exchange = Exchange::new();
+    let mut caller = Party::new("u1", "secret1", "192.0.2.181:5060");
+    let mut callee = Party::new("u2", "secret2", "192.0.2.182:5060");
+    callee.register(&mut exchange, 3600);
+    let offer = description(caller.address);
+    let mut of_caller = caller.dial(&mut exchange, "2", &offer);
+    let invite = callee.expect_request(&mut exchange, &Method::Invite);
+    let answer = description(callee.address);
+    let of_callee = callee.answer(&mut exchange, &invite, 200, &answer);
+    callee.expect_request(&mut exchange, &Method::Ack);
+    let ok = caller.expect(&mut exchange, 200);
+    caller.acknowledge(&mut exchange, &mut of_caller, &ok, "");
+    (exchange, [(caller, of_caller), (callee, of_callee)])
+}
+
+/// The callee asks for something, and the caller's phone knows of no call any more.
+fn asked_of_one_who_left(method: &Method) {
+    let (mut exchange, [(caller, _), (mut callee, mut of_callee)]) = conversation();
+    let body = if *method == Method::Invite {
+        description(callee.address)
+    } else {
+        String::new()
+    };
+    let name = method.as_str();
+    callee.in_dialog(&mut exchange, &mut of_callee, name, "", &body, true);
+    let asked = caller.expect_request(&mut exchange, method);
+    caller.answer(&mut exchange, &asked, 481, "");
+    if *method == Method::Invite {
+        caller.expect_request(&mut exchange, &Method::Ack);
+    }
+    let bye = caller.expect_request(&mut exchange, &Method::Bye);
+    caller.answer(&mut exchange, &bye, 481, "");
+
+    // A 481 here would tell the callee that its own dialog with the exchange is gone.
+    let refusal = callee.expect(&mut exchange, 500);
+    if *method == Method::Invite {
+        callee.acknowledge_failure(&mut exchange, &of_callee, &refusal);
+    }
+    let bye = callee.expect_request(&mut exchange, &Method::Bye);
+    callee.answer(&mut exchange, &bye, 200, "");
+    callee.register(&mut exchange, 0);
+    exchange.assert_nothing_left();
+    let outcomes: Vec<_> = exchange.records.iter().map(|of| &of.outcome).collect();
+    assert_eq!(outcomes, [&Outcome::Answered(End::Caller)]);
+}
+
+#[test]
+fn a_reoffer_to_one_who_left_ends_the_call_but_not_by_481() {
+    asked_of_one_who_left(&Method::Invite);
+}
+
+#[test]
+fn an_info_to_one_who_left_ends_the_call_but_not_by_481() {
+    asked_of_one_who_left(&Method::Info);
+}
