@@ -4,10 +4,12 @@
 
 mod support;
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use offhook_sip::{HeaderName, Message, Method, Request, StatusCode};
 use offhook_ua::{EndCause, Event};
-use support::{ANSWER, Stage, answer, config, header, uri, within};
+use support::{ALICE, ANSWER, BOB, Stage, World, answer, config, header, sdp, uri, within};
 
 const RECORD_ROUTE: &str = "<sip:10.0.0.2:5061;lr>, <sip:10.0.0.2:5062;lr>";
 
@@ -256,6 +258,38 @@ fn a_bye_that_was_overtaken_gets_its_500_and_ends_the_call_all_the_same() {
         }
     ));
     stage.nothing_left();
+}
+
+#[test]
+fn a_481_to_what_overtook_our_200_does_not_end_the_call() {
+    let mut world = World::new();
+    let out = world.call();
+    world.fly();
+    let incoming = world.incoming(world.bob);
+    let into = incoming.id();
+    let (alice, bob): (IpAddr, IpAddr) = (
+        ALICE.parse().expect("an address"),
+        BOB.parse().expect("an address"),
+    );
+    world.net.partition(alice, bob);
+    world.accept(world.bob, incoming, sdp(ANSWER));
+    world.net.heal();
+    // The 200 is lost, and what Bob asks next comes first.
+    world.net.act(world.bob, |bob, now| {
+        let headers = offhook_sip::Headers::new();
+        bob.ua
+            .request_in_call(now, into, Method::Info, headers, None);
+    });
+    world.sleep(1);
+    assert!(matches!(world.event(world.bob), Event::Response { .. }));
+    assert!(matches!(world.event(world.alice), Event::Answered { .. }));
+    assert!(matches!(world.event(world.bob), Event::Confirmed { .. }));
+    world.hang_up(world.alice, out);
+    world.fly();
+    assert!(matches!(
+        world.ended(world.bob, into),
+        EndCause::RemoteHangUp { .. }
+    ));
 }
 
 #[test]

@@ -108,7 +108,7 @@ impl Established {
         if status.is_success() {
             self.restart_timer(cx, &response);
         }
-        if let Some(cause) = gone(status) {
+        if let Some(cause) = gone(status).filter(|_| self.was_known(sent, status)) {
             let _ = self.updates.answered(cx, &mut self.dialog, response);
             return self.dialog_gone(cx, status, cause);
         }
@@ -145,7 +145,9 @@ impl Established {
             Method::Notify | Method::Subscribe | Method::Refer
         );
         match gone(status) {
-            Some(cause) if !of_subscription => self.dialog_gone(cx, status, cause),
+            Some(cause) if !of_subscription && self.was_known(sent, status) => {
+                self.dialog_gone(cx, status, cause)
+            }
             _ => State::Established(self),
         }
     }
@@ -174,6 +176,14 @@ impl Established {
         }
         self.pursue(cx);
         State::Established(self)
+    }
+
+    /// Whether the peer had our 2xx when it answered this request. A request that came before it, or
+    /// while it was lost, belonged to no dialog yet: a 481 to that says nothing of the call.
+    fn was_known(&self, sent: &Sent<'_>, status: StatusCode) -> bool {
+        let number = wire::cseq_number(sent.request.headers()).unwrap_or_default();
+        let early = self.exchange.is_unconfirmed() || number <= self.early_cseq;
+        status != StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST || !early
     }
 
     /// The peer knows the call no more, or does not answer: it is over (§12.2.1.2).

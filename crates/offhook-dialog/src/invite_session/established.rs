@@ -31,6 +31,8 @@ pub(super) struct Established {
     pub(super) peer_updates: bool,
     /// A reliable provisional that the 2xx overtook: its PRACK is still to be taken (RFC 3262 §3).
     pub(super) late_prack: Option<Box<RAckValue>>,
+    /// The last CSeq that we used before our 2xx was acknowledged; 0: none.
+    pub(super) early_cseq: u32,
     /// Hung up by a callee whose 2xx waits for its ACK: BYE must wait too (§15).
     pub(super) bye_wanted: Option<Box<Headers>>,
     pub(super) wanted: Option<Box<Wanted>>,
@@ -47,6 +49,7 @@ impl Established {
             timer,
             peer_updates: false,
             late_prack: None,
+            early_cseq: 0,
             bye_wanted: None,
             wanted: None,
             described: None,

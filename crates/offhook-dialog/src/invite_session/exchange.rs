@@ -112,6 +112,11 @@ impl Exchange {
         matches!(self, Self::Idle)
     }
 
+    /// Whether the peer may not have got our 2xx to its first INVITE yet.
+    pub(super) fn is_unconfirmed(&self) -> bool {
+        matches!(self, Self::AwaitAck(waiting) if waiting.first)
+    }
+
     /// The ACK that belongs to our 2xx; any other is ignored (§13.3.1.4).
     pub(super) fn acknowledged(&mut self, cx: &mut Context<'_>, cseq: u32, ack: Request) -> bool {
         match self {

@@ -166,6 +166,9 @@ impl Established {
     /// An ACK of this dialog.
     pub(super) fn ack(mut self: Box<Self>, cx: &mut Context<'_>, ack: Request) -> State {
         let cseq = wire::cseq_number(ack.headers()).unwrap_or_default();
+        if self.exchange.is_unconfirmed() {
+            self.early_cseq = self.dialog.local_cseq();
+        }
         if self.exchange.acknowledged(cx, cseq, ack)
             && let Some(headers) = self.bye_wanted.take()
         {
