@@ -337,11 +337,9 @@ impl Bridge {
             }
             State::Talking(talking) => match talking.side_of(call) {
                 Some(side) => {
-                    let end = if has_left(&cause) {
-                        End::of(side)
-                    } else {
-                        End::Exchange
-                    };
+                    let ender = talking.spoilt_by();
+                    let ender = ender.or_else(|| has_left(&cause).then_some(side));
+                    let end = ender.map_or(End::Exchange, End::of);
                     self.draft
                         .ends(Outcome::Answered(end), passing::reason_text(&cause));
                     // A guest of another bridge is that one's affair.

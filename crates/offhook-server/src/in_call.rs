@@ -28,6 +28,8 @@ pub(crate) struct InCall {
     asked: Option<CallId>,
     /// Requests passed on, each with the one it answers.
     passed: Vec<(RequestId, IncomingRequest)>,
+    /// The side that left an offer without an answer, which ended the call.
+    spoilt_by: Option<Side>,
 }
 
 /// A change that one leg wants and the other one has been asked about.
@@ -51,6 +53,7 @@ impl InCall {
             reoffer: None,
             asked: None,
             passed: Vec::new(),
+            spoilt_by: None,
         }
     }
 
@@ -73,6 +76,11 @@ impl InCall {
             Side::Caller => std::mem::replace(&mut self.caller, leg),
             Side::Callee => std::mem::replace(&mut self.callee, leg),
         }
+    }
+
+    /// The side that is to blame for the end that the exchange has made of the call.
+    pub(crate) const fn spoilt_by(&self) -> Option<Side> {
+        self.spoilt_by
     }
 
     /// Whether no change of the session is under way.
@@ -154,6 +162,7 @@ impl InCall {
             desk.ua.acknowledge(desk.now, other, Some(body));
         } else {
             // RFC 3261 §13.2.1 wants the answer in the ACK; without one there is no session.
+            self.spoilt_by = self.side_of(call);
             desk.ua.acknowledge(desk.now, other, None);
             desk.ua.hang_up(desk.now, other, passing::no_headers());
         }

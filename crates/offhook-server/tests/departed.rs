@@ -66,3 +66,21 @@ fn a_reoffer_to_one_who_left_ends_the_call_but_not_by_481() {
 fn an_info_to_one_who_left_ends_the_call_but_not_by_481() {
     asked_of_one_who_left(&Method::Info);
 }
+
+#[test]
+fn who_leaves_an_offer_without_an_answer_has_ended_the_call() {
+    let (mut exchange, [(mut caller, mut of_caller), (callee, _)]) = conversation();
+    caller.in_dialog(&mut exchange, &mut of_caller, "INVITE", "", "", true);
+    let asked = callee.expect_request(&mut exchange, &Method::Invite);
+    let offer = description(callee.address);
+    callee.answer(&mut exchange, &asked, 200, &offer);
+    let ok = caller.expect(&mut exchange, 200);
+    caller.acknowledge(&mut exchange, &mut of_caller, &ok, "");
+    callee.expect_request(&mut exchange, &Method::Ack);
+    for party in [&callee, &caller] {
+        let bye = party.expect_request(&mut exchange, &Method::Bye);
+        party.answer(&mut exchange, &bye, 200, "");
+    }
+    let outcomes: Vec<_> = exchange.records.iter().map(|of| &of.outcome).collect();
+    assert_eq!(outcomes, [&Outcome::Answered(End::Caller)]);
+}
