@@ -1,5 +1,7 @@
 //! The answer to a request that could not be read: what RFC 4475 expects instead of silence.
 
+use alloc::borrow::Cow;
+
 use bytes::Bytes;
 
 use crate::error::ParseError;
@@ -20,8 +22,9 @@ const TAKEN: [HeaderName<'static>; 5] = [
 
 impl ParseError {
     /// The answer to send, if the message is a request other than ACK of which enough was
-    /// readable: Via, From, To, Call-ID and CSeq. They are copied as they are, and the Via may be
-    /// one that cannot be read, so send the answer back where the request came from.
+    /// readable: Via, From, To, Call-ID and CSeq. They are copied as they are but for control
+    /// characters, which are left out, and the Via may be one that cannot be read, so send the
+    /// answer back where the request came from.
     ///
     /// For an error of [`Request::validate`](crate::Request::validate) use
     /// [`Request::response`](crate::Request::response): the request is at hand then.
@@ -32,6 +35,21 @@ impl ParseError {
         *response.headers_mut() = headers;
         Some(response)
     }
+}
+
+/// A value without the control characters that no value may hold (RFC 3261 §25.1); a quoted pair may
+/// hold them.
+fn without_controls(value: &str) -> Cow<'_, str> {
+    if bad_control(value).is_none() {
+        return Cow::Borrowed(value);
+    }
+    let mut quoted = false;
+    let good = value.chars().filter(|&char| {
+        let keep = quoted || char == '\t' || !char.is_ascii_control();
+        quoted = !quoted && char == '\\';
+        keep
+    });
+    Cow::Owned(good.collect())
 }
 
 fn salvage(datagram: &Bytes) -> Option<Headers> {
@@ -59,10 +77,10 @@ fn salvage(datagram: &Bytes) -> Option<Headers> {
         let name = name.trim_end();
         let number = lookup(name.as_bytes());
         if let Some(place) = TAKEN.iter().position(|taken| taken.number() == number) {
-            if bad_control(value).is_some() {
+            if value.contains('\r') {
                 return None;
             }
-            found[place].append_clean(TAKEN[place], value);
+            found[place].append_clean(TAKEN[place], &without_controls(value));
         }
     }
     if found.iter().any(Headers::is_empty) {
