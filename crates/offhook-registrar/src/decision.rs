@@ -6,8 +6,8 @@
 
 use offhook_auth::{UnixTime, Verified};
 use offhook_routing::location::{AddressOfRecord, Binding, Change, Received};
-use offhook_sip::header::{MinExpires, Require, To, Unsupported};
-use offhook_sip::{Host, Request, Response, StatusCode, UriRef};
+use offhook_sip::header::{MinExpires, To};
+use offhook_sip::{Host, Method, Request, Response, StatusCode, Support, UriRef};
 
 use crate::answer;
 use crate::policy::Policy;
@@ -43,8 +43,12 @@ impl Registration {
     }
 }
 
-/// Option tags that a phone may require of this registrar.
-const SUPPORTED: [&str; 2] = ["path", "outbound"];
+/// What a phone may ask of this registrar.
+const SUPPORT: Support<'_> = Support {
+    methods: &[Method::Register],
+    schemes: &["sip", "sips", "tel"],
+    options: &["path", "outbound"],
+};
 
 impl Policy {
     /// Steps 1 to 5 of RFC 3261 §10.3: whose bindings the request is about.
@@ -166,24 +170,8 @@ const OUT_OF_ORDER: Refused =
 
 /// §8.2.2.3, §10.3 step 2.
 fn missing_extension(request: &Request) -> Option<Response> {
-    let required = match request.headers().typed::<Require<'_>>() {
-        Ok(required) => required?,
-        Err(_) => return Some(request.response(StatusCode::BAD_REQUEST)),
-    };
-    let known = |tag: &&str| {
-        SUPPORTED
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(tag))
-    };
-    let unknown: Vec<&str> = required.iter().filter(|tag| !known(tag)).collect();
-    if unknown.is_empty() {
-        return None;
-    }
-    let mut response = request.response(StatusCode::BAD_EXTENSION);
-    if let Ok(unsupported) = Unsupported::new(unknown) {
-        response.headers_mut().set_typed(&unsupported);
-    }
-    Some(response)
+    let error = request.check_support(&SUPPORT).err()?;
+    Some(request.refusal(&error, &SUPPORT))
 }
 
 fn remove_all(current: Vec<Binding>, call_id: &str, cseq: u32) -> Result<Plan, Refused> {

@@ -91,6 +91,14 @@ pub enum ErrorKind {
     Boundary,
     /// This header must not be taken from a URI (RFC 3261 §19.1.5).
     DangerousHeader,
+    /// The server knows the method and does not answer it (RFC 3261 §8.2.1).
+    MethodNotAllowed,
+    /// The server does not know the method (RFC 3261 §8.2.1, §21.5.2).
+    MethodUnknown,
+    /// The server does not support the scheme of the Request-URI (RFC 3261 §8.2.2.1).
+    SchemeNotSupported,
+    /// The server does not support what the request requires (RFC 3261 §8.2.2.3).
+    OptionNotSupported,
 }
 
 impl ErrorKind {
@@ -134,6 +142,10 @@ impl ErrorKind {
             Self::MissingContentLength => "Content-Length is missing",
             Self::Boundary => "a delimiter of the multipart body was expected",
             Self::DangerousHeader => "the header must not be taken from a URI",
+            Self::MethodNotAllowed => "the method is not allowed",
+            Self::MethodUnknown => "the method is not known",
+            Self::SchemeNotSupported => "the scheme of the Request-URI is not supported",
+            Self::OptionNotSupported => "a required extension is not supported",
         }
     }
 
@@ -145,6 +157,10 @@ impl ErrorKind {
             Self::BodyTooLarge => StatusCode::REQUEST_ENTITY_TOO_LARGE,
             Self::TooLarge => StatusCode::MESSAGE_TOO_LARGE,
             Self::UriTooLong => StatusCode::REQUEST_URI_TOO_LONG,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MethodUnknown => StatusCode::NOT_IMPLEMENTED,
+            Self::SchemeNotSupported => StatusCode::UNSUPPORTED_URI_SCHEME,
+            Self::OptionNotSupported => StatusCode::BAD_EXTENSION,
             _ => StatusCode::BAD_REQUEST,
         }
     }

@@ -9,7 +9,7 @@ use offhook_sip::header::{
     To, Unsupported, Via, Warning,
 };
 use offhook_sip::{
-    ErrorKind, Host, Message, Method, ParserConfig, Request, Response, Scheme, StatusCode,
+    ErrorKind, Host, Message, Method, ParserConfig, Request, Response, Scheme, StatusCode, Support,
     Transport, parse_datagram, parse_datagram_with,
 };
 
@@ -31,6 +31,12 @@ fn response(name: &str) -> Option<Response> {
     parse_datagram(octets(name)?).unwrap().into_response()
 }
 
+const SUPPORT: Support<'_> = Support {
+    methods: &[Method::Invite, Method::Options, Method::Register],
+    schemes: &["sip", "sips"],
+    options: &[],
+};
+
 /// What a server answers that takes INVITE, OPTIONS and REGISTER, sdp bodies and no extensions,
 /// and asks for no authentication; `None` is silence.
 fn answer(octets: Bytes) -> Option<StatusCode> {
@@ -39,30 +45,16 @@ fn answer(octets: Bytes) -> Option<StatusCode> {
         Ok(Message::Response(_)) => return None,
         Err(error) => return Some(error.response()?.status()),
     };
-    if let Err(error) = request.validate() {
-        return Some(error.status());
+    let checked = request.validate();
+    if let Err(error) = checked.and_then(|()| request.check_support(&SUPPORT)) {
+        return Some(request.refusal(&error, &SUPPORT).status());
     }
     let headers = request.headers();
-    if !matches!(request.uri().scheme(), Scheme::Sip | Scheme::Sips) {
-        return Some(StatusCode::UNSUPPORTED_URI_SCHEME);
-    }
-    match request.method() {
-        Method::Invite | Method::Options | Method::Register => {}
-        Method::Other(_) => return Some(StatusCode::NOT_IMPLEMENTED),
-        _ => return Some(StatusCode::METHOD_NOT_ALLOWED),
-    }
     let to: To = headers.required().unwrap();
     if request.method() == &Method::Register
         && !matches!(to.uri().scheme(), Scheme::Sip | Scheme::Sips)
     {
         return Some(StatusCode::BAD_REQUEST);
-    }
-    if headers
-        .typed::<Require>()
-        .unwrap()
-        .is_some_and(|tags| !tags.is_empty())
-    {
-        return Some(StatusCode::BAD_EXTENSION);
     }
     let kind: Option<ContentType> = headers.typed().unwrap();
     if !request.body().is_empty() && !kind.is_some_and(|kind| kind.is("application/sdp")) {

@@ -154,10 +154,8 @@ impl Config {
     }
 
     pub(crate) fn allow_value(&self) -> String {
-        let mut names: Vec<&str> = self.allow.iter().map(Method::as_str).collect();
-        if self.takes(&Method::Subscribe) && !self.allow.contains(&Method::Subscribe) {
-            names.push(Method::Subscribe.as_str());
-        }
+        let methods = self.methods();
+        let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
         names.join(", ")
     }
 

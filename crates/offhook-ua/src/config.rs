@@ -1,5 +1,6 @@
 //! How a user agent behaves and how much it holds.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -188,9 +189,13 @@ impl Config {
         }
     }
 
-    /// Whether a method is answered.
-    pub(crate) fn takes(&self, method: &Method) -> bool {
-        self.allow.contains(method) || (*method == Method::Subscribe && !self.events.is_empty())
+    /// The methods that are answered; SUBSCRIBE when there is an event package.
+    pub(crate) fn methods(&self) -> Cow<'_, [Method]> {
+        let mut methods = Cow::Borrowed(self.allow.as_slice());
+        if !self.events.is_empty() && !methods.contains(&Method::Subscribe) {
+            methods.to_mut().push(Method::Subscribe);
+        }
+        methods
     }
 
     /// All option tags that we know.

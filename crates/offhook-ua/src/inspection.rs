@@ -1,7 +1,7 @@
 //! What every request is looked at for before anybody is told of it (RFC 3261 §8.2.1 to §8.2.3).
 
 use offhook_dialog::{CallId, ReferTarget, Replaces};
-use offhook_sip::{HeaderName, Headers, Method, Request, Response, StatusCode};
+use offhook_sip::{HeaderName, Headers, Method, Request, Response, StatusCode, Support};
 
 use crate::compose;
 use crate::user_agent::UserAgent;
@@ -9,9 +9,7 @@ use crate::user_agent::UserAgent;
 impl UserAgent {
     /// Nothing, or the response that turns the request away.
     pub(crate) fn inspect(&self, request: &Request) -> Result<(), Box<Response>> {
-        self.inspect_method(request)?;
-        self.inspect_uri(request)?;
-        self.inspect_require(request)?;
+        self.inspect_support(request)?;
         // RFC 3515 §2.4.2: exactly one Refer-To.
         if *request.method() == Method::Refer && ReferTarget::of(request).is_none() {
             return Err(Box::new(request.response(StatusCode::BAD_REQUEST)));
@@ -19,52 +17,16 @@ impl UserAgent {
         self.inspect_body(request)
     }
 
-    /// §8.2.1: 405 to a method that is known but not for us, 501 to one that nobody knows.
-    fn inspect_method(&self, request: &Request) -> Result<(), Box<Response>> {
-        let method = request.method();
-        if self.config.takes(method) {
-            return Ok(());
-        }
-        let status = match method {
-            Method::Other(_) => StatusCode::NOT_IMPLEMENTED,
-            _ => StatusCode::METHOD_NOT_ALLOWED,
+    /// §8.2.1, §8.2.2: 405 or 501, 416, 420 to what we do not support.
+    fn inspect_support(&self, request: &Request) -> Result<(), Box<Response>> {
+        let support = Support {
+            methods: &self.config.methods(),
+            schemes: &["sip", "sips", "tel"],
+            options: &self.config.options(),
         };
-        let mut response = request.response(status);
-        self.tell_allow(response.headers_mut());
-        Err(Box::new(response))
-    }
-
-    /// §8.2.2.1: 416 to a scheme that we cannot follow.
-    #[allow(clippy::unused_self, reason = "one of the inspections")]
-    fn inspect_uri(&self, request: &Request) -> Result<(), Box<Response>> {
-        let text = request.uri().as_str();
-        let scheme = text.split(':').next().unwrap_or_default();
-        let known = ["sip", "sips", "tel"];
-        if known.iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
-            return Ok(());
-        }
-        let status = StatusCode::UNSUPPORTED_URI_SCHEME;
-        Err(Box::new(request.response(status)))
-    }
-
-    /// §8.2.2.3: 420 with what we do not know.
-    fn inspect_require(&self, request: &Request) -> Result<(), Box<Response>> {
-        let known = self.config.options();
-        let unknown: Vec<&str> = request
-            .headers()
-            .get_all(HeaderName::REQUIRE)
-            .flat_map(|line| line.split(','))
-            .map(str::trim)
-            .filter(|tag| !tag.is_empty())
-            .filter(|tag| !known.iter().any(|known| known.eq_ignore_ascii_case(tag)))
-            .collect();
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        let mut response = request.response(StatusCode::BAD_EXTENSION);
-        let list = unknown.join(", ");
-        compose::append(response.headers_mut(), HeaderName::UNSUPPORTED, &list);
-        Err(Box::new(response))
+        request
+            .check_support(&support)
+            .map_err(|error| Box::new(request.refusal(&error, &support)))
     }
 
     /// §8.2.3: 415 to a body that must be understood and cannot be.

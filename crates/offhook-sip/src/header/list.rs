@@ -26,6 +26,16 @@ pub struct Words<'a> {
     lines: Option<Lines<'a>>,
 }
 
+impl<'a> Words<'a> {
+    /// The words of all lines, tokens or not.
+    pub(crate) const fn of_lines(lines: Lines<'a>) -> Self {
+        Words {
+            line: "",
+            lines: Some(lines),
+        }
+    }
+}
+
 impl<'a> Iterator for Words<'a> {
     type Item = &'a str;
 
@@ -51,10 +61,7 @@ impl Source<'_> {
                 line: text,
                 lines: None,
             },
-            Self::Lines(lines) => Words {
-                line: "",
-                lines: Some(lines.clone()),
-            },
+            Self::Lines(lines) => Words::of_lines(lines.clone()),
         }
     }
 }
