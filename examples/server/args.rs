@@ -14,6 +14,10 @@ use crate::protection::Protection;
 /// `secret2`, number 2), an echo (900), tones (901, 902) and rooms (700 to 799), and listens on
 /// loopback only, because everyone knows these passwords.
 #[derive(Parser, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the switches of a command line are independent"
+)]
 #[command(name = "server", version, max_term_width = 100)]
 pub(crate) struct Arguments {
     /// Folder with regfile.conf (users) and regexroute.conf (numbers).
@@ -39,7 +43,7 @@ pub(crate) struct Arguments {
     pub(crate) rtp_ports: (u16, u16),
 
     /// Let phones send their voice to each other, not through the server; each learns the other's
-    /// address by that. A rule's rtp_forward=yes or no decides for its calls.
+    /// address by that. A rule's `rtp_forward` decides for its calls.
     #[arg(long)]
     pub(crate) direct_media: bool,
 
