@@ -339,12 +339,11 @@ impl Index {
             }
             quoted = !quoted && *octet == b'\\';
         }
-        let blanks = |octets: &[u8]| octets.iter().take_while(|&&octet| octet == b' ').count();
-        let leading = blanks(&self.added[start..]);
+        let blank = |octet: &&u8| is(**octet, class::BLANK);
+        let leading = self.added[start..].iter().take_while(blank).count();
         self.added.drain(start..start + leading);
-        while self.added.len() > start && self.added.ends_with(b" ") {
-            self.added.pop();
-        }
+        let trailing = self.added[start..].iter().rev().take_while(blank).count();
+        self.added.truncate(self.added.len() - trailing);
     }
 
     /// Content-Length may be there but once: two readings of where the body ends are an attack.

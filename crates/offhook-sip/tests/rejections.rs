@@ -171,6 +171,8 @@ fn control_characters_are_forgiven_where_that_is_asked_for() {
     };
     for (value, read) in [
         ("\u{1}", ""),
+        ("a\t\u{1}\u{0}", "a"),
+        ("\u{1}\t\u{1}\r\n \u{0}\ta", "a"),
         ("\u{0}a\u{0}b\u{0}\u{0}", "a b"),
         ("a\u{0}b\u{1b}\r\n c\u{7f}", "a b  c"),
         ("\"\\\u{1}\u{1}\"", "\"\\\u{1} \""),
