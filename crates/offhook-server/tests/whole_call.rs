@@ -139,7 +139,7 @@ fn they_talk_through_the_server() {
         record
             .streams
             .iter()
-            .all(|stream| stream.packets > 150 && stream.lost == 0),
+            .all(|stream| stream.packets > 150 && stream.lost == 0 && stream.mos > 4.0),
         "{record:?}"
     );
 }
