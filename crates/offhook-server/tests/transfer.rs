@@ -1027,7 +1027,26 @@ fn nobody_takes_over_the_calls_of_others() {
         party.expect_silence(exchange);
     }
     they_talk(exchange, u1, &mut d1, u2);
-    // What has ended is declined, or known no more.
-    take_over(exchange, u1, &d1, &body, "");
+    // What has ended is known no more; what is just being ended is declined.
+    let refused = take_over(exchange, u1, &d1, &body, "");
+    assert!(refused.remote.contains("tag="));
+    let (d1, mut d2) = talk(exchange, u1, u2, "2");
+    u2.in_dialog(exchange, &mut d2, "BYE", "", "", true);
+    u2.expect(exchange, 200);
+    let bye = u1.expect_request(exchange, &Method::Bye);
+    let named = replaces(&d1);
+    let named = named
+        .replace("%3B", ";")
+        .replace("%3D", "=")
+        .replace("%40", "@");
+    let again = u1.new_dialog("sip:2@192.0.2.50");
+    let extra = format!("Replaces: {named}\r\n");
+    u1.send(
+        exchange,
+        &u1.text("INVITE", &again.target, &again, &extra, &body),
+    );
+    let declined = u1.expect(exchange, 603);
+    u1.acknowledge_failure(exchange, &again, &declined);
+    u1.answer(exchange, &bye, 200, "");
     trio.finish();
 }

@@ -79,7 +79,11 @@ impl UserAgent {
             .ok_or(gone)?;
         let call = self.calls.get(&id).ok_or(gone)?;
         // §3: an early dialog that the peer began cannot be taken over.
-        if !call.session.is_confirmed() || call.hung_up {
+        if call.hung_up {
+            // §3: it has just ended; a 6xx keeps others from ringing for it.
+            return Err(StatusCode::DECLINE);
+        }
+        if !call.session.is_confirmed() {
             return Err(gone);
         }
         if replaces.early_only {
