@@ -1,0 +1,144 @@
+//! baresip transfers a call of its own: three of them at our server, and the voice of two afterwards.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
+
+mod support;
+
+use std::fs;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use support::{Program, Server, has_program, in_folder, skip, text, wav, write};
+
+const SERVER: &str = "127.0.8.50:5060";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A baresip at a SIP port of 127.0.0.1 that logs in, and takes commands on the port 1,000 above.
+struct Phone {
+    program: Program,
+    home: PathBuf,
+    control: u16,
+}
+
+impl Phone {
+    fn start(folder: &tempfile::TempDir, number: u16, sound: &[i16]) -> Self {
+        let modules = [
+            "/usr/lib/baresip/modules",
+            "/usr/lib/x86_64-linux-gnu/baresip/modules",
+        ];
+        let modules = modules
+            .iter()
+            .find(|path| Path::new(path).is_dir())
+            .expect("baresip has its modules");
+        // The port after its own is its TLS port.
+        let (port, control) = (5080 + 10 * number, 6080 + 10 * number);
+        let home = in_folder(folder, &format!("u{number}"));
+        fs::create_dir_all(&home).expect("a folder for baresip");
+        let play = home.join("play.wav");
+        wav::write(&play, sound);
+        let config = format!(
+            "sip_listen 127.0.0.1:{port}\nnet_interface 127.0.0.1\ncall_local_timeout 60\ncall_max_calls 4\n\
+             audio_source aufile,{play}\naudio_player aubridge,sink\nausrc_srate 8000\nauplay_srate 8000\n\
+             ausrc_channels 1\nauplay_channels 1\nmodule_path {modules}\nmodule g711.so\nmodule aufile.so\n\
+             module aubridge.so\nmodule sndfile.so\nsnd_path {home}\nmodule_app account.so\n\
+             module_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n",
+            play = text(&play),
+            home = text(&home),
+        );
+        let account = format!(
+            "<sip:u{number}@{SERVER};transport=udp>;auth_user=u{number};auth_pass=secret{number};\
+             answermode=auto;regint=60\n"
+        );
+        write(home.join("accounts"), &account);
+        write(home.join("config"), &config);
+        write(home.join("contacts"), "");
+        let mut command = Command::new("baresip");
+        command.args(["-f", text(&home), "-v"]);
+        let mut program = Program::spawn("baresip", command);
+        program.wait_for("200 OK", PATIENCE);
+        Self {
+            program,
+            home,
+            control,
+        }
+    }
+
+    /// A command of baresip's menu, as a netstring.
+    fn command(&self, command: &str, parameters: &str) {
+        let json = format!("{{\"command\":\"{command}\",\"params\":\"{parameters}\"}}");
+        let began = Instant::now();
+        let mut stream = loop {
+            match TcpStream::connect(("127.0.0.1", self.control)) {
+                Ok(stream) => break stream,
+                Err(error) => assert!(began.elapsed() < PATIENCE, "no control: {error}"),
+            }
+            std::thread::yield_now();
+        };
+        write!(stream, "{}:{json},", json.len()).expect("baresip takes commands");
+        stream.flush().expect("baresip takes commands");
+        // It answers when it has done it; what it says is not of interest.
+        let mut answer = [0; 1];
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let _said = std::io::Read::read(&mut stream, &mut answer);
+    }
+
+    fn wait_for(&mut self, said: &str) {
+        self.program.wait_for(said, PATIENCE);
+    }
+
+    /// What all its calls put out, one after the other.
+    fn heard(self) -> Vec<i16> {
+        self.program.interrupt(PATIENCE);
+        let mut files: Vec<PathBuf> = fs::read_dir(&self.home)
+            .expect("baresip's folder is there")
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .filter(|path| path.to_string_lossy().ends_with("dec.wav"))
+            .collect();
+        files.sort();
+        files.iter().flat_map(|file| wav::read(file)).collect()
+    }
+}
+
+#[test]
+fn a_blind_transfer() {
+    if !has_program("baresip") {
+        return skip("baresip is not installed");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = tempfile::tempdir().expect("a folder");
+    let users = "[u1]\npassword=secret1\n[u2]\npassword=secret2\n[u3]\npassword=secret3\n";
+    write(config.path().join("regfile.conf"), users);
+    let numbers = "[default]\n^1$=return;called=u1\n^2$=return;called=u2\n^3$=return;called=u3\n";
+    write(config.path().join("regexroute.conf"), numbers);
+    let _server = Server::start_in(config, SERVER, &[]);
+    let sounds = [
+        wav::sweep(6.0, 300.0, 1000.0),
+        wav::sweep(6.0, 1200.0, 2000.0),
+        wav::sweep(6.0, 2200.0, 3200.0),
+    ];
+    let mut u1 = Phone::start(&folder, 1, &sounds[0]);
+    let mut u2 = Phone::start(&folder, 2, &sounds[1]);
+    let mut u3 = Phone::start(&folder, 3, &sounds[2]);
+
+    u1.command("dial", "sip:2@127.0.8.50");
+    u1.wait_for("Call established");
+    u2.wait_for("Call established");
+    u1.command("transfer", "sip:3@127.0.8.50");
+    u3.wait_for("Call established");
+    // Baresip hangs up when it is told that the transfer has succeeded.
+    u1.wait_for("audio: destroyed");
+    // The two talk for a while: long enough to tell the sounds.
+    std::thread::sleep(Duration::from_secs(4));
+    u2.command("hangup", "");
+    u3.wait_for("audio: destroyed");
+
+    let (of_u2, of_u3) = (u2.heard(), u3.heard());
+    let heard = wav::resemblance(&of_u2, &sounds[2]);
+    assert!(heard > 0.7, "u2 heard u3 at {heard}");
+    let heard = wav::resemblance(&of_u3, &sounds[1]);
+    assert!(heard > 0.7, "u3 heard u2 at {heard}");
+    drop(u1);
+}
