@@ -16,6 +16,7 @@ fn parties(exchange: &mut Exchange) -> (Party, Party) {
     (caller, callee)
 }
 
+// checklist: R3261-113, R3261-114
 #[test]
 fn dial_talk_and_hang_up() {
     let mut exchange = Exchange::new();

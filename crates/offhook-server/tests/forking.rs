@@ -31,6 +31,7 @@ fn finish(exchange: &mut Exchange, callees: &mut [Party]) {
     exchange.assert_nothing_left();
 }
 
+// checklist: R3326-02
 #[test]
 fn the_losers_hear_that_the_call_was_completed_elsewhere() {
     let (mut exchange, mut caller, mut callees) = stage();

@@ -69,6 +69,7 @@ fn party_waits(exchange: &mut Exchange, party: &Party) {
 }
 
 // yate: Calls: re-INVITE by caller (hold); re-INVITE by callee
+// checklist: B2BUA-05
 #[test]
 fn hold_and_resume_reach_the_other_side() {
     for by_caller in [true, false] {
@@ -201,6 +202,7 @@ fn the_offer_may_come_in_the_answer() {
 }
 
 /// RFC 3261 §14.1, RFC 3311 §5.2: both ask at once.
+// checklist: B2BUA-05
 #[test]
 fn both_sides_ask_at_once() {
     for method in [Method::Invite, Method::Update] {
@@ -426,6 +428,7 @@ fn timed(of_caller: &str, of_callee: &str) -> (Trio, Dialog, Dialog) {
 }
 
 /// RFC 4028 on the caller's leg: he refreshes, or the call ends on both.
+// checklist: R4028-05, B2BUA-06
 #[test]
 fn a_caller_who_refreshes_no_more_is_gone() {
     let timer = "Supported: timer\r\nSession-Expires: 120;refresher=uac\r\n";
@@ -453,6 +456,7 @@ fn a_caller_who_refreshes_no_more_is_gone() {
 }
 
 /// On the callee's leg: the exchange refreshes, and ends the call when nobody answers that.
+// checklist: R4028-05, B2BUA-06
 #[test]
 fn a_callee_who_answers_no_refresh_is_gone() {
     let timer = "Require: timer\nSession-Expires: 120;refresher=uac\nAllow: UPDATE, INVITE\n";
@@ -481,6 +485,7 @@ fn a_callee_who_answers_no_refresh_is_gone() {
 }
 
 /// The interval of a leg is its own affair: one that is too short is refused there.
+// checklist: R4028-05
 #[test]
 fn a_session_interval_may_be_too_short() {
     let mut trio = Trio::new();

@@ -89,6 +89,7 @@ impl Stage {
     }
 }
 
+// checklist: B2BUA-03
 #[test]
 fn a_lone_callees_status_reaches_the_caller() {
     for status in [
@@ -98,12 +99,14 @@ fn a_lone_callees_status_reaches_the_caller() {
     }
 }
 
+// checklist: B2BUA-03
 #[test]
 fn a_callees_challenge_does_not_reach_the_caller() {
     Stage::new().refused(401, 403);
     Stage::new().refused(407, 403);
 }
 
+// checklist: B2BUA-07
 #[test]
 fn nobody_has_the_number() {
     let mut stage = Stage::new();
@@ -119,6 +122,7 @@ fn nobody_has_the_number() {
     stage.finish();
 }
 
+// checklist: B2BUA-07
 #[test]
 fn the_user_is_not_logged_in() {
     let mut stage = Stage::new();
@@ -148,6 +152,7 @@ fn a_wrong_password_is_no_user_name() {
     stage.finish();
 }
 
+// checklist: B2BUA-02
 #[test]
 fn the_caller_gives_up_while_it_rings() {
     let mut stage = Stage::new();
@@ -183,6 +188,7 @@ fn the_caller_gives_up_while_it_rings() {
     stage.finish();
 }
 
+// checklist: B2BUA-02
 #[test]
 fn the_cancel_crosses_the_answer() {
     let mut stage = Stage::new();
@@ -214,6 +220,7 @@ fn the_cancel_crosses_the_answer() {
     stage.finish();
 }
 
+// checklist: B2BUA-03
 #[test]
 fn nobody_answers_in_time() {
     let mut stage = Stage::with(Exchange::with(|config| {
@@ -276,6 +283,7 @@ fn the_callee_answers_no_packet() {
     stage.assert_failed(408);
 }
 
+// checklist: B2BUA-03
 #[test]
 fn the_callee_is_unreachable() {
     let mut stage = Stage::new();
@@ -466,6 +474,7 @@ fn a_description_that_is_none() {
     }
 }
 
+// checklist: R3261-113
 #[test]
 fn too_many_hops() {
     let mut stage = Stage::new();

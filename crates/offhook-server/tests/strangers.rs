@@ -293,6 +293,7 @@ fn a_side_without_an_account_is_held_to_its_address() {
     stage.finish();
 }
 
+// checklist: B2BUA-06
 #[test]
 fn a_party_that_was_heard_and_vanishes_ends_the_call() {
     for side in [Side::A, Side::B] {

@@ -487,6 +487,7 @@ fn groups_have_their_turns() {
     }
 }
 
+// checklist: B2BUA-07
 #[test]
 fn a_number_of_several_users_rings_them_all() {
     let users = "[u1]\npassword=secret1\n[u2]\npassword=secret2\nalternatives=100\n\

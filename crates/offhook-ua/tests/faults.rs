@@ -1,4 +1,17 @@
-//! Faults that other stacks have been seen with, each shown to be absent here.
+//! Faults that other stacks have been seen with, each shown to be absent here:
+//!
+//! | fault | shown absent by |
+//! | --- | --- |
+//! | the route set lost for ACK and BYE, of the 1xx or of the 2xx | `ack_and_bye_have_the_route_set_of_the_200_reversed`, `the_route_set_of_a_180_outlives_a_200_without_one` |
+//! | the ACK of a 2xx without Route, on a new connection, or once for all branches of a fork | the same; `the_ack_of_a_200_goes_over_the_connection_of_its_invite`; `each_answer_of_a_forked_invite_is_acknowledged_once_and_the_extra_one_ended` |
+//! | a response dropped since its Via values stand in one line | `offhook-transaction/tests/matching.rs via_values_in_one_line_are_read_like_those_in_several` |
+//! | two BYEs at the end | `there_is_one_bye_whatever_the_application_does` |
+//! | requests that go on after a refresh has failed | `a_failed_refresh_ends_what_is_sent_to_keep_the_call_alive`, `registrations.rs a_silent_registrar_is_tried_again_ever_more_rarely` |
+//! | an in-dialog request taken for the other leg's, its source port having changed | `a_request_from_another_port_is_still_of_its_own_call` |
+//! | CANCEL sent to another server of the SRV set than its INVITE | `targets.rs a_name_is_asked_for_and_the_next_server_tried_when_one_is_unavailable` |
+//! | T4 instead of 64*T1 waited for the ACK | `offhook-transaction/tests/server_invite.rs a_failure_is_repeated_until_its_ack_never_comes` |
+//! | no state Accepted, so that a second 2xx is lost | `offhook-transaction/tests/client_invite.rs every_2xx_is_passed_up_for_64_t1`, `server_invite.rs after_a_2xx_more_2xx_go_out_and_acks_come_up` |
+//! | a dialog table that never empties | `nothing_left` at the end of each test, and the simulation |
 
 #![allow(clippy::expect_used, reason = "a test fails loudly")]
 
@@ -48,6 +61,80 @@ fn ack_and_bye_have_the_route_set_of_the_200_reversed() {
     let bye = stage.hear_request(&Method::Bye);
     assert_eq!(routes(&bye), reversed);
     stage.say(answer(&bye, 200, "b", None));
+    stage.nothing_left();
+}
+
+#[test]
+fn the_route_set_of_a_180_outlives_a_200_without_one() {
+    let mut stage = Stage::new();
+    let call = stage.call(|_| {});
+    let invite = stage.hear_request(&Method::Invite);
+    stage.say(routed(&invite, 180, "b"));
+    stage.say(answer(&invite, 200, "b", Some(ANSWER)));
+    let route = ["<sip:10.0.0.2:5062;lr>", "<sip:10.0.0.2:5061;lr>"];
+    assert_eq!(routes(&stage.hear_request(&Method::Ack)), route);
+    stage.hang_up(call);
+    let bye = stage.hear_request(&Method::Bye);
+    assert_eq!(routes(&bye), route);
+    stage.say(answer(&bye, 200, "b", None));
+    stage.nothing_left();
+}
+
+#[test]
+fn the_ack_of_a_200_goes_over_the_connection_of_its_invite() {
+    let mut world = World::new();
+    let out = world.call_with(|outgoing| {
+        outgoing.request_uri = uri("sip:bob@10.0.0.2;transport=tcp");
+    });
+    world.fly();
+    let incoming = world.incoming(world.bob);
+    world.accept(world.bob, incoming, sdp(ANSWER));
+    world.fly();
+    world.hang_up(world.alice, out);
+    world.fly();
+    // INVITE, 200, ACK, BYE, 200: between the same two ports, whoever speaks.
+    let ports: std::collections::BTreeSet<_> = world
+        .net
+        .sightings()
+        .iter()
+        .map(|seen| {
+            let mut ends = [seen.from, seen.to];
+            ends.sort();
+            ends
+        })
+        .collect();
+    assert_eq!(world.wire().len(), 5, "{:?}", world.wire());
+    assert_eq!(ports.len(), 1, "{ports:?}");
+    world.nothing_left();
+}
+
+#[test]
+fn a_failed_refresh_ends_what_is_sent_to_keep_the_call_alive() {
+    let mut refreshing = config(support::ALICE);
+    refreshing.session_timer = Some(offhook_ua::SessionTimerConfig {
+        expires: std::time::Duration::from_secs(90),
+        min_se: std::time::Duration::from_secs(90),
+    });
+    let mut stage = Stage::with(refreshing);
+    let _ = stage.call(|_| {});
+    let invite = stage.hear_request(&Method::Invite);
+    let mut ok = answer(&invite, 200, "b", Some(ANSWER));
+    ok.headers_mut()
+        .append(HeaderName::SESSION_EXPIRES, "90;refresher=uac")
+        .expect("an interval");
+    stage.say(ok);
+    let _ = stage.hear_request(&Method::Ack);
+    let _ = stage.event();
+    stage.sleep(50_000);
+    let refresh = stage.hear_request(&Method::Invite);
+    stage.forget(); // its repeats
+    stage.say(answer(&refresh, 481, "b", None));
+    let _ = stage.hear_request(&Method::Ack);
+    let bye = stage.hear_request(&Method::Bye);
+    stage.say(answer(&bye, 481, "b", None));
+    assert!(matches!(stage.event(), Event::Ended { .. }));
+    stage.sleep(600_000);
+    stage.silence();
     stage.nothing_left();
 }
 
