@@ -8,7 +8,7 @@ use std::hint::black_box;
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use offhook_sip::header::{CSeq, CallId, Contact, From, MaxForwards, Route, To, Via};
-use offhook_sip::{Message, parse_datagram};
+use offhook_sip::{Message, Request, StatusCode, parse_datagram};
 
 const MESSAGES: [(&str, &[u8]); 4] = [
     ("a", include_bytes!("../messages/a_invite.sip")),
@@ -46,6 +46,19 @@ fn view(message: &Message) {
     black_box(headers.typed::<Route>().unwrap());
 }
 
+/// A response with a To tag and a Contact, in octets.
+fn answer(request: &Request) -> Bytes {
+    let mut response = request.response(StatusCode::OK);
+    let headers = response.headers_mut();
+    let to: To = headers.required().unwrap();
+    let to = to.address().to_owned().with_tag("a6c85cf").unwrap();
+    headers.set_typed(&To::from(&to));
+    headers
+        .append("Contact", "<sip:bob@192.0.2.4:5060>")
+        .unwrap();
+    response.to_bytes()
+}
+
 fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("sip");
     let a = MESSAGES[0].1;
@@ -72,6 +85,14 @@ fn bench(criterion: &mut Criterion) {
             });
         });
         let message = parse_datagram(octets).unwrap();
+        if let Message::Request(request) = &message {
+            group.bench_function(format!("check/{name}"), |bencher| {
+                bencher.iter(|| black_box(request).validate());
+            });
+            group.bench_function(format!("answer/{name}"), |bencher| {
+                bencher.iter(|| answer(black_box(request)));
+            });
+        }
         group.bench_function(format!("print/{name}"), |bencher| {
             bencher.iter(|| black_box(&message).to_bytes());
         });

@@ -48,20 +48,21 @@ impl Request {
     /// To, Call-ID, CSeq; for a 100 the Timestamp too. The To tag is the caller's to add.
     #[must_use]
     pub fn response(&self, status: StatusCode) -> Response {
-        let mut response = Response::new(status);
-        let headers = response.headers_mut();
-        for name in [
+        const TAKEN: [HeaderName<'static>; 6] = [
             HeaderName::VIA,
             HeaderName::FROM,
             HeaderName::TO,
             HeaderName::CALL_ID,
             HeaderName::CSEQ,
-        ] {
-            copy(&self.headers, headers, name);
-        }
-        if status == StatusCode::TRYING {
-            copy(&self.headers, headers, HeaderName::TIMESTAMP);
-        }
+            HeaderName::TIMESTAMP,
+        ];
+        let names = if status == StatusCode::TRYING {
+            &TAKEN[..]
+        } else {
+            &TAKEN[..5]
+        };
+        let mut response = Response::new(status);
+        *response.headers_mut() = self.headers.share(names);
         response
     }
 

@@ -170,6 +170,13 @@ impl Headers {
             .insert_with(at, name, |out| out.push_str(trim(value)));
     }
 
+    /// The headers of some names that the RFCs define, sharing the text of the message.
+    pub(crate) fn share(&self, names: &[HeaderName<'_>]) -> Self {
+        Self {
+            store: self.store.share(names),
+        }
+    }
+
     pub(crate) fn append_clean(&mut self, name: HeaderName<'_>, value: &str) {
         self.insert(self.len(), name, value);
     }

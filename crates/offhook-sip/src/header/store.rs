@@ -205,6 +205,35 @@ impl Store {
         self.entries.insert(at, entry);
     }
 
+    /// The headers of some names that the RFCs define, name by name, sharing the text; with room for
+    /// a few more.
+    pub(crate) fn share(&self, names: &[HeaderName<'_>]) -> Self {
+        let mut entries = Vec::with_capacity(SHARED_ENTRIES);
+        let mut added = String::with_capacity(SHARED_TEXT);
+        for name in names {
+            let number = name.number();
+            for entry in self.entries.iter().filter(|entry| entry.number == number) {
+                if entry.place == Place::Message {
+                    entries.push(*entry);
+                    continue;
+                }
+                let name_start = length(&added);
+                added.push_str(name.as_str());
+                let value_start = length(&added);
+                added.push_str(self.value(entry));
+                entries.push(Entry {
+                    name_start,
+                    value_start,
+                    value_end: length(&added),
+                    name_len: u16::try_from(name.as_str().len()).unwrap_or(u16::MAX),
+                    number,
+                    place: Place::Added,
+                });
+            }
+        }
+        Self::new(self.text.clone(), added, entries)
+    }
+
     /// Puts another value in the place of one.
     pub(crate) fn rewrite_with(&mut self, at: usize, write: impl FnOnce(&mut String)) {
         let Some(entry) = self.entries.get(at).copied() else {
@@ -229,6 +258,10 @@ impl Store {
         before - self.entries.len()
     }
 }
+
+/// Room in what is shared for the headers of a usual response.
+const SHARED_ENTRIES: usize = 16;
+const SHARED_TEXT: usize = 256;
 
 fn length(text: &str) -> u32 {
     u32::try_from(text.len()).unwrap_or(u32::MAX)
