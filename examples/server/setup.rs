@@ -56,7 +56,7 @@ pub(crate) fn ready(arguments: Arguments) -> Result<Ready, Failure> {
         .map(|folder| Journal::open(folder, JournalConfig::default()));
     let opened = opened.transpose()?;
     let sockets = Sockets::bind(network(&listen, arguments.protection.relay(), random()?))?;
-    let config = configuration(arguments, office, &sockets);
+    let config = configuration(arguments, office, &sockets)?;
     let (now, wall) = (
         Instant::now(),
         SystemTime::now().duration_since(UNIX_EPOCH)?,
@@ -86,7 +86,11 @@ pub(crate) fn ready(arguments: Arguments) -> Result<Ready, Failure> {
     })
 }
 
-fn configuration(arguments: Arguments, office: Office, sockets: &Sockets) -> Config {
+fn configuration(
+    arguments: Arguments,
+    office: Office,
+    sockets: &Sockets,
+) -> Result<Config, Failure> {
     let local = |&(transport, bound): &(Transport, SocketAddr)| {
         let mut local = Local::new(transport, bound);
         if let Some(ip) = arguments.public_address {
@@ -95,7 +99,7 @@ fn configuration(arguments: Arguments, office: Office, sockets: &Sockets) -> Con
         local
     };
     let mut config = Config::new(office, sockets.bound().iter().map(local).collect());
-    arguments.protection.apply(&mut config);
+    arguments.protection.apply(&mut config)?;
     config.realm = arguments.realm;
     config.ladder = arguments.ladder;
     config.trying_at_once = arguments.trying_at_once;
@@ -109,7 +113,7 @@ fn configuration(arguments: Arguments, office: Office, sockets: &Sockets) -> Con
         public_address: arguments.public_address,
         ..MediaConfig::default()
     };
-    config
+    Ok(config)
 }
 
 fn office(arguments: &Arguments) -> Result<Office, Failure> {

@@ -28,8 +28,9 @@ use crate::bridge::silence::Doubt;
 use crate::bridge::state::{Parting, State};
 use crate::bridge::transfer::Transfer;
 use crate::cdr::{CallRecord, Draft, End, Outcome};
-use crate::desk::{Caller, Desk};
+use crate::desk::Desk;
 use crate::dial_plan::{Candidate, Ringing};
+use crate::identity::Caller;
 use crate::in_call::{InCall, Leg};
 use crate::media_anchor::{Anchor, Side};
 use crate::passing;
@@ -393,6 +394,16 @@ impl Bridge {
                 }
             }
         }
+    }
+
+    /// The users who are in this call.
+    pub(crate) fn users(&self) -> Vec<String> {
+        let accounts = self.open.iter().filter_map(|call| match &self.state {
+            // Who only rings is in no call yet.
+            State::Answer(_) if *call != self.caller => None,
+            _ => self.account(*call),
+        });
+        accounts.map(str::to_owned).collect()
     }
 
     /// Who must prove himself to change the leg `call`.

@@ -20,6 +20,8 @@ pub(crate) struct Bridges {
     /// Calls that are over and wait for the relay's last word on their streams.
     parting: HashMap<RelayId, Bridge>,
     next: u64,
+    /// How many calls each user is in, where somebody asks.
+    of_user: Option<HashMap<String, usize>>,
 }
 
 /// A bridge, and under what it stands in the indexes.
@@ -29,6 +31,7 @@ struct Entry {
     calls: Vec<CallId>,
     relay: Option<RelayId>,
     deadline: Option<Instant>,
+    users: Vec<String>,
 }
 
 impl Bridges {
@@ -46,8 +49,27 @@ impl Bridges {
                 calls: Vec::new(),
                 relay: None,
                 deadline: None,
+                users: Vec::new(),
             },
         );
+    }
+
+    /// Counts the calls of each user from now on.
+    pub(crate) fn count_users(&mut self) {
+        self.of_user.get_or_insert_default();
+    }
+
+    pub(crate) fn counts_users(&self) -> bool {
+        self.of_user.is_some()
+    }
+
+    /// How many calls a user is in.
+    pub(crate) fn calls_of(&self, user: &str) -> usize {
+        let counts = self.of_user.as_ref();
+        counts
+            .and_then(|counts| counts.get(user))
+            .copied()
+            .unwrap_or_default()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -126,7 +148,12 @@ impl Bridges {
             }
             self.deadlines.extend(deadline.map(|at| (at, id)));
         }
-        if !bridge.is_over() {
+        let is_over = bridge.is_over();
+        if let Some(counts) = &mut self.of_user {
+            let users = if is_over { Vec::new() } else { bridge.users() };
+            recount(counts, &mut entry.users, users);
+        }
+        if !is_over {
             return None;
         }
         let Entry {
@@ -155,5 +182,23 @@ impl Bridges {
         self.parting
             .remove(&relay)
             .map(|bridge| bridge.into_record(now, streams))
+    }
+}
+
+/// A call had these users, and now has others.
+fn recount(counts: &mut HashMap<String, usize>, before: &mut Vec<String>, now: Vec<String>) {
+    if *before == now {
+        return;
+    }
+    for user in &now {
+        *counts.entry(user.clone()).or_default() += 1;
+    }
+    for user in std::mem::replace(before, now) {
+        if let Some(count) = counts.get_mut(&user) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&user);
+            }
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! What holds for every call through the exchange.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use offhook_sip::Host;
+use offhook_sip::{Host, Transport, UriRef};
+
+use crate::restrictions::{Numbers, Redirects};
 
 /// What holds for every call.
 #[derive(Clone, Debug)]
@@ -22,6 +24,19 @@ pub struct CallSettings {
     /// Ends a conversation when a leg that was heard falls silent for the relay's
     /// [`media_timeout`](offhook_media::relay::Config::media_timeout), other than on hold.
     pub end_silent_calls: bool,
+    /// What becomes of a callee's 3xx.
+    pub redirects: Redirects,
+    /// Numbers that are never called, dialled or named by a rule or a redirect: 403.
+    pub never_route: Numbers,
+    /// Calls that a user may be in at a time, as caller or callee: 486. His own parameter
+    /// `maxcalls` goes before it.
+    pub calls_a_user: Option<usize>,
+    /// Lets the display name of a caller's From pass to callees.
+    pub display_names: bool,
+    /// Peers whose P-Asserted-Identity is believed, and who are told it (RFC 3325 §2.3).
+    pub trusted_peers: Vec<IpAddr>,
+    /// Where the exchange itself is reached.
+    pub(crate) own: Vec<SocketAddr>,
     /// The host name under which callees see callers. Without one it is the server's own address
     /// on the callee's leg, or `public_address`.
     pub domain: Option<String>,
@@ -38,6 +53,12 @@ impl Default for CallSettings {
             port_attempts: 5,
             direct_media: false,
             end_silent_calls: true,
+            redirects: Redirects::default(),
+            never_route: Numbers::default(),
+            calls_a_user: None,
+            display_names: false,
+            trusted_peers: Vec::new(),
+            own: Vec::new(),
             domain: None,
             public_address: None,
         }
@@ -45,6 +66,32 @@ impl Default for CallSettings {
 }
 
 impl CallSettings {
+    /// Whether a peer is trusted with identities.
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.trusted_peers
+            .iter()
+            .any(|own| own.to_canonical() == peer)
+    }
+
+    /// Whether a URI leads back to the exchange, as far as can be told without asking the DNS.
+    pub(crate) fn is_own(&self, uri: UriRef<'_>, here: IpAddr) -> bool {
+        let port = uri.port().unwrap_or(Transport::Udp.default_port());
+        match uri.host() {
+            Some(Host::Ip(ip)) => self.own.iter().any(|own| {
+                let same_ip = own.ip() == ip
+                    || self.public_address == Some(ip)
+                    || (own.ip().is_unspecified() && here == ip);
+                same_ip && own.port() == port
+            }),
+            Some(Host::Domain(name)) => self
+                .domain
+                .as_ref()
+                .is_some_and(|own| own.eq_ignore_ascii_case(name)),
+            None => false,
+        }
+    }
+
     /// Our name on a leg whose own address here is `local`.
     pub(crate) fn host(&self, local: IpAddr) -> Host<'_> {
         match &self.domain {

@@ -1,6 +1,7 @@
 //! What an exchange is configured with: its users, its routes, and a dozen choices.
 
 use core::time::Duration;
+use std::net::SocketAddr;
 
 use offhook_auth::Algorithm;
 use offhook_registrar::{Directory, DirectoryOptions, LoginLimits, Policy};
@@ -167,6 +168,14 @@ impl Config {
             .collect();
         authentication.hosts.extend(self.calls.domain.clone());
         authentication
+    }
+
+    /// Where the exchange itself is reached.
+    pub(crate) fn own_addresses(&self) -> Vec<SocketAddr> {
+        let locals = self.locals.iter();
+        locals
+            .flat_map(|local| [local.bound, local.advertised])
+            .collect()
     }
 
     /// The settings of the user agent below.

@@ -18,10 +18,3 @@ pub(crate) struct Desk<'a> {
     pub(crate) studio: &'a mut Studio,
     pub(crate) settings: &'a CallSettings,
 }
-
-/// The proven caller as the callee's leg shows him.
-#[derive(Debug)]
-pub(crate) struct Caller {
-    pub(crate) user: String,
-    pub(crate) max_forwards: u8,
-}

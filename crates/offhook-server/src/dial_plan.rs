@@ -18,7 +18,9 @@ use offhook_transaction::Flow;
 use offhook_ua::{Destination, OutgoingCall};
 
 use crate::attendant::Service;
+use crate::call_settings::CallSettings;
 use crate::edge::{Edge, Reach, flow_of};
+use crate::identity::Caller;
 use crate::moment::Moment;
 
 /// The branch that is no phone: the exchange takes the call itself, at once.
@@ -130,9 +132,30 @@ impl Candidate {
         self.seen_at
     }
 
+    /// Why a place that is no user's may not be called: it leads back here, or is forbidden.
+    pub(crate) fn objection(&self, settings: &CallSettings, here: IpAddr) -> Option<StatusCode> {
+        if self.user.is_some() {
+            return None;
+        }
+        if settings.is_own(self.request_uri.as_ref(), here) {
+            return Some(StatusCode::LOOP_DETECTED);
+        }
+        let number = self.request_uri.user_decoded().unwrap_or_default();
+        let telephone = self.request_uri.as_str().split_once(':');
+        let telephone = telephone.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("tel"));
+        let number = telephone.map_or(&*number, |(_, number)| number);
+        let forbidden = settings.never_route.contains(number);
+        forbidden.then_some(StatusCode::FORBIDDEN)
+    }
+
     /// The outgoing leg: the caller under his proven name, at our address.
-    pub(crate) fn leg(&self, caller: &str, domain: Host<'_>) -> Result<OutgoingCall, BuildError> {
-        let from = NameAddr::new(Uri::sip(Some(caller), domain, None)?);
+    pub(crate) fn leg(
+        &self,
+        caller: &Caller,
+        domain: Host<'_>,
+        settings: &CallSettings,
+    ) -> Result<OutgoingCall, BuildError> {
+        let from = caller.from(domain)?;
         let to = match &self.user {
             Some(user) => Uri::sip(Some(user), domain, None)?,
             None => self.request_uri.clone(),
@@ -140,9 +163,23 @@ impl Candidate {
         let mut leg = OutgoingCall::new(self.request_uri.clone(), from, NameAddr::new(to));
         leg.destination = self.flow.map_or(Destination::Uri, Destination::Flow);
         leg.route.clone_from(&self.path);
-        leg.contact_user = Some(caller.to_owned());
+        leg.contact_user = caller.user_part().map(str::to_owned);
+        let there = self.flow.map(|flow| flow.remote.ip());
+        if there
+            .or_else(|| ip_of(self.request_uri.as_ref()))
+            .is_some_and(|ip| settings.trusts(ip))
+        {
+            leg.headers = caller.assertion(domain);
+        }
         leg.pin_flow = self.flow.is_some() && self.seen_at.is_some();
         Ok(leg)
+    }
+}
+
+fn ip_of(uri: UriRef<'_>) -> Option<IpAddr> {
+    match uri.host()? {
+        Host::Ip(ip) => Some(ip),
+        Host::Domain(_) => None,
     }
 }
 

@@ -16,7 +16,7 @@ use offhook_sip::{Headers, Response};
 use offhook_ua::{CallId, IncomingCall, IncomingRequest};
 
 use crate::bridge::Report;
-use crate::desk::Caller;
+use crate::identity::Caller;
 
 /// Users that one errand may ask for; a number on more of them rings the first.
 const MOST_USERS: u64 = 64;

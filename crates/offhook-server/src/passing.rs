@@ -5,6 +5,9 @@
 //! | status code | from the callee's final and provisional responses to the caller; within a call both ways, but for 408 and 481 |
 //! | `Reason` (RFC 3326) | of a BYE or CANCEL, to the BYE or CANCEL of the other leg |
 //! | `Retry-After` | of a refusal, to the caller |
+//! | `Contact` | of a 3xx, to the caller, where redirects are to pass |
+//! | display name of From | of the caller, to the callee, where names are to pass |
+//! | `P-Asserted-Identity`, `Privacy` | from and to trusted peers only, written by the exchange |
 //! | body of INFO and MESSAGE with its `Content-Type` | both ways |
 //! | `Date`, `Expires` | of a MESSAGE outside a call, to its receiver (RFC 3428 §5, §7) |
 //! | `Accept`, `Accept-Language` | of OPTIONS and of its 2xx |
@@ -94,6 +97,14 @@ pub(crate) fn refusal_headers(callee: &Response, towards_caller: &mut Response) 
         &HeaderName::RETRY_AFTER,
         towards_caller.headers_mut(),
     );
+    if callee.status().is_redirection() {
+        // Only where the owner lets a 3xx pass.
+        copy(
+            callee.headers(),
+            &HeaderName::CONTACT,
+            towards_caller.headers_mut(),
+        );
+    }
 }
 
 /// What of a MESSAGE or OPTIONS outside a call passes to whom it is for.
@@ -130,6 +141,13 @@ pub(crate) fn status_in_call(status: StatusCode) -> StatusCode {
             StatusCode::SERVER_INTERNAL_ERROR
         }
         status => status,
+    }
+}
+
+/// Adds headers of the exchange's own to others.
+pub(crate) fn add(headers: &Headers, to: &mut Headers) {
+    for (name, value) in headers.iter() {
+        let _kept_out_if_unfit = to.append(name, value);
     }
 }
 

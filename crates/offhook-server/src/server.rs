@@ -121,6 +121,17 @@ impl Server {
             .shared_location
             .map(|shared| Edge::new(random.random(), shared.node, config.locals.clone()));
         let picture = config.ladder.then(|| Picture::new(now));
+        let mut bridges = Bridges::default();
+        let own_limit = config
+            .office
+            .directory
+            .users()
+            .any(incoming::limits_his_calls);
+        if own_limit || config.calls.calls_a_user.is_some() {
+            bridges.count_users();
+        }
+        let mut call_settings = config.calls.clone();
+        call_settings.own = config.own_addresses();
         Self {
             ua: UserAgent::new(config.user_agent(), random.random()),
             admission: Admission::new(
@@ -138,9 +149,9 @@ impl Server {
             directory: config.office.directory,
             routes: config.office.routes,
             routing,
-            bridges: Bridges::default(),
+            bridges,
             user_requests: UserRequests::default(),
-            call_settings: config.calls,
+            call_settings,
             max_calls: config.max_calls,
             challenge_in_call: config.challenge_in_call,
             clock: Clock { at: now, wall },

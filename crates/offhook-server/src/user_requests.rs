@@ -10,8 +10,9 @@ use offhook_routing::hunt::{BranchId, Hunt, Output};
 use offhook_sip::{Method, Response, StatusCode};
 use offhook_ua::{Body, Failure, IncomingRequest, OutgoingRequest, RequestId};
 
-use crate::desk::{Caller, Desk};
+use crate::desk::Desk;
 use crate::dial_plan::{Candidate, Ringing};
+use crate::identity::Caller;
 use crate::passing;
 
 /// Requests that may wait for phones at a time; more are answered 503.
@@ -192,13 +193,17 @@ impl UserRequest {
         let host = desk
             .settings
             .host(candidate.local_address().unwrap_or(here));
-        let leg = candidate.leg(&self.from.user, host).ok()?;
+        if candidate.objection(desk.settings, here).is_some() {
+            return None;
+        }
+        let leg = candidate.leg(&self.from, host, desk.settings).ok()?;
         let request = self.incoming.request();
         let method = request.method().clone();
         let mut outgoing = OutgoingRequest::new(method, leg.request_uri, leg.from, leg.to);
         outgoing.destination = leg.destination;
         outgoing.route = leg.route;
-        outgoing.headers = passing::request_headers(request);
+        outgoing.headers = leg.headers;
+        passing::add(&passing::request_headers(request), &mut outgoing.headers);
         outgoing.body = match request.method() {
             Method::Message => Body::of_request(request),
             _ => None,

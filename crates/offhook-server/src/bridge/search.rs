@@ -14,9 +14,11 @@ use offhook_ua::{Body, CallId, EndCause};
 use crate::attendant::Service;
 use crate::call_settings::CallSettings;
 use crate::cdr::Draft;
-use crate::desk::{Caller, Desk};
+use crate::desk::Desk;
 use crate::dial_plan::{ATTENDANT, Candidate, Ringing};
+use crate::identity::Caller;
 use crate::passing;
+use crate::restrictions::Redirects;
 
 /// What all legs of a search have in common.
 #[derive(Debug)]
@@ -129,8 +131,7 @@ impl Search {
                     self.hunt.handle_response(desk.now, ATTENDANT, status);
                 }
                 Output::Start(branch) => {
-                    if !self.call(desk, &mut legs, branch) {
-                        let status = StatusCode::TEMPORARILY_UNAVAILABLE;
+                    if let Err(status) = self.call(desk, &mut legs, branch) {
                         self.hunt.handle_response(desk.now, branch, status);
                     }
                 }
@@ -169,28 +170,39 @@ impl Search {
         })
     }
 
-    /// Calls one candidate; `false` when no leg can be made for it.
-    fn call(&mut self, desk: &mut Desk<'_>, legs: &mut Legs<'_>, id: BranchId) -> bool {
-        let Some(place) = place_of(id).filter(|place| *place < self.branches.len()) else {
-            return false;
-        };
+    /// Calls one candidate.
+    ///
+    /// # Errors
+    /// Why no leg can be made for it.
+    fn call(
+        &mut self,
+        desk: &mut Desk<'_>,
+        legs: &mut Legs<'_>,
+        id: BranchId,
+    ) -> Result<(), StatusCode> {
+        let unavailable = StatusCode::TEMPORARILY_UNAVAILABLE;
+        let place = place_of(id).filter(|place| *place < self.branches.len());
+        let place = place.ok_or(unavailable)?;
         let (branch, invitation) = (&mut self.branches[place], &self.invitation);
         let host = desk
             .settings
             .host(branch.candidate.local_address().unwrap_or(invitation.here));
-        let Ok(mut leg) = branch.candidate.leg(&legs.from.user, host) else {
-            return false;
-        };
+        let objection = branch.candidate.objection(desk.settings, invitation.here);
+        if let Some(status) = objection {
+            return Err(status);
+        }
+        let leg = branch.candidate.leg(legs.from, host, desk.settings);
+        let mut leg = leg.map_err(|_| unavailable)?;
         let call_id = desk.tokens.call_id();
         legs.draft.leg(&call_id);
         leg.call_id = Some(call_id);
         leg.body.clone_from(&invitation.offer);
-        leg.headers = invitation.headers.clone();
+        passing::add(&invitation.headers, &mut leg.headers);
         leg.max_forwards = legs.from.max_forwards;
         let call = desk.ua.call(desk.now, leg);
         branch.call = Some(call);
         legs.open.insert(call);
-        true
+        Ok(())
     }
 
     /// Whether this call is one of the places tried.
@@ -223,7 +235,9 @@ impl Search {
         };
         let status = status_of(&cause);
         match cause {
-            EndCause::Rejected { response } if status.is_redirection() => {
+            EndCause::Rejected { response }
+                if status.is_redirection() && desk.settings.redirects != Redirects::Pass =>
+            {
                 let instead = self.redirected(desk.settings, &response);
                 let otherwise = StatusCode::TEMPORARILY_UNAVAILABLE;
                 self.hunt.redirect(desk.now, id, otherwise, instead);
@@ -255,7 +269,8 @@ impl Search {
 
     /// Follows a 3xx to the places that it names, as far as the settings go (RFC 3261 §8.1.3.4).
     fn redirected(&mut self, settings: &CallSettings, response: &Response) -> Vec<BranchId> {
-        if self.redirects >= settings.most_redirects {
+        let follow = settings.redirects == Redirects::Follow;
+        if !follow || self.redirects >= settings.most_redirects {
             return Vec::new();
         }
         self.redirects += 1;

@@ -8,7 +8,8 @@ use offhook_ua::{Body, CallId, IncomingCall, ReferralId};
 
 use crate::bridge::search::Search;
 use crate::cdr::BridgeId;
-use crate::desk::{Caller, Desk};
+use crate::desk::Desk;
+use crate::identity::Caller;
 use crate::in_call::Leg;
 use crate::media_anchor::{Checkpoint, Side};
 

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use offhook_auth::Verified;
+use offhook_registrar::User;
 use offhook_routing::Parameters;
 use offhook_routing::location::Binding;
 use offhook_sip::header::MaxForwards;
@@ -14,9 +15,10 @@ use super::Server;
 use crate::admission::Refusal;
 use crate::bridge::Bridge;
 use crate::cdr::Draft;
-use crate::desk::{Caller, Desk};
+use crate::desk::Desk;
 use crate::dial_plan::{Book, Plan, Ringing};
 use crate::event::{Event, Output};
+use crate::identity::Caller;
 use crate::inquiries::{Errand, Purpose, Referral, RoutedCall};
 use crate::moment::Moment;
 
@@ -35,6 +37,19 @@ pub(super) fn hops_left(request: &Request) -> Result<u8, StatusCode> {
     hops.map_or(USUAL_MAX_FORWARDS, MaxForwards::get)
         .checked_sub(1)
         .ok_or(StatusCode::TOO_MANY_HOPS)
+}
+
+/// How many calls a user may be in by his parameter; a number that is none allows none, so that it
+/// is noticed.
+fn calls_of_his_own(user: &User) -> Option<usize> {
+    let mut parameters = user.parameters().iter();
+    let (_, most) = parameters.find(|(name, _)| name == "maxcalls")?;
+    Some(most.trim().parse().unwrap_or(0))
+}
+
+/// Whether a user may be in so many calls only.
+pub(super) fn limits_his_calls(user: &User) -> bool {
+    calls_of_his_own(user).is_some()
 }
 
 impl Server {
@@ -62,10 +77,13 @@ impl Server {
                 .push_back(Output::Event(Event::LimitReached { what: "calls" }));
             return self.reject(now, incoming, StatusCode::SERVICE_UNAVAILABLE, None);
         }
-        let caller = Caller {
-            user: verified.username().to_owned(),
+        let caller = Caller::of_request(
+            verified.username(),
             max_forwards,
-        };
+            incoming.request(),
+            flow.remote.ip(),
+            &self.call_settings,
+        );
         let called = dialled(incoming.request().uri());
         let parameters = self.parameters(&verified, incoming.request(), flow);
         let call = RoutedCall {
@@ -100,6 +118,14 @@ impl Server {
 
     /// Asks the rules where something goes that a proven user wants.
     pub(super) fn route(&mut self, at: Moment, mut call: RoutedCall) {
+        if self.call_settings.never_route.contains(&call.called) {
+            let status = StatusCode::FORBIDDEN;
+            return self.turn_down(at.now, call.purpose, status, None);
+        }
+        if self.is_engaged(&call.caller.user) && matches!(call.purpose, Purpose::Call(_)) {
+            let status = StatusCode::BUSY_HERE;
+            return self.turn_down(at.now, call.purpose, status, None);
+        }
         let parameters = std::mem::take(&mut call.parameters);
         let book = Book {
             routes: &self.routes,
@@ -107,6 +133,16 @@ impl Server {
         };
         let plan = book.before_users(&mut self.routing, at, parameters);
         self.follow(at, call, plan);
+    }
+
+    /// Whether a user is in as many calls as he may be.
+    fn is_engaged(&self, user: &str) -> bool {
+        if !self.bridges.counts_users() {
+            return false;
+        }
+        let own = self.directory.user(user).and_then(calls_of_his_own);
+        let most = own.or(self.call_settings.calls_a_user);
+        most.is_some_and(|most| self.bridges.calls_of(user) >= most)
     }
 
     /// What the rules may ask about a request.
@@ -187,8 +223,15 @@ impl Server {
         &mut self,
         at: Moment,
         mut call: RoutedCall,
-        bindings: Vec<Binding>,
+        mut bindings: Vec<Binding>,
     ) {
+        if !matches!(call.purpose, Purpose::Request(_)) && !bindings.is_empty() {
+            bindings.retain(|binding| !self.is_engaged(binding.aor.as_str()));
+            if bindings.is_empty() {
+                let status = StatusCode::BUSY_HERE;
+                return self.turn_down(at.now, call.purpose, status, None);
+            }
+        }
         let parameters = std::mem::take(&mut call.parameters);
         let book = Book {
             routes: &self.routes,

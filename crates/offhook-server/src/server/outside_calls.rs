@@ -8,9 +8,10 @@ use offhook_ua::{Failure, IncomingRequest, RequestId};
 use super::Server;
 use super::incoming::{dialled, hops_left};
 use super::locating::later;
-use crate::desk::{Caller, Desk};
+use crate::desk::Desk;
 use crate::dial_plan::Ringing;
 use crate::event::{Event, Output};
+use crate::identity::Caller;
 use crate::inquiries::{Purpose, RoutedCall};
 use crate::moment::Moment;
 use crate::user_requests::UserRequests;
@@ -63,10 +64,13 @@ impl Server {
             }
         };
         let call = RoutedCall {
-            caller: Caller {
-                user: by.username().to_owned(),
+            caller: Caller::of_request(
+                by.username(),
                 max_forwards,
-            },
+                request,
+                flow.remote.ip(),
+                &self.call_settings,
+            ),
             called: dialled(request.uri()),
             parameters: self.parameters(&by, request, flow),
             purpose: Purpose::Request(incoming),

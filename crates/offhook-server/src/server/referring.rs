@@ -13,7 +13,7 @@ use offhook_ua::{CallId, IncomingRequest, ReferTarget, Replaces};
 use super::Server;
 use super::incoming::{dialled, hops_left};
 use crate::bridge::{Guest, Report};
-use crate::desk::Caller;
+use crate::identity::Caller;
 use crate::inquiries::{Purpose, Referral, RoutedCall};
 use crate::passing;
 
@@ -51,10 +51,7 @@ impl Server {
         parameters.set("called", called.as_str());
         parameters.set("sip_uri", target.uri.as_str());
         let call = RoutedCall {
-            caller: Caller {
-                user: by.username().to_owned(),
-                max_forwards: hops,
-            },
+            caller: Caller::on_behalf_of(by.username(), hops),
             called,
             parameters,
             purpose: Purpose::Transfer(Referral { report, headers }),

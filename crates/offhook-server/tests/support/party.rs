@@ -376,4 +376,16 @@ impl Party {
             branch: String::new(),
         }
     }
+
+    /// Names another place instead (RFC 3261 §21.3).
+    pub(crate) fn redirect(&self, exchange: &mut Exchange, request: &Request, place: &str) {
+        let mut response = request.response(StatusCode::new(302).expect("a status"));
+        let to = format!("{};tag=moved", request.headers().get("To").expect("a To"));
+        response.headers_mut().set("To", &to).expect("a good To");
+        response
+            .headers_mut()
+            .set("Contact", place)
+            .expect("a good Contact");
+        exchange.packet(self.address, response.to_bytes());
+    }
 }

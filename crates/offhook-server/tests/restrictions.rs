@@ -1,0 +1,136 @@
+//! What the owner forbids: numbers that are never called, more calls than a user may have, loops.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
+
+mod support;
+
+use offhook_server::Config;
+use offhook_sip::Method;
+use support::party::{Dialog, Party, description};
+use support::{Exchange, NUMBERS, USERS};
+
+const CALLER: &str = "192.0.2.183:5060";
+const CALLEE: &str = "192.0.2.101:5060";
+
+/// u1 dials, and is told this at once; nobody else hears of it.
+fn refused(numbers: &str, choose: impl FnOnce(&mut Config), dialled: &str, status: u16) {
+    let mut exchange = Exchange::of(USERS, numbers, choose);
+    let mut caller = Party::new("u1", "secret1", CALLER);
+    let body = description(caller.address);
+    let dialog = caller.dial(&mut exchange, dialled, &body);
+    let refusal = caller.expect(&mut exchange, status);
+    caller.acknowledge_failure(&mut exchange, &dialog, &refusal);
+    for elsewhere in ["192.0.2.50:5060", "203.0.113.9:5060"] {
+        let place = Party::new("gateway", "", elsewhere);
+        place.expect_silence(&exchange);
+    }
+    exchange.assert_nothing_left();
+}
+
+fn never(config: &mut Config) {
+    config.calls.never_route = ["112", "0900*"].into_iter().collect();
+}
+
+#[test]
+fn a_number_that_is_never_routed_is_refused_before_any_rule() {
+    let all = "[default]\n^.*$=sip/sip:\\0@203.0.113.9\n";
+    for dialled in [
+        "112",
+        "0900123",
+        "0900-123",
+        "%30900123",
+        "(0900)1.2",
+        "0900123;ext=1",
+    ] {
+        refused(all, never, dialled, 403);
+    }
+}
+
+#[test]
+fn a_rule_cannot_lead_there_either() {
+    let prefixed = "[default]\n^9\\(.*\\)$=sip/sip:\\1@203.0.113.9\n";
+    refused(prefixed, never, "9112", 403);
+    refused(prefixed, never, "90900123", 403);
+}
+
+#[test]
+fn rules_that_lead_back_to_the_server_are_a_loop() {
+    let numbers = "[default]\n^5$=sip/sip:6@192.0.2.50\n^6$=sip/sip:5@192.0.2.50:5060\n";
+    refused(numbers, |_| {}, "5", 482);
+    refused(numbers, |_| {}, "6", 482);
+    let domain = |config: &mut Config| config.calls.domain = Some("pbx.example".to_owned());
+    refused("[default]\n^5$=sip/sip:5@PBX.example\n", domain, "5", 482);
+}
+
+#[test]
+fn a_redirect_leads_neither_back_nor_to_a_forbidden_number() {
+    for (place, status) in [
+        ("<sip:0900123@203.0.113.9>", 403),
+        ("<sip:2@192.0.2.50>", 482),
+    ] {
+        let mut exchange = Exchange::with(never);
+        let mut caller = Party::new("u1", "secret1", CALLER);
+        let mut callee = Party::new("u2", "secret2", CALLEE);
+        callee.register(&mut exchange, 3600);
+        let body = description(caller.address);
+        let dialog = caller.dial(&mut exchange, "2", &body);
+        let invite = callee.expect_request(&mut exchange, &Method::Invite);
+        callee.redirect(&mut exchange, &invite, place);
+        callee.expect_request(&mut exchange, &Method::Ack);
+        let refusal = caller.expect(&mut exchange, status);
+        caller.acknowledge_failure(&mut exchange, &dialog, &refusal);
+        callee.register(&mut exchange, 0);
+        exchange.assert_nothing_left();
+    }
+}
+
+/// Whoever dials gets through to u2, who answers.
+fn talk(exchange: &mut Exchange, caller: &mut Party, callee: &Party) -> Dialog {
+    let body = description(caller.address);
+    let mut dialog = caller.dial(exchange, "2", &body);
+    let invite = callee.expect_request(exchange, &Method::Invite);
+    callee.answer(exchange, &invite, 200, &description(callee.address));
+    callee.expect_request(exchange, &Method::Ack);
+    let answer = caller.expect(exchange, 200);
+    caller.acknowledge(exchange, &mut dialog, &answer, "");
+    dialog
+}
+
+fn hang_up(exchange: &mut Exchange, caller: &mut Party, dialog: &mut Dialog, callee: &Party) {
+    caller.in_dialog(exchange, dialog, "BYE", "", "", true);
+    let bye = callee.expect_request(exchange, &Method::Bye);
+    callee.answer(exchange, &bye, 200, "");
+    caller.expect(exchange, 200);
+}
+
+#[test]
+fn a_user_is_in_no_more_calls_than_he_may_be() {
+    let users =
+        "[u1]\npassword=secret1\n[u2]\npassword=secret2\nmaxcalls=2\n[u3]\npassword=secret3\n";
+    let one = |config: &mut Config| config.calls.calls_a_user = Some(1);
+    let mut exchange = Exchange::of(users, NUMBERS, one);
+    let mut first = Party::new("u1", "secret1", CALLER);
+    let mut third = Party::new("u3", "secret3", "192.0.2.3:5060");
+    let mut callee = Party::new("u2", "secret2", CALLEE);
+    callee.register(&mut exchange, 3600);
+    let mut dialogs = vec![talk(&mut exchange, &mut first, &callee)];
+    // u1 is in one call, and may be in no other.
+    let body = description(first.address);
+    let dialog = first.dial(&mut exchange, "3", &body);
+    let refusal = first.expect(&mut exchange, 486);
+    first.acknowledge_failure(&mut exchange, &dialog, &refusal);
+    // u2 may be in two, by his own parameter; a third call does not ring.
+    dialogs.push(talk(&mut exchange, &mut third, &callee));
+    let dialog = callee.dial(&mut exchange, "1", &description(callee.address));
+    let refusal = callee.expect(&mut exchange, 486);
+    callee.acknowledge_failure(&mut exchange, &dialog, &refusal);
+    let mut dialogs = dialogs.into_iter();
+    let mut next = || dialogs.next().expect("two calls");
+    hang_up(&mut exchange, &mut first, &mut next(), &callee);
+    // There is room again.
+    let mut again = talk(&mut exchange, &mut first, &callee);
+    hang_up(&mut exchange, &mut first, &mut again, &callee);
+    hang_up(&mut exchange, &mut third, &mut next(), &callee);
+    callee.register(&mut exchange, 0);
+    exchange.assert_nothing_left();
+}
