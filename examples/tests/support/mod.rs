@@ -16,6 +16,7 @@
 )]
 
 pub mod capture;
+pub mod scenario;
 pub mod wav;
 
 use std::fs;

@@ -1,0 +1,363 @@
+//! Every way a call can go, with `SIPp` on both legs: each side must see just what its scenario says.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
+
+mod support;
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use support::scenario::{NOTHING, Player, SDP, Scenario, With, wait_until_bound};
+use support::{REGFILE, Server, has_program, skip, write};
+
+/// The parties of one test: each on an address that no other test has.
+struct Stage {
+    server: Server,
+    host: u8,
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    /// A server with these numbers, in which `A` and `B` stand for the places of two callees.
+    fn new(host: u8, numbers: &str, more: &[&str]) -> Option<Self> {
+        if !has_program("sipp") {
+            skip("SIPp is not installed");
+            return None;
+        }
+        let config = tempfile::tempdir().expect("a folder");
+        write(config.path().join("regfile.conf"), REGFILE);
+        let place = |name, n| format!("sip/sip:{name}@{}:5060", address(host, n));
+        let numbers = numbers
+            .replace('A', &place("a", 2))
+            .replace('B', &place("b", 3));
+        write(
+            config.path().join("regexroute.conf"),
+            &format!("[default]\n{numbers}\n"),
+        );
+        let server = Server::start_in(config, &format!("{}:5060", address(host, 0)), more);
+        let folder = tempfile::tempdir().expect("a folder");
+        Some(Self {
+            server,
+            host,
+            folder,
+        })
+    }
+
+    fn callee(&self, scenario: &Scenario, n: u8) -> Player {
+        let at = address(self.host, n);
+        let player = Player::start(scenario, at, &self.server.address, "none", &self.folder);
+        wait_until_bound(at);
+        player
+    }
+
+    /// The caller dials 2 and all scenarios are fulfilled.
+    fn play(self, caller: &Scenario, callees: &[&Scenario]) {
+        let callees: Vec<Player> = (2..)
+            .zip(callees)
+            .map(|(n, scenario)| self.callee(scenario, n))
+            .collect();
+        let at = address(self.host, 1);
+        Player::start(caller, at, &self.server.address, "2", &self.folder).finish();
+        for callee in callees {
+            callee.finish();
+        }
+        let (status, _) = self.server.program.interrupt(Duration::from_secs(30));
+        assert!(status.success(), "the server ended with {status}");
+    }
+}
+
+/// The server is 0, the caller 1, callees 2 and 3.
+const fn address(host: u8, n: u8) -> Ipv4Addr {
+    Ipv4Addr::new(127, 0, 25, host + n)
+}
+
+fn caller() -> Scenario {
+    Scenario::new("caller").dials(SDP)
+}
+
+/// Whom the caller talks to and hangs up on.
+fn talks(caller: Scenario) -> Scenario {
+    caller
+        .perhaps(180)
+        .expect(200, &["m=audio [1-9]"])
+        .acknowledges(NOTHING)
+        .pause(200)
+        .hangs_up()
+}
+
+/// Who answers, and is hung up on.
+fn answers(callee: Scenario) -> Scenario {
+    callee
+        .is_called(&["m=audio [1-9]"])
+        .says("180 Ringing", NOTHING)
+        .says("200 OK", SDP)
+        .takes("ACK", &[])
+        .takes("BYE", &[])
+        .agrees(NOTHING)
+}
+
+/// Whose phone rings until it is told to stop.
+fn rings_in_vain(callee: Scenario, patterns: &[&str]) -> Scenario {
+    callee
+        .is_called(&[])
+        .says("180 Ringing", NOTHING)
+        .takes("CANCEL", patterns)
+        .agrees(NOTHING)
+        .answers_invite("487 Request Terminated", NOTHING)
+        .takes("ACK", &[])
+}
+
+#[test]
+fn nobody_answers_in_time() {
+    let Some(stage) = Stage::new(10, "^2$=A", &["--no-answer", "1"]) else {
+        return;
+    };
+    let caller = caller()
+        .expect(180, &[])
+        .expect(480, &[])
+        .acknowledges_failure();
+    stage.play(&caller, &[&rings_in_vain(Scenario::new("callee"), &[])]);
+}
+
+#[test]
+fn a_refusal_of_each_class_reaches_the_caller() {
+    // A callee's challenge is not for the caller (403); all else passes as it is.
+    for (host, refusal, status) in [
+        (20, "404 Not Found", 404),
+        (25, "488 Not Acceptable Here", 488),
+        (30, "401 Unauthorized", 403),
+        (35, "500 Server Internal Error", 500),
+        (40, "600 Busy Everywhere", 600),
+    ] {
+        let Some(stage) = Stage::new(host, "^2$=A", &[]) else {
+            return;
+        };
+        let callee = Scenario::new("callee")
+            .is_called(&[])
+            .says(refusal, NOTHING)
+            .takes("ACK", &[]);
+        let caller = caller().expect(status, &[]).acknowledges_failure();
+        stage.play(&caller, &[&callee]);
+    }
+}
+
+#[test]
+fn a_redirection_is_followed() {
+    let Some(stage) = Stage::new(50, "^2$=A", &[]) else {
+        return;
+    };
+    let moved = format!("Contact: <sip:b@{}:5060>\n", address(50, 3));
+    let moved = With {
+        headers: &moved,
+        sdp: None,
+    };
+    let first = Scenario::new("first")
+        .is_called(&[])
+        .says("302 Moved Temporarily", moved)
+        .takes("ACK", &[]);
+    stage.play(
+        &talks(caller()),
+        &[&first, &answers(Scenario::new("second"))],
+    );
+}
+
+#[test]
+fn who_answers_first_has_the_call_and_the_other_is_told() {
+    let Some(stage) = Stage::new(60, "^2$=fork A B", &[]) else {
+        return;
+    };
+    let winner = Scenario::new("winner")
+        .is_called(&[])
+        .says("180 Ringing", NOTHING)
+        .pause(500)
+        .says("200 OK", SDP)
+        .takes("ACK", &[])
+        .takes("BYE", &[])
+        .agrees(NOTHING);
+    let reason = "Reason: SIP;cause=200;text=\"Call completed elsewhere\"";
+    let loser = rings_in_vain(Scenario::new("loser"), &[reason]);
+    let caller = caller()
+        .expect(180, &[])
+        .perhaps(180)
+        .expect(200, &[])
+        .acknowledges(NOTHING)
+        .pause(200)
+        .hangs_up();
+    stage.play(&caller, &[&winner, &loser]);
+}
+
+#[test]
+fn the_second_rings_when_the_first_is_busy() {
+    let Some(stage) = Stage::new(70, "^2$=fork A | B", &[]) else {
+        return;
+    };
+    let busy = Scenario::new("busy")
+        .is_called(&[])
+        .says("486 Busy Here", NOTHING)
+        .takes("ACK", &[]);
+    stage.play(
+        &talks(caller()),
+        &[&busy, &answers(Scenario::new("second"))],
+    );
+}
+
+#[test]
+fn a_callee_who_vanishes_does_not_hold_the_caller() {
+    let Some(stage) = Stage::new(80, "^2$=A", &[]) else {
+        return;
+    };
+    // He is gone after the ACK: nothing listens at his address any more.
+    let gone = Scenario::new("gone")
+        .is_called(&[])
+        .says("200 OK", SDP)
+        .takes("ACK", &[]);
+    let caller = caller()
+        .perhaps(180)
+        .expect(200, &[])
+        .acknowledges(NOTHING)
+        .pause(500)
+        .hangs_up();
+    stage.play(&caller, &[&gone]);
+}
+
+#[test]
+fn a_session_that_would_be_refreshed_too_often_is_begun_with_a_longer_one() {
+    let Some(stage) = Stage::new(90, "^2$=A", &[]) else {
+        return;
+    };
+    let every =
+        |seconds: u32| format!("Supported: timer\nSession-Expires: {seconds};refresher=uac\n");
+    let [short, long] = [30, 90].map(every);
+    let short = With {
+        headers: &short,
+        sdp: Some(""),
+    };
+    let long = With {
+        headers: &long,
+        sdp: Some(""),
+    };
+    let only = With { sdp: None, ..long };
+    // The callee knows nothing of timers and is not asked to.
+    let caller = Scenario::new("caller")
+        .knocks(short)
+        .expect(422, &["Min-SE: *90"])
+        .acknowledges_failure()
+        .dials(long)
+        .perhaps(180)
+        .expect(200, &["Session-Expires: *90;refresher=uac"])
+        .acknowledges(NOTHING)
+        .pause(200)
+        .asks("UPDATE", only)
+        .expect(200, &["Session-Expires: *90;refresher=uac"])
+        .hangs_up();
+    stage.play(&caller, &[&answers(Scenario::new("callee"))]);
+}
+
+#[test]
+fn early_media_is_confirmed_to_the_callee_alone() {
+    let Some(stage) = Stage::new(100, "^2$=A", &[]) else {
+        return;
+    };
+    let reliable = With {
+        headers: "Require: 100rel\nRSeq: 1\n",
+        sdp: Some(""),
+    };
+    let callee = Scenario::new("callee")
+        .is_called(&["Supported:[^\n]*100rel"])
+        .says("183 Session Progress", reliable)
+        .takes("PRACK", &["RAck: *1 [0-9]+ INVITE"])
+        .agrees(NOTHING)
+        .answers_invite("200 OK", NOTHING)
+        .takes("ACK", &[])
+        .takes("BYE", &[])
+        .agrees(NOTHING);
+    // The caller has not heard of PRACK.
+    let caller = caller()
+        .expect(183, &["m=audio [1-9]"])
+        .expect(200, &[])
+        .acknowledges(NOTHING)
+        .pause(200)
+        .hangs_up();
+    stage.play(&caller, &[&callee]);
+}
+
+#[test]
+fn hold_and_resume_are_put_to_the_callee() {
+    let Some(stage) = Stage::new(110, "^2$=A", &[]) else {
+        return;
+    };
+    let direction = |direction| With {
+        headers: "",
+        sdp: Some(direction),
+    };
+    let callee = Scenario::new("callee")
+        .is_called(&[])
+        .says("200 OK", SDP)
+        .takes("ACK", &[])
+        .takes("INVITE", &["a=sendonly"])
+        .agrees(direction("a=recvonly\n"))
+        .takes("ACK", &[])
+        .takes("INVITE", &["a=sendrecv"])
+        .agrees(direction("a=sendrecv\n"))
+        .takes("ACK", &[])
+        .takes("BYE", &[])
+        .agrees(NOTHING);
+    let caller = caller()
+        .perhaps(180)
+        .expect(200, &[])
+        .acknowledges(NOTHING)
+        .asks("INVITE", direction("a=sendonly\n"))
+        .expect(200, &["a=recvonly"])
+        .acknowledges(NOTHING)
+        .asks("INVITE", direction("a=sendrecv\n"))
+        .expect(200, &["a=sendrecv"])
+        .acknowledges(NOTHING)
+        .pause(200)
+        .hangs_up();
+    stage.play(&caller, &[&callee]);
+}
+
+#[test]
+fn an_offer_may_come_from_the_callee() {
+    let Some(stage) = Stage::new(120, "^2$=A", &[]) else {
+        return;
+    };
+    let callee = Scenario::new("callee")
+        .is_called(&["Content-Length: *0"])
+        .says("200 OK", SDP)
+        .takes("ACK", &["m=audio [1-9]"])
+        .takes("BYE", &[])
+        .agrees(NOTHING);
+    let caller = Scenario::new("caller")
+        .dials(NOTHING)
+        .expect(200, &["m=audio [1-9]"])
+        .acknowledges(SDP)
+        .pause(200)
+        .hangs_up();
+    stage.play(&caller, &[&callee]);
+}
+
+#[test]
+fn a_cancel_that_crosses_the_answer_ends_both_legs() {
+    let Some(stage) = Stage::new(130, "^2$=A", &[]) else {
+        return;
+    };
+    // The phone was picked up before the CANCEL came: it answers both.
+    let callee = Scenario::new("callee")
+        .is_called(&[])
+        .says("180 Ringing", NOTHING)
+        .takes("CANCEL", &[])
+        .agrees(NOTHING)
+        .answers_invite("200 OK", SDP)
+        .takes("ACK", &[])
+        .takes("BYE", &[])
+        .agrees(NOTHING);
+    let caller = caller()
+        .expect(180, &[])
+        .cancels()
+        .expect(200, &[])
+        .expect(487, &[])
+        .acknowledges_failure();
+    stage.play(&caller, &[&callee]);
+}

@@ -1,0 +1,370 @@
+//! Scenarios for `SIPp`, put together from steps: one party's side of a call, and what it must see.
+
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{Program, in_folder, text, write};
+
+/// A description of the party's voice, with more lines of its own.
+fn description(more: &str) -> String {
+    format!(
+        "v=0\no=sipp 1 1 IN IP[local_ip_type] [local_ip]\ns=-\nc=IN IP[media_ip_type] [media_ip]\nt=0 0\n\
+         m=audio [media_port] RTP/AVP 0\na=rtpmap:0 PCMU/8000\n{more}"
+    )
+}
+
+/// What a message carries.
+#[derive(Clone, Copy, Default)]
+pub struct With<'a> {
+    /// Whole header lines.
+    pub headers: &'a str,
+    /// A description, with these lines more.
+    pub sdp: Option<&'a str>,
+}
+
+/// No header of its own, no body.
+pub const NOTHING: With<'static> = With {
+    headers: "",
+    sdp: None,
+};
+/// A plain description.
+pub const SDP: With<'static> = With {
+    headers: "",
+    sdp: Some(""),
+};
+
+impl With<'_> {
+    fn text(self) -> String {
+        let body = self.sdp.map(description);
+        let kind = body
+            .as_ref()
+            .map_or("", |_| "Content-Type: application/sdp\n");
+        let headers = self.headers;
+        format!(
+            "{headers}{kind}Content-Length: [len]\n\n{}\n",
+            body.unwrap_or_default()
+        )
+    }
+}
+
+/// One party's side of a call.
+pub struct Scenario {
+    name: &'static str,
+    steps: String,
+    checks: usize,
+}
+
+impl Scenario {
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            steps: String::new(),
+            checks: 0,
+        }
+    }
+
+    fn send(mut self, message: &str, repeated: bool) -> Self {
+        let retrans = if repeated { " retrans=\"500\"" } else { "" };
+        write!(
+            self.steps,
+            "<send{retrans}><![CDATA[\n\n{message}\n]]></send>\n"
+        )
+        .expect("a string takes it");
+        self
+    }
+
+    /// Waits for a message, in which all these patterns must be found.
+    fn recv(mut self, what: &str, patterns: &[&str]) -> Self {
+        write!(self.steps, "<recv {what}><action>").expect("a string takes it");
+        for pattern in patterns {
+            self.checks += 1;
+            let pattern = pattern
+                .replace('&', "&amp;")
+                .replace('"', "&quot;")
+                .replace('<', "&lt;");
+            write!(
+                self.steps,
+                "<ereg regexp=\"{pattern}\" search_in=\"msg\" check_it=\"true\" assign_to=\"c{}\"/>",
+                self.checks
+            )
+            .expect("a string takes it");
+        }
+        self.steps.push_str("</action></recv>\n");
+        self
+    }
+
+    /// Lets some time pass.
+    pub fn pause(mut self, milliseconds: u32) -> Self {
+        writeln!(self.steps, "<pause milliseconds=\"{milliseconds}\"/>")
+            .expect("a string takes it");
+        self
+    }
+
+    /// Waits for a response.
+    pub fn expect(self, status: u16, patterns: &[&str]) -> Self {
+        let routes = if status / 100 == 2 {
+            " rrs=\"true\""
+        } else {
+            ""
+        };
+        self.recv(&format!("response=\"{status}\"{routes}"), patterns)
+    }
+
+    /// A response that may come or not.
+    pub fn perhaps(mut self, status: u16) -> Self {
+        writeln!(
+            self.steps,
+            "<recv response=\"{status}\" optional=\"true\"/>"
+        )
+        .expect("a string takes it");
+        self
+    }
+
+    /// Waits for a request.
+    pub fn takes(self, method: &str, patterns: &[&str]) -> Self {
+        self.recv(&format!("request=\"{method}\""), patterns)
+    }
+
+    /// Waits for the INVITE that begins the call, and keeps its number.
+    pub fn is_called(mut self, patterns: &[&str]) -> Self {
+        self = self.takes("INVITE", patterns);
+        let keep = "<ereg regexp=\"[0-9]+\" search_in=\"hdr\" header=\"CSeq:\" assign_to=\"invite\"/>\
+                    <ereg regexp=\".*\" search_in=\"hdr\" header=\"Via:\" assign_to=\"via\"/></action></recv>\n";
+        self.steps = self
+            .steps
+            .trim_end()
+            .trim_end_matches("</action></recv>")
+            .to_owned();
+        self.steps.push_str(keep);
+        self
+    }
+
+    fn request(&self, method: &str, uri: &str, to: &str, via: &str, with: &str) -> String {
+        format!(
+            "{method} {uri} SIP/2.0\n{via}\nMax-Forwards: 20\n\
+             From: <sip:u1@[remote_ip]>;tag=[pid]{}[call_number]\nTo: <sip:[service]@[remote_ip]>{to}\n\
+             Call-ID: [call_id]\nCSeq: [cseq] {method}\nContact: <sip:u1@[local_ip]:[local_port]>\n{with}",
+            self.name
+        )
+    }
+
+    fn to_server(self, method: &str, via: &str, with: &str, repeated: bool) -> Self {
+        let request = self.request(
+            method,
+            "sip:[service]@[remote_ip]:[remote_port]",
+            "",
+            via,
+            with,
+        );
+        self.send(&request, repeated)
+    }
+
+    /// Dials without credentials.
+    pub fn knocks(self, with: With<'_>) -> Self {
+        self.to_server("INVITE", OWN_VIA, &with.text(), true)
+            .perhaps(100)
+    }
+
+    /// Dials as u1, is challenged, and dials with credentials.
+    pub fn dials(self, with: With<'_>) -> Self {
+        self.knocks(with)
+            .recv("response=\"401\" auth=\"true\"", &[])
+            .acknowledges_failure()
+            .to_server(
+                "INVITE",
+                OWN_VIA,
+                &format!("{CREDENTIALS}{}", with.text()),
+                true,
+            )
+            .perhaps(100)
+    }
+
+    /// The ACK of a failure.
+    pub fn acknowledges_failure(self) -> Self {
+        let ack = format!(
+            "ACK sip:[service]@[remote_ip]:[remote_port] SIP/2.0\n[last_Via:]\nMax-Forwards: 20\n\
+             From: <sip:u1@[remote_ip]>;tag=[pid]{}[call_number]\n[last_To:]\nCall-ID: [call_id]\n\
+             CSeq: [cseq] ACK\nContent-Length: 0\n\n",
+            self.name
+        );
+        self.send(&ack, false)
+    }
+
+    /// Takes the INVITE back.
+    pub fn cancels(self) -> Self {
+        self.to_server("CANCEL", "[last_Via:]", &NOTHING.text(), true)
+    }
+
+    /// A request within the dialog that the caller began.
+    pub fn in_call(self, method: &str, with: &str) -> Self {
+        let request = self.request(method, "[next_url]", "[peer_tag_param]", OWN_VIA, with);
+        self.send(&request, method != "ACK")
+    }
+
+    /// The ACK of an answer.
+    pub fn acknowledges(self, with: With<'_>) -> Self {
+        self.in_call("ACK", &with.text())
+    }
+
+    /// A request of the caller within the call, which is challenged and repeated.
+    pub fn asks(self, method: &str, with: With<'_>) -> Self {
+        let asked = self
+            .in_call(method, &with.text())
+            .perhaps(100)
+            .recv("response=\"401\" auth=\"true\"", &[]);
+        let asked = if method == "INVITE" {
+            asked.acknowledges_failure()
+        } else {
+            asked
+        };
+        asked
+            .in_call(method, &format!("{CREDENTIALS}{}", with.text()))
+            .perhaps(100)
+    }
+
+    /// The caller hangs up.
+    pub fn hangs_up(self) -> Self {
+        self.asks("BYE", NOTHING).expect(200, &[])
+    }
+
+    /// Answers the last request; the first answers of a call give it its tag.
+    pub fn says(self, status: &str, with: With<'_>) -> Self {
+        let tag = format!(";tag=[pid]{}[call_number]", self.name);
+        self.answers(status, &tag, with)
+    }
+
+    /// Answers the last request within the call.
+    pub fn agrees(self, with: With<'_>) -> Self {
+        self.answers("200 OK", "", with)
+    }
+
+    fn answers(self, status: &str, tag: &str, with: With<'_>) -> Self {
+        let response = format!(
+            "SIP/2.0 {status}\n[last_Via:]\n[last_From:]\n[last_To:]{tag}\n[last_Call-ID:]\n[last_CSeq:]\n\
+             Contact: <sip:{}@[local_ip]:[local_port]>\n{}",
+            self.name,
+            with.text()
+        );
+        let is_final = !status.starts_with('1');
+        // Only what is acknowledged is sent again.
+        self.send(&response, is_final && !tag.is_empty())
+    }
+
+    /// Answers the INVITE after another request has come.
+    pub fn answers_invite(self, status: &str, with: With<'_>) -> Self {
+        let response = format!(
+            "SIP/2.0 {status}\nVia: [$via]\n[last_From:]\n<TO>\n[last_Call-ID:]\nCSeq: [$invite] INVITE\n\
+             Contact: <sip:{}@[local_ip]:[local_port]>\n{}",
+            self.name,
+            with.text()
+        );
+        let to = format!("[last_To:];tag=[pid]{}[call_number]", self.name);
+        let response = response.replace("<TO>", &to);
+        self.send(&response, true)
+    }
+
+    fn xml(&self) -> String {
+        let mut names: Vec<String> = (1..=self.checks).map(|n| format!("c{n}")).collect();
+        if self.steps.contains("assign_to=\"invite\"") {
+            names.extend(["invite", "via"].map(str::to_owned));
+        }
+        let used = match names.is_empty() {
+            true => String::new(),
+            false => format!("<Reference variables=\"{}\"/>\n", names.join(",")),
+        };
+        let (name, steps) = (self.name, self.steps.replace("<action></action>", ""));
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<scenario name=\"{name}\">\n{steps}{used}</scenario>\n"
+        )
+    }
+}
+
+const OWN_VIA: &str = "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]";
+const CREDENTIALS: &str = "[authentication username=u1 password=secret1]\n";
+
+/// A `SIPp` that plays one side of one call.
+pub struct Player {
+    program: Program,
+    name: &'static str,
+    errors: std::path::PathBuf,
+}
+
+impl Player {
+    /// Starts it on an address of its own and, for one that is called, waits until it listens.
+    pub fn start(
+        scenario: &Scenario,
+        ip: Ipv4Addr,
+        server: &str,
+        number: &str,
+        folder: &tempfile::TempDir,
+    ) -> Self {
+        let name = scenario.name;
+        let [file, errors] =
+            ["xml", "errors"].map(|kind| in_folder(folder, &format!("{name}.{kind}")));
+        write(&file, &scenario.xml());
+        let ip = ip.to_string();
+        let mut command = Command::new("sipp");
+        command
+            .args([
+                server,
+                "-sf",
+                text(&file),
+                "-s",
+                number,
+                "-i",
+                &ip,
+                "-p",
+                "5060",
+            ])
+            .args([
+                "-mi",
+                &ip,
+                "-m",
+                "1",
+                "-nostdin",
+                "-timeout",
+                "45",
+                "-timeout_error",
+            ])
+            .args(["-trace_err", "-error_file", text(&errors)]);
+        let program = Program::spawn("sipp", command);
+        Self {
+            program,
+            name,
+            errors,
+        }
+    }
+
+    /// Its scenario is fulfilled.
+    pub fn finish(self) {
+        let (status, output) = self.program.finish(Duration::from_secs(60));
+        let errors = errors_of(&self.errors);
+        assert!(
+            status.success(),
+            "{}: {status}\n{errors}\n{output}",
+            self.name
+        );
+    }
+}
+
+fn errors_of(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap_or_default()
+}
+
+/// Waits until somebody listens on UDP port 5060 of an address.
+pub fn wait_until_bound(ip: Ipv4Addr) {
+    let wanted = format!("{:08X}:{:04X}", u32::from(ip).swap_bytes(), 5060);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while Instant::now() < deadline {
+        let sockets = std::fs::read_to_string("/proc/net/udp").expect("Linux tells its sockets");
+        if sockets.contains(&wanted) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("nobody listens on {ip}");
+}
