@@ -89,7 +89,7 @@ fn talks(caller: Scenario) -> Scenario {
 /// Who answers, and is hung up on.
 fn answers(callee: Scenario) -> Scenario {
     callee
-        .is_called(&["m=audio [1-9]"])
+        .gets_called(&["m=audio [1-9]"])
         .says("180 Ringing", NOTHING)
         .says("200 OK", SDP)
         .takes("ACK", &[])
@@ -100,7 +100,7 @@ fn answers(callee: Scenario) -> Scenario {
 /// Whose phone rings until it is told to stop.
 fn rings_in_vain(callee: Scenario, patterns: &[&str]) -> Scenario {
     callee
-        .is_called(&[])
+        .gets_called(&[])
         .says("180 Ringing", NOTHING)
         .takes("CANCEL", patterns)
         .agrees(NOTHING)
@@ -134,7 +134,7 @@ fn a_refusal_of_each_class_reaches_the_caller() {
             return;
         };
         let callee = Scenario::new("callee")
-            .is_called(&[])
+            .gets_called(&[])
             .says(refusal, NOTHING)
             .takes("ACK", &[]);
         let caller = caller().expect(status, &[]).acknowledges_failure();
@@ -153,7 +153,7 @@ fn a_redirection_is_followed() {
         sdp: None,
     };
     let first = Scenario::new("first")
-        .is_called(&[])
+        .gets_called(&[])
         .says("302 Moved Temporarily", moved)
         .takes("ACK", &[]);
     stage.play(
@@ -168,7 +168,7 @@ fn who_answers_first_has_the_call_and_the_other_is_told() {
         return;
     };
     let winner = Scenario::new("winner")
-        .is_called(&[])
+        .gets_called(&[])
         .says("180 Ringing", NOTHING)
         .pause(500)
         .says("200 OK", SDP)
@@ -193,7 +193,7 @@ fn the_second_rings_when_the_first_is_busy() {
         return;
     };
     let busy = Scenario::new("busy")
-        .is_called(&[])
+        .gets_called(&[])
         .says("486 Busy Here", NOTHING)
         .takes("ACK", &[]);
     stage.play(
@@ -209,7 +209,7 @@ fn a_callee_who_vanishes_does_not_hold_the_caller() {
     };
     // He is gone after the ACK: nothing listens at his address any more.
     let gone = Scenario::new("gone")
-        .is_called(&[])
+        .gets_called(&[])
         .says("200 OK", SDP)
         .takes("ACK", &[]);
     let caller = caller()
@@ -264,7 +264,7 @@ fn early_media_is_confirmed_to_the_callee_alone() {
         sdp: Some(""),
     };
     let callee = Scenario::new("callee")
-        .is_called(&["Supported:[^\n]*100rel"])
+        .gets_called(&["Supported:[^\n]*100rel"])
         .says("183 Session Progress", reliable)
         .takes("PRACK", &["RAck: *1 [0-9]+ INVITE"])
         .agrees(NOTHING)
@@ -292,7 +292,7 @@ fn hold_and_resume_are_put_to_the_callee() {
         sdp: Some(direction),
     };
     let callee = Scenario::new("callee")
-        .is_called(&[])
+        .gets_called(&[])
         .says("200 OK", SDP)
         .takes("ACK", &[])
         .takes("INVITE", &["a=sendonly"])
@@ -324,7 +324,7 @@ fn an_offer_may_come_from_the_callee() {
         return;
     };
     let callee = Scenario::new("callee")
-        .is_called(&["Content-Length: *0"])
+        .gets_called(&["Content-Length: *0"])
         .says("200 OK", SDP)
         .takes("ACK", &["m=audio [1-9]"])
         .takes("BYE", &[])
@@ -345,7 +345,7 @@ fn a_cancel_that_crosses_the_answer_ends_both_legs() {
     };
     // The phone was picked up before the CANCEL came: it answers both.
     let callee = Scenario::new("callee")
-        .is_called(&[])
+        .gets_called(&[])
         .says("180 Ringing", NOTHING)
         .takes("CANCEL", &[])
         .agrees(NOTHING)

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use offhook_ua::{IncomingCall, OutgoingCall};
+use offhook_ua::{IncomingCall, OutgoingCall, RequestId};
 
 use crate::event::CallId;
 use crate::voice::Voice;
@@ -14,10 +14,23 @@ pub(crate) struct Call {
     pub(crate) stage: Stage,
     pub(crate) voice: Voice,
     pub(crate) answered: bool,
+    /// A change of ours that the far end has not answered: to hold, or not to.
+    pub(crate) holding: Option<bool>,
+    /// The far end has been asked to call somebody instead of us.
+    pub(crate) referral: Option<Referral>,
     /// What it is called on the wire, once that is known: the Call-ID.
     pub(crate) wire_id: Option<String>,
     /// How many pairs of ports were taken by others.
     pub(crate) port_tries: u8,
+}
+
+/// How far a transfer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Referral {
+    /// The request is not answered.
+    Asked(RequestId),
+    /// The far end tries, and tells how it goes.
+    Tried,
 }
 
 /// What a call waits for.

@@ -135,6 +135,28 @@ pub enum Event {
         /// Whether it does not want to hear us.
         held: bool,
     },
+    /// We hold the call, or have taken it up again: the other side has agreed.
+    Holding {
+        /// The call.
+        call: CallId,
+        /// Whether we do not want to hear the other side.
+        holding: bool,
+    },
+    /// The other side does not agree to being held, or taken up again: all is as before.
+    NotHolding {
+        /// The call.
+        call: CallId,
+        /// Why.
+        status: StatusCode,
+    },
+    /// What becomes of a transfer: 1xx while it is tried, 2xx when the two are connected (the call
+    /// then ends), anything else when it failed and the call goes on.
+    Transfer {
+        /// The call.
+        call: CallId,
+        /// How the new call does.
+        status: StatusCode,
+    },
     /// The call is over.
     Ended {
         /// The call.

@@ -1,6 +1,7 @@
 //! The phone: accounts and calls over a user agent.
 
 mod calls;
+mod in_call;
 mod media;
 mod signals;
 
@@ -64,6 +65,9 @@ pub enum PhoneError {
     /// Every voice port is in use.
     #[error("no voice port is free")]
     NoPort,
+    /// A change of the call waits for its answer.
+    #[error("a change of the call is under way")]
+    Pending,
     /// There is no such key.
     #[error("the keys are 0 to 9, *, #, and A to D")]
     BadDigit,

@@ -10,7 +10,7 @@ use offhook_rtp::id::PayloadType;
 use offhook_sdp::negotiation::{
     Capabilities, Exchange, LocalStream, NegotiatedCodec, NegotiationError, Stream,
 };
-use offhook_sdp::{Codec, Origin, SessionDescription};
+use offhook_sdp::{Codec, Direction, Origin, SessionDescription};
 use offhook_sip::StatusCode;
 use offhook_ua::Body;
 
@@ -19,6 +19,10 @@ use crate::event::{MediaCommand, Output};
 
 /// One call's voice.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each stands for itself: who speaks, hears, holds, is muted"
+)]
 pub(crate) struct Voice {
     address: IpAddr,
     /// The RTP port; RTCP is the one after it.
@@ -33,6 +37,8 @@ pub(crate) struct Voice {
     sends: bool,
     receives: bool,
     held: bool,
+    /// Our person does not want to be heard.
+    muted: bool,
 }
 
 /// Why a description led to nothing.
@@ -89,6 +95,7 @@ impl Voice {
             sends: false,
             receives: false,
             held: false,
+            muted: false,
         }
     }
 
@@ -129,6 +136,31 @@ impl Voice {
         Ok(self.exchange.offer(self.address, &[local])?.to_bytes())
     }
 
+    /// Offers to hold, or to talk again; also what is answered from now on says so.
+    pub(crate) fn offer_hold(&mut self, hold: bool) -> Result<Bytes, Disagreement> {
+        let before = self.capabilities.direction;
+        self.capabilities.direction = if hold {
+            Direction::SendOnly
+        } else {
+            Direction::SendRecv
+        };
+        let offer = self.offer();
+        if offer.is_err() {
+            self.capabilities.direction = before;
+        }
+        offer
+    }
+
+    /// Whether we hold the other side.
+    pub(crate) fn holds(&self) -> bool {
+        self.capabilities.direction == Direction::SendOnly
+    }
+
+    /// Whether the voice of our person is kept back.
+    pub(crate) const fn mute(&mut self, muted: bool) {
+        self.muted = muted;
+    }
+
     /// Answers an offer and goes by it.
     pub(crate) fn answer(&mut self, now: Instant, offer: &[u8]) -> Result<Bytes, Disagreement> {
         self.exchange.handle_offer(parse(offer)?)?;
@@ -159,9 +191,19 @@ impl Voice {
         self.adopt(now, &streams)
     }
 
-    /// Our offer was refused.
+    /// Our offer was refused: what was agreed before holds.
     pub(crate) fn handle_refusal(&mut self) {
         self.exchange.handle_refusal();
+        let agreed = self.exchange.local().and_then(|local| {
+            let stream = local.media().first()?;
+            Some(local.direction_of(stream))
+        });
+        let holds = agreed == Some(Direction::SendOnly);
+        self.capabilities.direction = if holds {
+            Direction::SendOnly
+        } else {
+            Direction::SendRecv
+        };
     }
 
     pub(crate) const fn has_stream(&self) -> bool {
@@ -195,10 +237,11 @@ impl Voice {
 
     /// 20 ms pass: `frame` is sent, if `may_send`, and what is heard is given back.
     pub(crate) fn exchange(&mut self, now: Instant, frame: &Frame, may_send: bool) -> Frame {
+        let speaks = may_send && self.sends && !self.muted && !self.holds();
         let Some(session) = &mut self.session else {
             return SILENCE;
         };
-        if may_send && self.sends {
+        if speaks {
             session.send_frame(now, frame);
         } else {
             session.skip_frame();

@@ -130,7 +130,7 @@ impl Scenario {
     }
 
     /// Waits for the INVITE that begins the call, and keeps its number.
-    pub fn is_called(mut self, patterns: &[&str]) -> Self {
+    pub fn gets_called(mut self, patterns: &[&str]) -> Self {
         self = self.takes("INVITE", patterns);
         let keep = "<ereg regexp=\"[0-9]+\" search_in=\"hdr\" header=\"CSeq:\" assign_to=\"invite\"/>\
                     <ereg regexp=\".*\" search_in=\"hdr\" header=\"Via:\" assign_to=\"via\"/></action></recv>\n";
@@ -152,7 +152,7 @@ impl Scenario {
         )
     }
 
-    fn to_server(self, method: &str, via: &str, with: &str, repeated: bool) -> Self {
+    fn dialling(self, method: &str, via: &str, with: &str, repeated: bool) -> Self {
         let request = self.request(
             method,
             "sip:[service]@[remote_ip]:[remote_port]",
@@ -165,7 +165,7 @@ impl Scenario {
 
     /// Dials without credentials.
     pub fn knocks(self, with: With<'_>) -> Self {
-        self.to_server("INVITE", OWN_VIA, &with.text(), true)
+        self.dialling("INVITE", OWN_VIA, &with.text(), true)
             .perhaps(100)
     }
 
@@ -174,7 +174,7 @@ impl Scenario {
         self.knocks(with)
             .recv("response=\"401\" auth=\"true\"", &[])
             .acknowledges_failure()
-            .to_server(
+            .dialling(
                 "INVITE",
                 OWN_VIA,
                 &format!("{CREDENTIALS}{}", with.text()),
@@ -196,7 +196,7 @@ impl Scenario {
 
     /// Takes the INVITE back.
     pub fn cancels(self) -> Self {
-        self.to_server("CANCEL", "[last_Via:]", &NOTHING.text(), true)
+        self.dialling("CANCEL", "[last_Via:]", &NOTHING.text(), true)
     }
 
     /// A request within the dialog that the caller began.
@@ -272,9 +272,10 @@ impl Scenario {
         if self.steps.contains("assign_to=\"invite\"") {
             names.extend(["invite", "via"].map(str::to_owned));
         }
-        let used = match names.is_empty() {
-            true => String::new(),
-            false => format!("<Reference variables=\"{}\"/>\n", names.join(",")),
+        let used = if names.is_empty() {
+            String::new()
+        } else {
+            format!("<Reference variables=\"{}\"/>\n", names.join(","))
         };
         let (name, steps) = (self.name, self.steps.replace("<action></action>", ""));
         format!(

@@ -40,6 +40,8 @@ impl Phone {
             stage,
             voice,
             answered: false,
+            holding: None,
+            referral: None,
             wire_id,
             port_tries: 0,
         };
@@ -177,6 +179,8 @@ impl Phone {
             stage,
             voice,
             answered: false,
+            holding: None,
+            referral: None,
             wire_id,
             port_tries: 0,
         };

@@ -17,8 +17,19 @@ impl Phone {
     pub(super) fn handle_signal(&mut self, now: Instant, signal: Signal) {
         match signal {
             Signal::IncomingCall(incoming) => self.begin_incoming(now, incoming),
+            Signal::InCallRequest { call, request }
+                if *request.request().method() == Method::Notify =>
+            {
+                self.notified(now, call, request);
+            }
             Signal::IncomingRequest(request) | Signal::InCallRequest { request, .. } => {
                 self.respond(now, request);
+            }
+            Signal::Response { request, response } => {
+                self.referral_answered(request, response.status());
+            }
+            Signal::RequestFailed { request, failure } => {
+                self.referral_answered(request, failure.status());
             }
             // Asked for only when the configuration says so; a phone trusts its dialogs.
             Signal::Guarded(guarded) => self.user_agent.admit(now, guarded),
@@ -28,22 +39,19 @@ impl Phone {
             Signal::Reoffer(reoffer) => self.reoffered(now, reoffer),
             Signal::ReofferAnswered { call, response, .. } => {
                 self.answer_came(now, call, Body::of_response(&response));
+                self.holding_answered(call);
             }
             Signal::ReofferConfirmed { call, ack } => {
                 self.answer_came(now, call, Body::of_request(&ack));
             }
-            Signal::ReofferFailed { call, .. } => {
-                if let Some(call) = self.call_of(call) {
-                    call.voice.handle_refusal();
-                }
-            }
+            Signal::ReofferFailed { call, failure } => self.holding_refused(call, failure.status()),
             Signal::Registration { id, state } => self.registration(id, state),
             Signal::Ended { call, cause } => self.ended(now, call, cause),
             _ => {}
         }
     }
 
-    fn call_of(&mut self, id: offhook_ua::CallId) -> Option<&mut Call> {
+    pub(super) fn call_of(&mut self, id: offhook_ua::CallId) -> Option<&mut Call> {
         let mut calls = self.calls.values_mut();
         calls.find(|call| call.stage.user_agent_id() == Some(id))
     }
