@@ -8,6 +8,8 @@ mod protection;
 mod setup;
 #[path = "server/sounds.rs"]
 mod sounds;
+#[path = "server/status.rs"]
+mod status;
 #[path = "common/wav.rs"]
 mod wav;
 
@@ -62,10 +64,12 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     for (transport, address) in ready.sockets.bound() {
         println!("listening on {transport} {address}");
     }
+    let mut asked = status::questions()?;
     loop {
         tokio::select! {
             arrival = ready.sockets.next_before(ready.server.poll_timeout()) => ready.turn(arrival),
             read = ready.sounds.next() => ready.play(read),
+            () = asked.next() => println!("{}", status::of(ready.server.counts())),
             stopped = &mut stop => {
                 stopped?;
                 break;

@@ -5,13 +5,19 @@ use std::io::BufRead;
 use tokio::sync::mpsc;
 
 /// What a key asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
     Answer,
     HangUp,
     Reject,
     Quit,
     Digit(char),
+    Hold,
+    Resume,
+    /// Keep back what we say, or no longer.
+    Mute,
+    /// Have the other side call somebody else.
+    Transfer(String),
     /// Ctrl-C, or the system wants us to end.
     Interrupt,
 }
@@ -22,9 +28,31 @@ impl Key {
             'a' => Some(Self::Answer),
             'h' | 'b' => Some(Self::HangUp),
             'r' => Some(Self::Reject),
+            'x' => Some(Self::Hold),
+            'X' => Some(Self::Resume),
+            'm' => Some(Self::Mute),
             'q' => Some(Self::Quit),
             '0'..='9' | '*' | '#' => Some(Self::Digit(letter)),
             _ => None,
+        }
+    }
+
+    /// What a line asks for: a word, or one key a letter.
+    fn of_line(line: &str) -> Vec<Self> {
+        let line = line.trim();
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match (word, rest.trim()) {
+            ("answer", "") => vec![Self::Answer],
+            ("hangup", "") => vec![Self::HangUp],
+            ("reject", "") => vec![Self::Reject],
+            ("hold", "") => vec![Self::Hold],
+            ("resume", "") => vec![Self::Resume],
+            ("mute", "") => vec![Self::Mute],
+            ("quit", "") => vec![Self::Quit],
+            ("t" | "transfer", target) if !target.is_empty() => {
+                vec![Self::Transfer(target.to_owned())]
+            }
+            _ => line.chars().filter_map(Self::of).collect(),
         }
     }
 }
@@ -36,7 +64,7 @@ pub(crate) fn keys() -> mpsc::Receiver<Key> {
     tokio::spawn(interrupts(sender.clone()));
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            for key in line.chars().filter_map(Key::of) {
+            for key in Key::of_line(&line) {
                 if sender.blocking_send(key).is_err() {
                     return;
                 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use offhook_net::{Arrival, Sockets};
 use offhook_phone::{
     AccountId, CallId, Event, FRAME_TIME, Frame, MediaCommand, Output, Phone, PhoneError, SILENCE,
+    Server, Target,
 };
 use offhook_sip::StatusCode;
 use tokio::time::interval;
@@ -70,6 +71,9 @@ struct Run {
     /// The call that is up, and whether it is answered.
     call: Option<CallId>,
     answered: bool,
+    muted: bool,
+    /// Whom numbers are asked of.
+    server: Option<Server>,
     hang_up_at: Option<Instant>,
     /// Calls that are not cleared yet, and calls that have ended.
     open: u64,
@@ -93,6 +97,8 @@ impl Run {
             digits: ready.digits,
             call: None,
             answered: false,
+            muted: false,
+            server: ready.server,
             hang_up_at: None,
             open: 0,
             ended: 0,
@@ -125,7 +131,9 @@ impl Run {
     /// Does what the program was started for.
     fn go(&mut self) {
         let Plan::Call { target, .. } = &self.plan else {
-            println!("waiting for calls (a answer, h hang up, r reject, q quit)");
+            println!(
+                "waiting for calls (a answer, h hang up, r reject, x hold, X resume, m mute, t NUMBER transfer, q quit)"
+            );
             return;
         };
         println!("calling {}", target.uri());
@@ -205,15 +213,30 @@ impl Run {
             (Key::Digit(digit), Some(call)) => {
                 said(self.phone.send_digit(call, digit, KEY_TIME));
             }
-            (Key::Answer | Key::Reject | Key::HangUp | Key::Digit(_), None) => {
-                println!("there is no call");
-            }
+            (Key::Hold, Some(call)) => said(self.phone.hold(now, call)),
+            (Key::Resume, Some(call)) => said(self.phone.resume(now, call)),
+            (Key::Mute, Some(call)) => self.mute(call),
+            (Key::Transfer(target), Some(call)) => self.transfer(call, &target),
             (Key::Quit, _) => self.leave(self.exit),
             (Key::Interrupt, _) if self.exit == Exit::Interrupted => self.leave_by = Some(now),
             (Key::Interrupt, _) => {
                 self.exit = Exit::Interrupted;
                 self.leave(Exit::Interrupted);
             }
+            (_, None) => println!("there is no call"),
+        }
+    }
+
+    fn mute(&mut self, call: CallId) {
+        self.muted = !self.muted;
+        println!("{}", if self.muted { "muted" } else { "not muted" });
+        said(self.phone.mute(call, self.muted));
+    }
+
+    fn transfer(&mut self, call: CallId, target: &str) {
+        match Target::parse(target, self.server.as_ref()) {
+            Ok(target) => said(self.phone.transfer(Instant::now(), call, &target)),
+            Err(error) => println!("{error}"),
         }
     }
 
@@ -272,8 +295,17 @@ impl Run {
             Event::Hearing { from, .. } => println!("hearing {from}"),
             Event::Held { held: true, .. } => println!("held by the other side"),
             Event::Held { held: false, .. } => println!("taken up again by the other side"),
+            Event::Holding { holding: true, .. } => println!("on hold"),
+            Event::Holding { holding: false, .. } => println!("taken up again"),
+            Event::NotHolding { status, .. } => {
+                println!("not changed: {status} {}", status.reason());
+            }
+            Event::Transfer { status, .. } => {
+                println!("transfer: {status} {}", status.reason());
+            }
             Event::Ended { outcome, .. } => {
                 self.call = None;
+                self.muted = false;
                 self.answered = false;
                 self.hang_up_at = None;
                 self.ended += 1;

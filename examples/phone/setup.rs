@@ -27,6 +27,8 @@ pub(crate) struct Ready {
     pub(crate) phone: Phone,
     pub(crate) plan: Plan,
     pub(crate) account: Option<AccountId>,
+    /// Whom numbers are asked of.
+    pub(crate) server: Option<Server>,
     pub(crate) voice: Voice,
     pub(crate) recording: Option<Recording>,
     pub(crate) duration: Option<Duration>,
@@ -91,6 +93,7 @@ pub(crate) async fn prepare(args: Args) -> Result<Ready, Failure> {
         phone,
         plan,
         account,
+        server,
         voice,
         recording,
         duration,

@@ -146,15 +146,27 @@ impl Program {
 
     /// Asks the program to stop as Ctrl-C does, and waits for it.
     pub fn interrupt(self, patience: Duration) -> (ExitStatus, String) {
+        self.signal("INT");
+        self.finish(patience)
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, name: &str) {
         let status = Command::new("kill")
-            .args(["-INT", &self.child.id().to_string()])
+            .args([&format!("-{name}"), &self.child.id().to_string()])
             .status();
         assert!(
             status.is_ok_and(|status| status.success()),
             "{} cannot be signalled",
             self.name
         );
-        self.finish(patience)
+    }
+
+    /// The next line, whatever it says.
+    pub fn next_line(&mut self, patience: Duration) -> Option<String> {
+        let line = self.lines.recv_timeout(patience).ok()?;
+        self.seen.push(line.clone());
+        Some(line)
     }
 }
 
