@@ -4,12 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 
 use offhook_media::relay::PortKey;
-use socket2::{Domain, Socket, Type};
+use socket2::Domain;
 
 use super::readiness::{self, PortSocket, Readiness};
-
-/// Voice is small and regular; this holds about two seconds of one call.
-const RECEIVE_BUFFER: usize = 128 * 1024;
 
 /// An open port.
 #[derive(Debug)]
@@ -28,10 +25,7 @@ pub(super) struct PortSockets {
 
 /// Binds a port that nobody waits for yet.
 pub(super) fn bind(local: SocketAddr) -> io::Result<PortSocket> {
-    let socket = Socket::new(Domain::for_address(local), Type::DGRAM, None)?;
-    socket.set_nonblocking(true)?;
-    // A smaller buffer than asked for is no reason not to relay.
-    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    let socket = readiness::datagram_socket(Domain::for_address(local))?;
     socket.bind(&local.into())?;
     Ok(readiness::port_socket(socket.into()))
 }
@@ -118,9 +112,8 @@ impl PortSockets {
     /// Closes a port.
     pub(super) fn remove(&mut self, readiness: &Readiness, key: PortKey) {
         let entry = self.ports.get_mut(key.index()).and_then(Option::take);
-        if let Some(mut port) = entry {
-            // Closing the socket takes it out in any case.
-            let _ = readiness.remove(&mut port.socket);
+        if let Some(port) = entry {
+            readiness.close(port.socket);
         }
     }
 }

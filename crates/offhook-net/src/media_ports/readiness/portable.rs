@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mio::{Events, Interest, Poll, Token};
+use socket2::{Domain, Socket, Type};
 
 /// A port's socket.
 pub(super) type PortSocket = mio::net::UdpSocket;
@@ -15,7 +16,17 @@ pub(super) const AT_ONCE: usize = 32;
 /// Whether a port that was not read empty is told again.
 pub(super) const TOLD_AGAIN: bool = false;
 
+const RECEIVE_BUFFER: usize = 128 * 1024;
 const WAKE: Token = Token(usize::MAX);
+
+/// A socket that does not block and holds about two seconds of one voice.
+pub(super) fn datagram_socket(domain: Domain) -> io::Result<Socket> {
+    let socket = Socket::new(domain, Type::DGRAM, None)?;
+    socket.set_nonblocking(true)?;
+    // A smaller buffer than asked for is no reason not to relay.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    Ok(socket)
+}
 
 /// Makes a bound socket one that can be waited for.
 pub(super) fn port_socket(socket: UdpSocket) -> PortSocket {
@@ -78,8 +89,10 @@ impl Readiness {
         registry.register(socket, Token(number), Interest::READABLE)
     }
 
-    pub(super) fn remove(&self, socket: &mut PortSocket) -> io::Result<()> {
-        self.poll.registry().deregister(socket)
+    /// Takes the socket out, and closes it.
+    pub(super) fn close(&self, mut socket: PortSocket) {
+        // Closing takes it out in any case.
+        let _ = self.poll.registry().deregister(&mut socket);
     }
 
     /// Waits for packets, a wake-up, or `due`; it may come back earlier.
