@@ -347,6 +347,7 @@ impl Bridge {
                     if !self.lent {
                         talking.hang_up_other(desk, call, passing::reason_of(&cause));
                     }
+                    talking.disband(desk);
                 }
                 None => self.state = State::Talking(talking),
             },
@@ -387,7 +388,10 @@ impl Bridge {
                 }
             }
             State::Attended(attended) => self.stop_attending(desk, *attended),
-            State::Talking(_) | State::End => {
+            state @ (State::Talking(_) | State::End) => {
+                if let State::Talking(talking) = state {
+                    talking.disband(desk);
+                }
                 self.draft.ends(Outcome::Answered(End::Exchange), None);
                 for call in &self.open {
                     desk.ua.hang_up(desk.now, *call, passing::no_headers());

@@ -132,13 +132,21 @@ impl InCall {
 
     /// One leg is gone: the other one is told, with the reason that the first one gave.
     pub(crate) fn hang_up_other(
-        self,
+        &self,
         desk: &mut Desk<'_>,
         ended: CallId,
         reason: offhook_sip::Headers,
     ) {
         if let Some((other, _)) = self.other(ended) {
             desk.ua.hang_up(desk.now, other, reason);
+        }
+    }
+
+    /// The conversation is over: what was passed on gets no other answer any more (RFC 3261 §15.1.2).
+    pub(crate) fn disband(self, desk: &mut Desk<'_>) {
+        for (_, original) in self.passed {
+            let response = original.response(StatusCode::REQUEST_TERMINATED);
+            desk.ua.respond(desk.now, original, response);
         }
     }
 

@@ -68,6 +68,22 @@ fn an_info_to_one_who_left_ends_the_call_but_not_by_481() {
 }
 
 #[test]
+fn what_is_asked_of_one_who_hangs_up_instead_is_answered() {
+    let (mut exchange, [(caller, mut of_caller), (mut callee, mut of_callee)]) = conversation();
+    callee.in_dialog(&mut exchange, &mut of_callee, "INFO", "", "", true);
+    caller.expect_request(&mut exchange, &Method::Info);
+    let mut caller = caller;
+    caller.in_dialog(&mut exchange, &mut of_caller, "BYE", "", "", true);
+    caller.expect(&mut exchange, 200);
+    // RFC 3261 §15.1.2: requests that are still open are answered when the call ends.
+    let bye = callee.expect_request(&mut exchange, &Method::Bye);
+    callee.expect(&mut exchange, 487);
+    callee.answer(&mut exchange, &bye, 200, "");
+    callee.register(&mut exchange, 0);
+    exchange.assert_nothing_left();
+}
+
+#[test]
 fn who_leaves_an_offer_without_an_answer_has_ended_the_call() {
     let (mut exchange, [(mut caller, mut of_caller), (callee, _)]) = conversation();
     caller.in_dialog(&mut exchange, &mut of_caller, "INVITE", "", "", true);
