@@ -1,0 +1,206 @@
+//! What happens in a day, and when: all of it follows from a seed.
+
+use core::time::Duration;
+
+use offhook_sip::Method;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use super::one_of;
+
+/// The day has two halves, with a quiet noon in which everything must come to rest.
+pub(crate) const MORNING: [u64; 2] = [hours(0) + 300, hours(11)];
+pub(crate) const AFTERNOON: [u64; 2] = [hours(12) + 1800, hours(23)];
+/// When nothing may be left of the morning, and of the day: the last call was made an hour before,
+/// it was let ring for seven minutes at most, and talked in for twenty; then the session interval of
+/// thirty minutes and 64*T1.
+pub(crate) const NOON: Duration = Duration::from_secs(hours(12));
+pub(crate) const MIDNIGHT: Duration = Duration::from_secs(hours(24));
+
+const fn hours(count: u64) -> u64 {
+    count * 3600
+}
+
+/// How large a day is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    pub(crate) users: usize,
+    pub(crate) calls: usize,
+}
+
+impl Size {
+    /// One in thirty lies.
+    pub(crate) const fn liars(self) -> usize {
+        self.users / 30 + 2
+    }
+
+    /// Users who answer a common number.
+    pub(crate) const fn groups(self) -> usize {
+        self.users / 40
+    }
+}
+
+/// What becomes of a phone's network, or of the phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Nothing passes.
+    Partition,
+    /// Everything goes wrong now and then: loss, late packets, packets twice, changed octets.
+    Storm,
+    /// The phone loses its power, and begins anew at the end.
+    PowerCut,
+}
+
+/// One thing that somebody does. Phones and liars go by their places, users by their names.
+#[derive(Clone, Debug)]
+pub(crate) enum Act {
+    Dial {
+        phone: usize,
+        number: String,
+        call_id: String,
+        seed: u64,
+    },
+    Write {
+        phone: usize,
+        number: String,
+        method: Method,
+    },
+    Begin(Trouble, usize),
+    End(Trouble, usize),
+    LiarLogsIn(usize),
+    LiarCalls {
+        liar: usize,
+        number: String,
+        call_id: String,
+    },
+    Intrude {
+        liar: usize,
+        number: String,
+        as_user: String,
+    },
+    /// Speaks in the call of whoever has one, from this phone on.
+    Meddle {
+        liar: usize,
+        phone: usize,
+    },
+    Remember(usize),
+    /// Everything that must always hold is looked at.
+    Look,
+}
+
+/// A moment of the day, in seconds since it began.
+fn moment(rng: &mut StdRng) -> Duration {
+    let [from, until] = one_of(rng, &[MORNING, AFTERNOON]);
+    Duration::from_millis(rng.random_range(from * 1000..until * 1000))
+}
+
+/// Writes the day. Each call has a generator of its own, so that a smaller day begins with the same
+/// calls as a larger one.
+pub(crate) fn write(seed: u64, size: Size, phones: usize) -> Vec<(Duration, Act)> {
+    let mut acts = Vec::new();
+    for number in 0..size.calls {
+        let mut rng = StdRng::seed_from_u64(seed.wrapping_mul(1_000_003) + number as u64);
+        let at = moment(&mut rng);
+        let call_id = format!("call-{number}");
+        acts.push((at, call(&mut rng, size, phones, call_id)));
+        around(&mut rng, at, size, phones, &mut acts);
+    }
+    for second in (600..=hours(24)).step_by(600) {
+        acts.push((Duration::from_secs(second), Act::Look));
+    }
+    for liar in 0..size.liars() {
+        for hour in [0, 5, 13, 18] {
+            let at = Duration::from_secs(hours(hour) + 60 + liar as u64);
+            acts.push((at, Act::LiarLogsIn(liar)));
+        }
+    }
+    acts.sort_by_key(|(at, _)| *at);
+    acts
+}
+
+fn call(rng: &mut StdRng, size: Size, phones: usize, call_id: String) -> Act {
+    let number = match rng.random_range(0..100) {
+        0..8 if size.groups() > 0 => format!("{}", 7000 + rng.random_range(0..size.groups())),
+        8..16 => format!("l{}", rng.random_range(0..size.liars())),
+        16 => "nobody".to_owned(),
+        _ => any_user(rng, size),
+    };
+    if rng.random_range(0..100) < 5 {
+        return Act::LiarCalls {
+            liar: rng.random_range(0..size.liars()),
+            number,
+            call_id: format!("liar-{call_id}"),
+        };
+    }
+    Act::Dial {
+        phone: rng.random_range(0..phones),
+        number,
+        call_id,
+        seed: rng.random(),
+    }
+}
+
+fn any_user(rng: &mut StdRng, size: Size) -> String {
+    format!("u{}", rng.random_range(0..size.users))
+}
+
+/// What else happens at about that time.
+fn around(
+    rng: &mut StdRng,
+    at: Duration,
+    size: Size,
+    phones: usize,
+    acts: &mut Vec<(Duration, Act)>,
+) {
+    let soon = |rng: &mut StdRng| at + Duration::from_millis(rng.random_range(0..60_000));
+    let phone = match acts.last() {
+        Some((_, Act::Dial { phone, .. })) => *phone,
+        _ => rng.random_range(0..phones),
+    };
+    if rng.random_bool(0.04) {
+        let trouble = one_of(
+            rng,
+            &[Trouble::Partition, Trouble::Storm, Trouble::PowerCut],
+        );
+        let begin = soon(rng);
+        let length = one_of(rng, &[1_000, 10_000, 60_000, 300_000]);
+        let end = begin + Duration::from_millis(rng.random_range(1..length));
+        acts.push((begin, Act::Begin(trouble, phone)));
+        acts.push((end, Act::End(trouble, phone)));
+    }
+    if rng.random_bool(0.1) {
+        let method = one_of(rng, &[true, false]);
+        let method = if method {
+            Method::Message
+        } else {
+            Method::Options
+        };
+        let number = any_user(rng, size);
+        acts.push((
+            soon(rng),
+            Act::Write {
+                phone,
+                number,
+                method,
+            },
+        ));
+    }
+    let liar = rng.random_range(0..size.liars());
+    if rng.random_bool(0.1) {
+        acts.push((soon(rng), Act::Meddle { liar, phone }));
+    }
+    if rng.random_bool(0.05) {
+        let (number, as_user) = (any_user(rng, size), any_user(rng, size));
+        acts.push((
+            soon(rng),
+            Act::Intrude {
+                liar,
+                number,
+                as_user,
+            },
+        ));
+    }
+    if rng.random_bool(0.1) {
+        acts.push((soon(rng), Act::Remember(liar)));
+    }
+}
