@@ -2,11 +2,11 @@
 
 use offhook_sip::{HeaderName, Headers, Method, Response, StatusCode};
 
-use crate::invite_session::established::Established;
+use crate::invite_session::context::{Context, Sent};
+use crate::invite_session::established::{Established, Talk};
 use crate::invite_session::exchange::{AwaitFinal, AwaitOurAnswer, Exchange, Wanted};
 use crate::invite_session::step::{EndCause, Failure, Purpose, Report};
 use crate::invite_session::update::Outcome;
-use crate::invite_session::{Context, Sent, State};
 use crate::reliable_provisional::{Arrival, RAckValue, rseq_of};
 use crate::wire;
 
@@ -17,14 +17,14 @@ impl Established {
         cx: &mut Context<'_>,
         sent: &Sent<'_>,
         response: Response,
-    ) -> State {
+    ) -> Talk {
         let Exchange::AwaitFinal(waiting) = core::mem::take(&mut self.exchange) else {
-            return State::Established(self);
+            return Talk::Established(self);
         };
         let status = response.status();
         if status.is_provisional() {
             self.reinvite_progress(cx, waiting, &response);
-            return State::Established(self);
+            return Talk::Established(self);
         }
         if status.is_success() {
             self.reinvite_agreed(cx, sent, &waiting, response);
@@ -48,7 +48,7 @@ impl Established {
             cx.report(Report::ReofferFailed(Failure::Rejected(response)));
         }
         self.pursue(cx);
-        State::Established(self)
+        Talk::Established(self)
     }
 
     /// A reliable 1xx to a re-INVITE must be acknowledged like any other (RFC 3262 §4).
@@ -103,7 +103,7 @@ impl Established {
         cx: &mut Context<'_>,
         sent: &Sent<'_>,
         response: Response,
-    ) -> State {
+    ) -> Talk {
         let status = response.status();
         if status.is_success() {
             self.restart_timer(cx, &response);
@@ -129,7 +129,7 @@ impl Established {
             );
         }
         self.pursue(cx);
-        State::Established(self)
+        Talk::Established(self)
     }
 
     /// A response to a request of the application: does the call survive it (§12.2.1.2)?
@@ -138,7 +138,7 @@ impl Established {
         cx: &mut Context<'_>,
         sent: &Sent<'_>,
         status: StatusCode,
-    ) -> State {
+    ) -> Talk {
         // RFC 5057 §5.1: a 481 to a NOTIFY, SUBSCRIBE or REFER is about the subscription.
         let of_subscription = matches!(
             sent.request.method(),
@@ -148,7 +148,7 @@ impl Established {
             Some(cause) if !of_subscription && self.was_known(sent, status) => {
                 self.dialog_gone(cx, status, cause)
             }
-            _ => State::Established(self),
+            _ => Talk::Established(self),
         }
     }
 
@@ -158,7 +158,7 @@ impl Established {
         cx: &mut Context<'_>,
         purpose: Purpose,
         failure: Failure,
-    ) -> State {
+    ) -> Talk {
         let status = failure.status();
         match purpose {
             Purpose::Reinvite => {
@@ -175,7 +175,7 @@ impl Established {
             return self.dialog_gone(cx, status, cause);
         }
         self.pursue(cx);
-        State::Established(self)
+        Talk::Established(self)
     }
 
     /// Whether the peer had our 2xx when it answered this request. A request that came before it, or
@@ -192,7 +192,7 @@ impl Established {
         cx: &mut Context<'_>,
         status: StatusCode,
         cause: EndCause,
-    ) -> State {
+    ) -> Talk {
         let reason = format!("SIP;cause={};text=\"{}\"", status.get(), status.reason());
         let headers: Headers = wire::reason(&reason);
         self.hang_up(cx, headers, cause)

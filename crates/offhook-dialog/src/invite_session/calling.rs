@@ -5,11 +5,11 @@ use offhook_transaction::ServerTransactionId;
 
 use crate::body::Body;
 use crate::dialog::Dialog;
-use crate::invite_session::ending::AwaitByeAnswer;
+use crate::invite_session::context::{Context, Sent};
+use crate::invite_session::ending::{AwaitByeAnswer, Ended};
 use crate::invite_session::established::Established;
 use crate::invite_session::step::{EndCause, Failure, Purpose, Report, Step};
 use crate::invite_session::update::{Asked, Updates};
-use crate::invite_session::{Context, Sent, State};
 use crate::reliable_provisional::{Arrival, RAckValue, ReceivedInOrder, rseq_of};
 use crate::wire;
 
@@ -21,6 +21,15 @@ pub(super) struct AwaitFinal {
     early: Vec<EarlyDialog>,
     /// The application has hung up; the CANCEL is with the transaction layer.
     hung_up: Option<Headers>,
+}
+
+/// What becomes of a call that we make.
+#[derive(Debug)]
+pub(super) enum Calling {
+    AwaitFinal(Box<AwaitFinal>),
+    Established(Box<Established>),
+    AwaitByeAnswer(Box<AwaitByeAnswer>),
+    Ended(Ended),
 }
 
 /// One branch of a forked INVITE that has shown itself (§12.1).
@@ -51,20 +60,20 @@ impl AwaitFinal {
         cx: &mut Context<'_>,
         sent: &Sent<'_>,
         response: Response,
-    ) -> State {
+    ) -> Calling {
         if response.status().get() == 100 {
-            return State::AwaitFinal(self);
+            return Calling::AwaitFinal(self);
         }
         let Some(at) = self.early_dialog(sent, &response) else {
             // Without a tag there is no dialog, but there is something to hear.
             self.report_progress(cx, response, false);
-            return State::AwaitFinal(self);
+            return Calling::AwaitFinal(self);
         };
         let mut awaits_answer = false;
         if let Some(rseq) = rseq_of(&response) {
             let early = &mut self.early[at];
             if early.received.arrival(rseq) == Arrival::Ignore {
-                return State::AwaitFinal(self);
+                return Calling::AwaitFinal(self);
             }
             let rack = RAckValue::of_response(rseq, &response);
             if !self.offered && !response.body().is_empty() && self.hung_up.is_none() {
@@ -75,7 +84,7 @@ impl AwaitFinal {
             }
         }
         self.report_progress(cx, response, awaits_answer);
-        State::AwaitFinal(self)
+        Calling::AwaitFinal(self)
     }
 
     fn report_progress(&self, cx: &mut Context<'_>, response: Response, awaits_answer: bool) {
@@ -108,7 +117,7 @@ impl AwaitFinal {
         cx: &mut Context<'_>,
         sent: &Sent<'_>,
         response: Response,
-    ) -> State {
+    ) -> Calling {
         let tag = wire::to_tag(response.headers()).unwrap_or_default();
         let known = self.early.iter().position(|e| e.dialog.remote_tag() == tag);
         let dialog = if let Some(at) = known {
@@ -118,7 +127,7 @@ impl AwaitFinal {
         } else {
             match Dialog::of_caller(sent.request, &response) {
                 Ok(dialog) => dialog,
-                Err(_) => return State::ended(cx, EndCause::TransportFailed),
+                Err(_) => return Calling::Ended(Ended::new(cx, EndCause::TransportFailed)),
             }
         };
         if let Some(headers) = self.hung_up {
@@ -128,22 +137,25 @@ impl AwaitFinal {
                 dialog.remote_tag(),
                 dialog.ack(sent.request),
             );
-            return AwaitByeAnswer::start(cx, dialog, &headers, EndCause::LocalHangUp);
+            let cause = EndCause::LocalHangUp;
+            let bye = AwaitByeAnswer::start(cx, dialog, &headers, cause);
+            return Calling::AwaitByeAnswer(bye);
         }
-        Established::answered(cx, sent, dialog, response, self.offered)
+        let answered = Established::answered(cx, sent, dialog, response, self.offered);
+        Calling::Established(answered)
     }
 
-    pub(super) fn refused(self: Box<Self>, cx: &mut Context<'_>, response: Response) -> State {
+    pub(super) fn refused(self: Box<Self>, cx: &mut Context<'_>, response: Response) -> Calling {
         let cause = match self.hung_up {
             Some(_) => EndCause::LocalHangUp,
             None => EndCause::Rejected {
                 response: Box::new(response),
             },
         };
-        State::ended(cx, cause)
+        Calling::Ended(Ended::new(cx, cause))
     }
 
-    pub(super) fn failed(self: Box<Self>, cx: &mut Context<'_>, failure: Failure) -> State {
+    pub(super) fn failed(self: Box<Self>, cx: &mut Context<'_>, failure: Failure) -> Calling {
         let cause = match (self.hung_up, failure) {
             (Some(_), _) => EndCause::LocalHangUp,
             (None, Failure::Rejected(response)) => EndCause::Rejected {
@@ -154,17 +166,17 @@ impl AwaitFinal {
             (None, Failure::TransportFailed) => EndCause::TransportFailed,
             (None, Failure::TimedOut | Failure::CallEnded | Failure::Pending) => EndCause::TimedOut,
         };
-        State::ended(cx, cause)
+        Calling::Ended(Ended::new(cx, cause))
     }
 
-    pub(super) fn hang_up(mut self: Box<Self>, cx: &mut Context<'_>, headers: Headers) -> State {
+    pub(super) fn hang_up(mut self: Box<Self>, cx: &mut Context<'_>, headers: Headers) -> Calling {
         if self.hung_up.is_none() {
             cx.steps.push_back(Step::CancelInvite {
                 headers: headers.clone(),
             });
             self.hung_up = Some(headers);
         }
-        State::AwaitFinal(self)
+        Calling::AwaitFinal(self)
     }
 
     /// The answer to an offer that came in a reliable provisional (RFC 3262 §5).

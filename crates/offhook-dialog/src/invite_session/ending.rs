@@ -4,9 +4,27 @@ use offhook_sip::{Headers, Method, Request, StatusCode};
 use offhook_transaction::ServerTransactionId;
 
 use crate::dialog::Dialog;
+use crate::invite_session::context::{Context, Sent};
 use crate::invite_session::step::{EndCause, Purpose, Report};
-use crate::invite_session::{Context, Sent, State};
 use crate::wire;
+
+/// Nothing is awaited. The dialog of an answered call may have other uses (RFC 5057).
+#[derive(Debug)]
+pub(super) struct Ended(pub(super) Option<Box<Dialog>>);
+
+impl Ended {
+    /// The end of a call that was not answered.
+    pub(super) fn new(cx: &mut Context<'_>, cause: EndCause) -> Self {
+        cx.report(Report::Ended(cause));
+        Self(None)
+    }
+
+    /// The end of a call that was.
+    pub(super) fn with(cx: &mut Context<'_>, dialog: Dialog, cause: EndCause) -> Self {
+        cx.report(Report::Ended(cause));
+        Self(Some(Box::new(dialog)))
+    }
+}
 
 /// Our BYE waits for its answer, whatever it will be.
 #[derive(Debug)]
@@ -22,11 +40,11 @@ impl AwaitByeAnswer {
         mut dialog: Dialog,
         headers: &Headers,
         cause: EndCause,
-    ) -> State {
+    ) -> Box<Self> {
         let mut bye = dialog.request(&Method::Bye);
         wire::extend(bye.headers_mut(), headers);
         cx.send(bye, Purpose::Bye);
-        State::AwaitByeAnswer(Box::new(Self { dialog, cause }))
+        Box::new(Self { dialog, cause })
     }
 
     pub(super) fn dialog(&self) -> &Dialog {
@@ -38,8 +56,8 @@ impl AwaitByeAnswer {
     }
 
     /// A response or the lack of one: the session is over for us either way (§15.1.1).
-    pub(super) fn answered(self: Box<Self>, cx: &mut Context<'_>) -> State {
-        State::ended_with(cx, self.dialog, self.cause)
+    pub(super) fn answered(self: Box<Self>, cx: &mut Context<'_>) -> Ended {
+        Ended::with(cx, self.dialog, self.cause)
     }
 
     /// A re-INVITE of ours was still open when the BYE went out, and its 2xx must have its ACK.

@@ -8,11 +8,11 @@ use rand::RngExt;
 
 use crate::body::Body;
 use crate::dialog::{Dialog, Role};
-use crate::invite_session::ending::AwaitByeAnswer;
+use crate::invite_session::context::{Context, Sent};
+use crate::invite_session::ending::{AwaitByeAnswer, Ended};
 use crate::invite_session::exchange::{AwaitAck, AwaitFinal, AwaitOurAnswer, Exchange, Wanted};
 use crate::invite_session::step::{EndCause, Failure, Purpose, Report};
 use crate::invite_session::update::Updates;
-use crate::invite_session::{Context, Sent, State};
 use crate::reliable_provisional::{RAckValue, ReceivedInOrder};
 use crate::session_timer::{Refresher, SessionDue, SessionTimer, Terms};
 use crate::wire;
@@ -40,6 +40,14 @@ pub(super) struct Established {
     pub(super) described: Option<Box<Body>>,
 }
 
+/// What becomes of an answered call.
+#[derive(Debug)]
+pub(super) enum Talk {
+    Established(Box<Established>),
+    AwaitByeAnswer(Box<AwaitByeAnswer>),
+    Ended(Ended),
+}
+
 impl Established {
     fn new(dialog: Dialog, exchange: Exchange, timer: Option<SessionTimer>) -> Self {
         Self {
@@ -63,7 +71,7 @@ impl Established {
         dialog: Dialog,
         response: Response,
         offered: bool,
-    ) -> State {
+    ) -> Box<Self> {
         let timer = cx.timer_of_answer(&response);
         let ack = dialog.ack(sent.request);
         let awaits_answer = !offered && !response.body().is_empty();
@@ -83,7 +91,7 @@ impl Established {
             response,
             awaits_answer,
         });
-        State::Established(Box::new(this))
+        Box::new(this)
     }
 
     /// Our 2xx to the peer's INVITE goes out.
@@ -121,13 +129,13 @@ impl Established {
         cx: &mut Context<'_>,
         headers: Headers,
         cause: EndCause,
-    ) -> State {
+    ) -> Talk {
         match core::mem::take(&mut self.exchange) {
             // §15: the callee's BYE waits for the ACK, or for the end of the wait for it.
             Exchange::AwaitAck(waiting) if waiting.first => {
                 self.exchange = Exchange::AwaitAck(waiting);
                 self.bye_wanted.get_or_insert(Box::new(headers));
-                State::Established(self)
+                Talk::Established(self)
             }
             exchange => {
                 self.exchange = exchange;
@@ -142,7 +150,7 @@ impl Established {
         cx: &mut Context<'_>,
         headers: &Headers,
         cause: EndCause,
-    ) -> State {
+    ) -> Talk {
         match core::mem::take(&mut self.exchange) {
             Exchange::AwaitOurAnswer(waiting) => waiting.send(cx, self.dialog.remote_tag(), None),
             Exchange::AwaitDecision(asked) => cx.refuse(
@@ -153,7 +161,7 @@ impl Established {
             Exchange::Idle | Exchange::AwaitAck(_) | Exchange::AwaitFinal(_) => {}
         }
         self.updates.drop_asked(cx);
-        AwaitByeAnswer::start(cx, self.dialog, headers, cause)
+        Talk::AwaitByeAnswer(AwaitByeAnswer::start(cx, self.dialog, headers, cause))
     }
 
     /// Asks the peer to change the session, at once or when the dialog is free.
@@ -298,7 +306,7 @@ impl Established {
         self.pursue(cx);
     }
 
-    pub(super) fn handle_timeout(mut self: Box<Self>, cx: &mut Context<'_>) -> State {
+    pub(super) fn handle_timeout(mut self: Box<Self>, cx: &mut Context<'_>) -> Talk {
         if let Exchange::AwaitAck(waiting) = &mut self.exchange
             && waiting.handle_timeout(cx)
         {
@@ -327,7 +335,7 @@ impl Established {
             Some(SessionDue::Refresh) | None => {}
         }
         self.pursue(cx);
-        State::Established(self)
+        Talk::Established(self)
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {

@@ -6,7 +6,7 @@ use offhook_sip::{Request, Response};
 use offhook_transaction::{ClientTransactionId, ServerTransactionId};
 
 use crate::body::Body;
-use crate::invite_session::Context;
+use crate::invite_session::context::Context;
 use crate::invite_session::step::{Report, Step};
 use crate::reliable_provisional::ReceivedInOrder;
 use crate::resend::{Due, Resend};

@@ -3,12 +3,12 @@
 use offhook_sip::{Headers, Method, Request, StatusCode};
 use offhook_transaction::ServerTransactionId;
 
-use crate::invite_session::ending::AwaitByeAnswer;
-use crate::invite_session::established::Established;
+use crate::invite_session::context::Context;
+use crate::invite_session::ending::{AwaitByeAnswer, Ended};
+use crate::invite_session::established::{Established, Talk};
 use crate::invite_session::exchange::{AwaitDecision, Exchange};
 use crate::invite_session::step::{EndCause, Report};
 use crate::invite_session::update::Asked;
-use crate::invite_session::{Context, State};
 use crate::reliable_provisional::RAckValue;
 use crate::wire;
 
@@ -19,12 +19,12 @@ impl Established {
         cx: &mut Context<'_>,
         transaction: ServerTransactionId,
         request: Request,
-    ) -> State {
+    ) -> Talk {
         if !cx.in_order(&mut self.dialog, transaction, &request) {
             return if *request.method() == Method::Bye {
                 self.overtaken_bye(cx, request)
             } else {
-                State::Established(self)
+                Talk::Established(self)
             };
         }
         match *request.method() {
@@ -67,7 +67,7 @@ impl Established {
                 request,
             }),
         }
-        State::Established(self)
+        Talk::Established(self)
     }
 
     /// A re-INVITE, and what it may cross (§14.2).
@@ -117,7 +117,7 @@ impl Established {
 
     /// A BYE that a later request of the peer has overtaken, as UDP may have it, has got its 500
     /// (§12.2.2). The peer is gone all the same (§15.1.1), so this side leaves with a BYE of its own.
-    fn overtaken_bye(self: Box<Self>, cx: &mut Context<'_>, request: Request) -> State {
+    fn overtaken_bye(self: Box<Self>, cx: &mut Context<'_>, request: Request) -> Talk {
         let request = Box::new(request);
         self.leave(cx, &Headers::new(), EndCause::RemoteHangUp { request })
     }
@@ -128,7 +128,7 @@ impl Established {
         cx: &mut Context<'_>,
         transaction: ServerTransactionId,
         request: Request,
-    ) -> State {
+    ) -> Talk {
         cx.refuse(transaction, &request, StatusCode::OK);
         match core::mem::take(&mut self.exchange) {
             Exchange::AwaitDecision(asked) => cx.refuse(
@@ -144,7 +144,7 @@ impl Established {
         let cause = EndCause::RemoteHangUp {
             request: Box::new(request),
         };
-        State::ended_with(cx, self.dialog, cause)
+        Talk::Ended(Ended::with(cx, self.dialog, cause))
     }
 
     /// The peer takes back a re-INVITE that the application has not answered (§9.2).
@@ -164,7 +164,7 @@ impl Established {
     }
 
     /// An ACK of this dialog.
-    pub(super) fn ack(mut self: Box<Self>, cx: &mut Context<'_>, ack: Request) -> State {
+    pub(super) fn ack(mut self: Box<Self>, cx: &mut Context<'_>, ack: Request) -> Talk {
         let cseq = wire::cseq_number(ack.headers()).unwrap_or_default();
         if self.exchange.is_unconfirmed() {
             self.early_cseq = self.dialog.local_cseq();
@@ -172,9 +172,11 @@ impl Established {
         if self.exchange.acknowledged(cx, cseq, ack)
             && let Some(headers) = self.bye_wanted.take()
         {
-            return AwaitByeAnswer::start(cx, self.dialog, &headers, EndCause::LocalHangUp);
+            let cause = EndCause::LocalHangUp;
+            let bye = AwaitByeAnswer::start(cx, self.dialog, &headers, cause);
+            return Talk::AwaitByeAnswer(bye);
         }
         self.pursue(cx);
-        State::Established(self)
+        Talk::Established(self)
     }
 }

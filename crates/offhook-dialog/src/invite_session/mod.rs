@@ -30,10 +30,10 @@ pub use step::{EndCause, Failure, Purpose, Report, Step, Steps};
 
 use crate::dialog::Dialog;
 use crate::error::DialogError;
-use crate::invite_session::calling::AwaitFinal;
-use crate::invite_session::ending::AwaitByeAnswer;
-use crate::invite_session::established::Established;
-use crate::invite_session::ringing::AwaitDecision;
+use crate::invite_session::calling::{AwaitFinal, Calling};
+use crate::invite_session::ending::{AwaitByeAnswer, Ended};
+use crate::invite_session::established::{Established, Talk};
+use crate::invite_session::ringing::{AwaitDecision, Ringing};
 use crate::wire;
 
 /// One call. *Feed one thing, take the steps from [`Context::steps`], sleep until
@@ -54,15 +54,40 @@ enum State {
     Ended(Option<Box<Dialog>>),
 }
 
-impl State {
-    fn ended(cx: &mut Context<'_>, cause: EndCause) -> Self {
-        cx.report(Report::Ended(cause));
-        Self::Ended(None)
+impl From<Calling> for State {
+    fn from(next: Calling) -> Self {
+        match next {
+            Calling::AwaitFinal(s) => Self::AwaitFinal(s),
+            Calling::Established(s) => Self::Established(s),
+            Calling::AwaitByeAnswer(s) => Self::AwaitByeAnswer(s),
+            Calling::Ended(s) => s.into(),
+        }
     }
+}
 
-    fn ended_with(cx: &mut Context<'_>, dialog: Dialog, cause: EndCause) -> Self {
-        cx.report(Report::Ended(cause));
-        Self::Ended(Some(Box::new(dialog)))
+impl From<Ringing> for State {
+    fn from(next: Ringing) -> Self {
+        match next {
+            Ringing::AwaitDecision(s) => Self::AwaitDecision(s),
+            Ringing::Established(s) => Self::Established(s),
+            Ringing::Ended(s) => s.into(),
+        }
+    }
+}
+
+impl From<Talk> for State {
+    fn from(next: Talk) -> Self {
+        match next {
+            Talk::Established(s) => Self::Established(s),
+            Talk::AwaitByeAnswer(s) => Self::AwaitByeAnswer(s),
+            Talk::Ended(s) => s.into(),
+        }
+    }
+}
+
+impl From<Ended> for State {
+    fn from(Ended(dialog): Ended) -> Self {
+        Self::Ended(dialog)
     }
 }
 
@@ -102,12 +127,12 @@ impl InviteSession {
         let status = response.status();
         self.transit(|state| match (state, sent.purpose) {
             (State::AwaitFinal(s), Purpose::Invite) if status.is_provisional() => {
-                s.provisional(cx, sent, response)
+                s.provisional(cx, sent, response).into()
             }
             (State::AwaitFinal(s), Purpose::Invite) if status.is_success() => {
-                s.success(cx, sent, response)
+                s.success(cx, sent, response).into()
             }
-            (State::AwaitFinal(s), Purpose::Invite) => s.refused(cx, response),
+            (State::AwaitFinal(s), Purpose::Invite) => s.refused(cx, response).into(),
             (State::AwaitFinal(mut s), Purpose::Update) => {
                 let tag = wire::to_tag(response.headers()).unwrap_or_default();
                 if let Some((dialog, updates)) = s.updates_of(tag) {
@@ -120,10 +145,14 @@ impl InviteSession {
                 updates.answered_early(cx, dialog, response);
                 State::AwaitDecision(s)
             }
-            (State::Established(s), Purpose::Reinvite) => s.reinvite_answered(cx, sent, response),
-            (State::Established(s), Purpose::Update) => s.update_answered(cx, sent, response),
-            (State::Established(s), Purpose::Other(_)) => s.other_answered(cx, sent, status),
-            (State::AwaitByeAnswer(s), Purpose::Bye) if status.is_final() => s.answered(cx),
+            (State::Established(s), Purpose::Reinvite) => {
+                s.reinvite_answered(cx, sent, response).into()
+            }
+            (State::Established(s), Purpose::Update) => {
+                s.update_answered(cx, sent, response).into()
+            }
+            (State::Established(s), Purpose::Other(_)) => s.other_answered(cx, sent, status).into(),
+            (State::AwaitByeAnswer(s), Purpose::Bye) if status.is_final() => s.answered(cx).into(),
             (State::AwaitByeAnswer(s), Purpose::Reinvite) if status.is_success() => {
                 s.late_success(cx, sent);
                 State::AwaitByeAnswer(s)
@@ -135,15 +164,15 @@ impl InviteSession {
     /// A request of this session got no response.
     pub fn handle_failure(&mut self, cx: &mut Context<'_>, purpose: Purpose, failure: Failure) {
         self.transit(|state| match (state, purpose) {
-            (State::AwaitFinal(s), Purpose::Invite) => s.failed(cx, failure),
+            (State::AwaitFinal(s), Purpose::Invite) => s.failed(cx, failure).into(),
             (State::AwaitDecision(mut s), Purpose::Update) => {
                 s.updates().1.failed(cx, failure);
                 State::AwaitDecision(s)
             }
             (State::Established(s), Purpose::Reinvite | Purpose::Update | Purpose::Other(_)) => {
-                s.failed(cx, purpose, failure)
+                s.failed(cx, purpose, failure).into()
             }
-            (State::AwaitByeAnswer(s), Purpose::Bye) => s.answered(cx),
+            (State::AwaitByeAnswer(s), Purpose::Bye) => s.answered(cx).into(),
             (other, _) => other,
         });
     }
@@ -160,8 +189,8 @@ impl InviteSession {
                 s.request(cx, transaction, request);
                 State::AwaitFinal(s)
             }
-            State::AwaitDecision(s) => s.request(cx, transaction, request),
-            State::Established(s) => s.request(cx, transaction, request),
+            State::AwaitDecision(s) => s.request(cx, transaction, request).into(),
+            State::Established(s) => s.request(cx, transaction, request).into(),
             State::AwaitByeAnswer(mut s) => {
                 s.request(cx, transaction, request);
                 State::AwaitByeAnswer(s)
@@ -180,7 +209,7 @@ impl InviteSession {
     /// The ACK of a 2xx of ours.
     pub fn handle_ack(&mut self, cx: &mut Context<'_>, ack: Request) {
         self.transit(|state| match state {
-            State::Established(s) => s.ack(cx, ack),
+            State::Established(s) => s.ack(cx, ack).into(),
             other => other,
         });
     }
@@ -193,7 +222,9 @@ impl InviteSession {
         cancel: Request,
     ) {
         self.transit(|state| match state {
-            State::AwaitDecision(s) if s.transaction() == transaction => s.cancelled(cx, cancel),
+            State::AwaitDecision(s) if s.transaction() == transaction => {
+                s.cancelled(cx, cancel).into()
+            }
             State::Established(mut s) => {
                 s.cancelled(cx, transaction);
                 State::Established(s)
@@ -205,8 +236,8 @@ impl InviteSession {
     /// Does what is due; early or repeated calls are harmless.
     pub fn handle_timeout(&mut self, cx: &mut Context<'_>) {
         self.transit(|state| match state {
-            State::AwaitDecision(s) => s.handle_timeout(cx),
-            State::Established(s) => s.handle_timeout(cx),
+            State::AwaitDecision(s) => s.handle_timeout(cx).into(),
+            State::Established(s) => s.handle_timeout(cx).into(),
             other => other,
         });
     }

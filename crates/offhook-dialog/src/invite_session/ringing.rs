@@ -9,11 +9,12 @@ use rand::RngExt;
 
 use crate::body::Body;
 use crate::dialog::Dialog;
+use crate::invite_session::context::Context;
+use crate::invite_session::ending::Ended;
 use crate::invite_session::established::Established;
 use crate::invite_session::exchange::AwaitAck;
 use crate::invite_session::step::{EndCause, Report};
 use crate::invite_session::update::{Asked, Updates};
-use crate::invite_session::{Context, State};
 use crate::reliable_provisional::RAckValue;
 use crate::resend::{Due, Resend};
 use crate::session_timer::SessionTimer;
@@ -40,6 +41,14 @@ pub(super) struct AwaitDecision {
     queue: VecDeque<Response>,
     /// A 2xx that waits because an offer or answer is not acknowledged yet.
     answer: Option<Response>,
+}
+
+/// What becomes of a call that we are asked to take.
+#[derive(Debug)]
+pub(super) enum Ringing {
+    AwaitDecision(Box<AwaitDecision>),
+    Established(Box<Established>),
+    Ended(Ended),
 }
 
 /// A reliable provisional that waits for its PRACK.
@@ -134,9 +143,9 @@ impl AwaitDecision {
         cx: &mut Context<'_>,
         body: Option<&Body>,
         extra: &Headers,
-    ) -> State {
+    ) -> Ringing {
         if self.answer.is_some() {
-            return State::AwaitDecision(self);
+            return Ringing::AwaitDecision(self);
         }
         let mut response = self.dialog_response(self.invite.response(StatusCode::OK));
         wire::extend(response.headers_mut(), extra);
@@ -151,12 +160,12 @@ impl AwaitDecision {
         if open_offer {
             // RFC 3262 §3: no 2xx while a provisional with a description is unacknowledged.
             self.answer = Some(response);
-            return State::AwaitDecision(self);
+            return Ringing::AwaitDecision(self);
         }
         self.answer_with(cx, response)
     }
 
-    fn answer_with(mut self: Box<Self>, cx: &mut Context<'_>, mut response: Response) -> State {
+    fn answer_with(mut self: Box<Self>, cx: &mut Context<'_>, mut response: Response) -> Ringing {
         let mut timer: Option<SessionTimer> = None;
         if let Some(config) = cx.config.session_timer
             && let Ok(terms) = config.decide(self.invite.headers())
@@ -172,7 +181,7 @@ impl AwaitDecision {
         let mut established =
             Established::accepted(self.dialog, exchange, timer, peer_updates, body.as_ref());
         established.late_prack = self.await_prack.map(|waiting| Box::new(waiting.rack));
-        State::Established(Box::new(established))
+        Ringing::Established(Box::new(established))
     }
 
     pub(super) fn reject(
@@ -180,11 +189,11 @@ impl AwaitDecision {
         cx: &mut Context<'_>,
         response: Response,
         cause: EndCause,
-    ) -> State {
+    ) -> Ringing {
         self.updates.drop_asked(cx);
         let response = self.dialog_response(response);
         cx.respond(self.transaction, response);
-        State::ended(cx, cause)
+        Ringing::Ended(Ended::new(cx, cause))
     }
 
     /// The final response that we choose ourselves.
@@ -193,12 +202,12 @@ impl AwaitDecision {
         cx: &mut Context<'_>,
         status: StatusCode,
         cause: EndCause,
-    ) -> State {
+    ) -> Ringing {
         let response = self.invite.response(status);
         self.reject(cx, response, cause)
     }
 
-    pub(super) fn cancelled(self: Box<Self>, cx: &mut Context<'_>, cancel: Request) -> State {
+    pub(super) fn cancelled(self: Box<Self>, cx: &mut Context<'_>, cancel: Request) -> Ringing {
         let cause = EndCause::Cancelled {
             request: Box::new(cancel),
         };
@@ -211,9 +220,9 @@ impl AwaitDecision {
         cx: &mut Context<'_>,
         transaction: ServerTransactionId,
         request: Request,
-    ) -> State {
+    ) -> Ringing {
         if !cx.in_order(&mut self.dialog, transaction, &request) {
-            return State::AwaitDecision(self);
+            return Ringing::AwaitDecision(self);
         }
         match *request.method() {
             // §15: the caller may end an early dialog by BYE.
@@ -246,7 +255,7 @@ impl AwaitDecision {
                 request,
             }),
         }
-        State::AwaitDecision(self)
+        Ringing::AwaitDecision(self)
     }
 
     fn last_reliable_body(&self) -> Option<&Response> {
@@ -261,7 +270,7 @@ impl AwaitDecision {
         cx: &mut Context<'_>,
         transaction: ServerTransactionId,
         request: Request,
-    ) -> State {
+    ) -> Ringing {
         let rack = RAckValue::of_prack(&request);
         let matched = self
             .await_prack
@@ -272,7 +281,7 @@ impl AwaitDecision {
                 &request,
                 StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
             );
-            return State::AwaitDecision(self);
+            return Ringing::AwaitDecision(self);
         };
         cx.refuse(transaction, &request, StatusCode::OK);
         self.last = Some(waiting.response);
@@ -285,10 +294,10 @@ impl AwaitDecision {
         if let Some(next) = self.queue.pop_front() {
             self.send_reliably(cx, next);
         }
-        State::AwaitDecision(self)
+        Ringing::AwaitDecision(self)
     }
 
-    pub(super) fn handle_timeout(mut self: Box<Self>, cx: &mut Context<'_>) -> State {
+    pub(super) fn handle_timeout(mut self: Box<Self>, cx: &mut Context<'_>) -> Ringing {
         if let Some(waiting) = &mut self.await_prack {
             match waiting.resend.handle_timeout(cx.now) {
                 Some(Due::Resend) => {
@@ -309,7 +318,7 @@ impl AwaitDecision {
             cx.respond(self.transaction, last.clone());
             self.repeat_at = Some(cx.now + REPEAT);
         }
-        State::AwaitDecision(self)
+        Ringing::AwaitDecision(self)
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {

@@ -5,7 +5,7 @@ use offhook_transaction::ServerTransactionId;
 
 use crate::body::Body;
 use crate::dialog::Dialog;
-use crate::invite_session::Context;
+use crate::invite_session::context::Context;
 use crate::invite_session::step::{Failure, Purpose, Report};
 use crate::session_timer::{Refresher, SessionTimer};
 use crate::wire;

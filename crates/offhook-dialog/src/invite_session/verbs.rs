@@ -4,8 +4,9 @@ use offhook_sip::{Headers, Response, StatusCode};
 use offhook_transaction::ServerTransactionId;
 
 use crate::body::Body;
+use crate::invite_session::context::Context;
 use crate::invite_session::step::{EndCause, Failure, Report};
-use crate::invite_session::{Context, InviteSession, State};
+use crate::invite_session::{InviteSession, State};
 
 impl InviteSession {
     /// Sends a provisional response, reliably if both sides want that. Made from the INVITE.
@@ -18,7 +19,7 @@ impl InviteSession {
     /// Answers the peer's INVITE with 200, a description, and extra headers.
     pub fn accept(&mut self, cx: &mut Context<'_>, body: Option<&Body>, extra: &Headers) {
         self.transit(|state| match state {
-            State::AwaitDecision(s) => s.accept(cx, body, extra),
+            State::AwaitDecision(s) => s.accept(cx, body, extra).into(),
             other => other,
         });
     }
@@ -27,9 +28,9 @@ impl InviteSession {
     pub fn reject(&mut self, cx: &mut Context<'_>, response: Response) {
         let status = response.status();
         self.transit(|state| match state {
-            State::AwaitDecision(s) if status.is_final() && !status.is_success() => {
-                s.reject(cx, response, EndCause::LocalReject { status })
-            }
+            State::AwaitDecision(s) if status.is_final() && !status.is_success() => s
+                .reject(cx, response, EndCause::LocalReject { status })
+                .into(),
             other => other,
         });
     }
@@ -51,12 +52,13 @@ impl InviteSession {
     /// As [`Self::hang_up`], with another cause in the report of an answered call.
     pub fn end(&mut self, cx: &mut Context<'_>, headers: Headers, cause: EndCause) {
         self.transit(|state| match state {
-            State::AwaitFinal(s) => s.hang_up(cx, headers),
+            State::AwaitFinal(s) => s.hang_up(cx, headers).into(),
             State::AwaitDecision(s) => {
                 let status = StatusCode::TEMPORARILY_UNAVAILABLE;
                 s.refuse(cx, status, EndCause::LocalReject { status })
+                    .into()
             }
-            State::Established(s) => s.hang_up(cx, headers, cause),
+            State::Established(s) => s.hang_up(cx, headers, cause).into(),
             other => other,
         });
     }
