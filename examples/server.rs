@@ -2,8 +2,14 @@
 
 #[path = "server/args.rs"]
 mod args;
+#[path = "server/location.rs"]
+mod location;
+#[path = "server/login.rs"]
+mod login;
 #[path = "server/protection.rs"]
 mod protection;
+#[path = "server/reload.rs"]
+mod reload;
 #[path = "server/setup.rs"]
 mod setup;
 #[path = "server/sounds.rs"]
@@ -19,8 +25,11 @@ use std::time::{Duration, Instant};
 
 use args::Arguments;
 use clap::Parser;
+use location::Location;
 use offhook_net::Arrival;
+use offhook_routing::location::Answer;
 use offhook_server::{Event, Output};
+use reload::Reload;
 use setup::{Failure, Ready};
 use sounds::Read;
 use tracing::{error, info, warn};
@@ -49,6 +58,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let mut reload = Reload::new(arguments.clone())?;
     let mut ready = setup::ready(arguments)?;
     let stop = tokio::signal::ctrl_c();
     tokio::pin!(stop);
@@ -70,6 +80,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             arrival = ready.sockets.next_before(ready.server.poll_timeout()) => ready.turn(arrival),
             read = ready.sounds.next() => ready.play(read),
             () = asked.next() => println!("{}", status::of(ready.server.counts())),
+            answer = Location::next(ready.location.as_mut()) => ready.located(answer),
+            office = reload.next() => ready.server.reload(office),
             stopped = &mut stop => {
                 stopped?;
                 break;
@@ -95,6 +107,12 @@ impl Ready {
         self.drain();
     }
 
+    /// The store of bindings has answered.
+    fn located(&mut self, answer: Answer) {
+        self.server.handle_location_answer(Instant::now(), answer);
+        self.drain();
+    }
+
     /// A sound that was asked for has been read.
     fn play(&mut self, (id, samples): Read) {
         self.server.handle_sound(Instant::now(), id, samples);
@@ -106,6 +124,12 @@ impl Ready {
             match output {
                 Output::Transmit(transmit) => self.sockets.transmit(transmit),
                 Output::Resolve(question) => self.sockets.resolve(question),
+                Output::Locate(question) => {
+                    let at_once = self.location.as_ref().and_then(|store| store.ask(question));
+                    if let Some(answer) = at_once {
+                        self.server.handle_location_answer(Instant::now(), answer);
+                    }
+                }
                 Output::Media(command) => self.sockets.media(command),
                 Output::Store(changes) => {
                     if let Some(Err(error)) = self

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::Parser;
 use offhook_media::tone::Country;
 
+use crate::location::LocationArguments;
+use crate::login::Login;
 use crate::protection::Protection;
 
 /// A SIP telephone exchange: users log in, call each other by number, and talk through it.
@@ -13,7 +15,7 @@ use crate::protection::Protection;
 /// Without --config it has two users, u1 (password `secret1`, number 1) and u2 (password
 /// `secret2`, number 2), an echo (900), tones (901, 902) and rooms (700 to 799), and listens on
 /// loopback only, because everyone knows these passwords.
-#[derive(Parser, Debug)]
+#[derive(Parser, Clone, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "the switches of a command line are independent"
@@ -79,6 +81,12 @@ pub(crate) struct Arguments {
     /// Let a party of a call hang up without proving again who he is.
     #[arg(long)]
     pub(crate) no_challenge_in_call: bool,
+
+    #[command(flatten)]
+    pub(crate) login: Login,
+
+    #[command(flatten)]
+    pub(crate) location: LocationArguments,
 
     #[command(flatten)]
     pub(crate) protection: Protection,

@@ -8,7 +8,7 @@ use offhook_media::relay;
 use offhook_server::{Config, Redirects};
 
 /// Limits: what is asked beyond them is answered 503.
-#[derive(clap::Args, Debug)]
+#[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Protection")]
 pub(crate) struct Protection {
     /// Requests a second that are looked at from one address before somebody there has proved who

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use offhook_auth::UnixTime;
 use offhook_media::relay;
 use offhook_net::{RelayConfig, Sockets};
+use offhook_registrar::DirectoryOptions;
 use offhook_routing::{Conf, TargetKind};
 use offhook_server::{Config, FILE_TARGETS, MediaConfig, Office, Server, TARGETS};
 use offhook_sip::Transport;
@@ -16,6 +17,7 @@ use offhook_ua::Local;
 use tracing::warn;
 
 use crate::args::Arguments;
+use crate::location::Location;
 use crate::sounds::Sounds;
 
 /// The users and numbers of a server that was given no configuration.
@@ -33,6 +35,8 @@ pub(crate) struct Ready {
     pub(crate) sockets: Sockets,
     pub(crate) sounds: Sounds,
     pub(crate) journal: Option<Journal>,
+    /// The store of bindings that several servers share.
+    pub(crate) location: Option<Location>,
     /// What its owner should know, line by line.
     pub(crate) remarks: Vec<String>,
 }
@@ -42,7 +46,8 @@ pub(crate) fn ready(arguments: Arguments) -> Result<Ready, Failure> {
     let office = office(&arguments)?;
     let sounds = Sounds::start(arguments.sounds.as_deref(), arguments.recordings.as_deref())?;
     let listen = listen(&arguments)?;
-    let state = state_folder(&arguments);
+    let state = state_folder(&arguments, office.directory.file());
+    let (shared, location) = arguments.location.start(&listen)?.unzip();
     let mut remarks = Vec::new();
     if arguments.config.is_none() {
         remarks.push(
@@ -56,7 +61,8 @@ pub(crate) fn ready(arguments: Arguments) -> Result<Ready, Failure> {
         .map(|folder| Journal::open(folder, JournalConfig::default()));
     let opened = opened.transpose()?;
     let sockets = Sockets::bind(network(&listen, arguments.protection.relay(), random()?))?;
-    let config = configuration(arguments, office, &sockets)?;
+    let mut config = configuration(arguments, office, &sockets)?;
+    config.shared_location = shared;
     let (now, wall) = (
         Instant::now(),
         SystemTime::now().duration_since(UNIX_EPOCH)?,
@@ -75,6 +81,9 @@ pub(crate) fn ready(arguments: Arguments) -> Result<Ready, Failure> {
             server.restore(now, opened.bindings);
             journal = Some(opened.journal);
         }
+        _ if location.is_some() => {
+            remarks.push("registrations are shared with other servers".to_owned());
+        }
         _ => remarks.push("registrations are kept in memory only".to_owned()),
     }
     Ok(Ready {
@@ -82,6 +91,7 @@ pub(crate) fn ready(arguments: Arguments) -> Result<Ready, Failure> {
         sockets,
         sounds,
         journal,
+        location,
         remarks,
     })
 }
@@ -100,6 +110,7 @@ fn configuration(
     };
     let mut config = Config::new(office, sockets.bound().iter().map(local).collect());
     arguments.protection.apply(&mut config)?;
+    arguments.login.apply(&mut config);
     config.realm = arguments.realm;
     config.ladder = arguments.ladder;
     config.trying_at_once = arguments.trying_at_once;
@@ -116,7 +127,8 @@ fn configuration(
     Ok(config)
 }
 
-fn office(arguments: &Arguments) -> Result<Office, Failure> {
+/// Reads the two files, or those of the demo.
+pub(crate) fn office(arguments: &Arguments) -> Result<Office, Failure> {
     let files = if let Some(folder) = &arguments.config {
         let folder = ConfFolder::new(folder);
         [
@@ -128,7 +140,11 @@ fn office(arguments: &Arguments) -> Result<Office, Failure> {
         [users?, routes?]
     };
     let [users, routes] = &files;
-    let office = Office::load_for(users, routes, &arguments.realm, &reachable(arguments))?;
+    let options = DirectoryOptions {
+        realm: arguments.realm.clone(),
+        allow_empty_passwords: arguments.login.allow_empty_passwords,
+    };
+    let office = Office::load_with(users, routes, &options, &reachable(arguments))?;
     for remark in office.routes.warnings() {
         warn!("{remark}");
     }
@@ -169,11 +185,18 @@ fn listen(arguments: &Arguments) -> Result<Vec<SocketAddr>, Failure> {
 }
 
 /// Where registrations are kept; `None`: nowhere.
-fn state_folder(arguments: &Arguments) -> Option<PathBuf> {
+fn state_folder(arguments: &Arguments, file: Option<&str>) -> Option<PathBuf> {
     match &arguments.state {
+        // The other servers have to see them, and Redis keeps them.
+        _ if arguments.location.is_shared() => None,
         Some(folder) if folder == Path::new("none") => None,
         Some(folder) => Some(folder.clone()),
         None if arguments.config.is_none() => None,
+        // Yate writes a .conf there; ours is a folder beside it.
+        None if file.is_some() => file.map(|file| {
+            let folder = format!("{file}.journal");
+            arguments.config.clone().unwrap_or_default().join(folder)
+        }),
         None => dirs::state_dir()
             .or_else(dirs::data_local_dir)
             .map(|folder| folder.join("offhook")),

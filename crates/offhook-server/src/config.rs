@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::net::SocketAddr;
 
 use offhook_auth::Algorithm;
+use offhook_auth::digest::Qop;
 use offhook_registrar::{Directory, DirectoryOptions, LoginLimits, Policy};
 use offhook_routing::{Conf, ConfError, Facts, Table, TargetKind};
 use offhook_sip::Method;
@@ -73,10 +74,48 @@ impl Office {
             realm: realm.to_owned(),
             allow_empty_passwords: false,
         };
+        Self::load_with(regfile, regexroute, &options, reachable)
+    }
+
+    /// Reads both files with other choices than the usual ones.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_with(
+        regfile: &Conf,
+        regexroute: &Conf,
+        options: &DirectoryOptions,
+        reachable: &[TargetKind],
+    ) -> Result<Self, ConfError> {
         Ok(Self {
-            directory: Directory::load(regfile, &options)?,
+            directory: Directory::load(regfile, options)?,
             routes: Table::load_for(regexroute, reachable)?,
         })
+    }
+}
+
+/// What proofs an exchange asks of its users (RFC 7616, RFC 8760).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DigestRules {
+    /// The digest algorithms that are offered, the preferred one first.
+    pub algorithms: Vec<Algorithm>,
+    /// What a digest may cover: the body too, or method and URI only (RFC 7616 §3.4).
+    pub qop: Vec<Qop>,
+    /// Takes a digest only if its `uri` is the very text of the Request-URI.
+    pub exact_uri: bool,
+    /// How long a nonce is good for.
+    pub nonce_lifetime: Duration,
+}
+
+impl Default for DigestRules {
+    /// MD5 with `qop=auth`, which every phone knows; nonces of five minutes.
+    fn default() -> Self {
+        Self {
+            algorithms: vec![Algorithm::Md5],
+            qop: vec![Qop::Auth],
+            exact_uri: false,
+            nonce_lifetime: Duration::from_secs(300),
+        }
     }
 }
 
@@ -101,10 +140,8 @@ pub struct Config {
     pub logins: LoginLimits,
     /// How much strangers may ask.
     pub flood: FloodLimits,
-    /// The digest algorithms that are offered, the preferred one first.
-    pub algorithms: Vec<Algorithm>,
-    /// How long a nonce is good for.
-    pub nonce_lifetime: Duration,
+    /// What proofs are asked for.
+    pub digest: DigestRules,
     /// How long bindings last, and how many a user may have.
     pub registrar: Policy,
     /// Bindings of all users at a time; more are answered 503.
@@ -140,8 +177,7 @@ impl Config {
             attendant: AttendantConfig::default(),
             logins: LoginLimits::default(),
             flood: FloodLimits::default(),
-            algorithms: vec![Algorithm::Md5],
-            nonce_lifetime: Duration::from_secs(300),
+            digest: DigestRules::default(),
             registrar: Policy::default(),
             max_bindings: 1_000_000,
             shared_location: None,
@@ -156,8 +192,11 @@ impl Config {
     /// The digest settings; `key` is new at each start.
     pub(crate) fn authentication(&self, key: [u8; 32]) -> offhook_auth::Config {
         let mut authentication = offhook_auth::Config::new(self.realm.clone(), key);
-        authentication.algorithms.clone_from(&self.algorithms);
-        authentication.nonce_lifetime = self.nonce_lifetime;
+        let rules = &self.digest;
+        authentication.algorithms.clone_from(&rules.algorithms);
+        authentication.qop.clone_from(&rules.qop);
+        authentication.exact_uri = rules.exact_uri;
+        authentication.nonce_lifetime = rules.nonce_lifetime;
         let own = self
             .locals
             .iter()

@@ -28,7 +28,7 @@ mod user_requests;
 pub use attendant::AttendantConfig;
 pub use call_settings::CallSettings;
 pub use cdr::{BridgeId, CallRecord, End, Outcome};
-pub use config::{Config, FILE_TARGETS, Office, TARGETS};
+pub use config::{Config, DigestRules, FILE_TARGETS, Office, TARGETS};
 pub use event::{Event, Output};
 pub use flood::FloodLimits;
 pub use inquiries::SharedLocation;

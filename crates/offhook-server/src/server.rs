@@ -22,7 +22,7 @@ use crate::bridge::{Bridge, News};
 use crate::bridges::Bridges;
 use crate::call_settings::CallSettings;
 use crate::cdr::{BridgeId, CallRecord, End};
-use crate::config::Config;
+use crate::config::{Config, Office};
 use crate::desk::Desk;
 use crate::edge::{Edge, Passage};
 use crate::event::{Event, Output};
@@ -278,6 +278,14 @@ impl Server {
             self.with_bridge(now, id, Bridge::hang_up);
         }
         self.drain(now);
+    }
+
+    /// Goes on with other users and routes. Calls and registrations stay as they are; the variables of the
+    /// rules too (`[$init]` is set again).
+    pub fn reload(&mut self, office: Office) {
+        office.routes.resume(&mut self.routing);
+        self.routes = office.routes;
+        self.directory = office.directory;
     }
 
     /// Puts back the bindings that a store has kept; those that have expired are left out. To be
