@@ -21,7 +21,6 @@ use crate::protection::Protection;
     reason = "the switches of a command line are independent"
 )]
 #[command(name = "server", version, max_term_width = 100)]
-#[allow(clippy::struct_excessive_bools, reason = "a switch is a switch")]
 pub(crate) struct Arguments {
     /// Folder with regfile.conf (users) and regexroute.conf (numbers).
     #[arg(long, value_name = "DIR", env = "OFFHOOK_CONFIG")]
