@@ -110,7 +110,7 @@ fn the_ack_of_a_200_goes_over_the_connection_of_its_invite() {
 
 #[test]
 fn a_failed_refresh_ends_what_is_sent_to_keep_the_call_alive() {
-    let mut refreshing = config(support::ALICE);
+    let mut refreshing = config(ALICE);
     refreshing.session_timer = Some(offhook_ua::SessionTimerConfig {
         expires: std::time::Duration::from_secs(90),
         min_se: std::time::Duration::from_secs(90),
@@ -398,7 +398,7 @@ fn there_is_one_bye_whatever_the_application_does() {
 
 #[test]
 fn a_bye_that_is_refused_as_guarded_does_nothing() {
-    let mut guarding = config(support::ALICE);
+    let mut guarding = config(ALICE);
     guarding.guard = true;
     let mut stage = Stage::with(guarding);
     let invite = answered(&mut stage);
@@ -573,7 +573,7 @@ fn what_cannot_be_taken_is_turned_away_with_the_right_status() {
 
 #[test]
 fn a_flood_of_calls_meets_the_limit() {
-    let mut limited = config(support::ALICE);
+    let mut limited = config(ALICE);
     limited.limits.calls = 2;
     let mut stage = Stage::with(limited);
     for number in 0..4 {
