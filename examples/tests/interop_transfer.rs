@@ -1,4 +1,5 @@
-//! baresip transfers a call of its own: three of them at our server, and the voice of two afterwards.
+//! baresip on both ends at our server: it transfers a call of its own, and the voice of two
+//! afterwards; it holds, takes up again, and presses a key.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
@@ -24,7 +25,7 @@ struct Phone {
 }
 
 impl Phone {
-    fn start(folder: &tempfile::TempDir, number: u16, sound: &[i16]) -> Self {
+    fn start(folder: &tempfile::TempDir, server: &str, number: u16, sound: &[i16]) -> Self {
         let modules = [
             "/usr/lib/baresip/modules",
             "/usr/lib/x86_64-linux-gnu/baresip/modules",
@@ -49,7 +50,7 @@ impl Phone {
             home = text(&home),
         );
         let account = format!(
-            "<sip:u{number}@{SERVER};transport=udp>;auth_user=u{number};auth_pass=secret{number};\
+            "<sip:u{number}@{server};transport=udp>;auth_user=u{number};auth_pass=secret{number};\
              answermode=auto;regint=60\n"
         );
         write(home.join("accounts"), &account);
@@ -89,6 +90,21 @@ impl Phone {
         self.program.wait_for(said, PATIENCE);
     }
 
+    /// Does something, again after each second in which this one does not say so: what is asked
+    /// while another change is under way, a phone leaves out.
+    fn until_it_says(&mut self, said: &str, mut act: impl FnMut()) {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            act();
+            while let Some(line) = self.program.next_line(Duration::from_secs(1)) {
+                if line.contains(said) {
+                    return;
+                }
+            }
+        }
+        panic!("it never said {said:?} again");
+    }
+
     /// What all its calls put out, one after the other.
     fn heard(self) -> Vec<i16> {
         self.program.interrupt(PATIENCE);
@@ -119,9 +135,9 @@ fn a_blind_transfer() {
         wav::sweep(6.0, 1200.0, 2000.0),
         wav::sweep(6.0, 2200.0, 3200.0),
     ];
-    let mut u1 = Phone::start(&folder, 1, &sounds[0]);
-    let mut u2 = Phone::start(&folder, 2, &sounds[1]);
-    let mut u3 = Phone::start(&folder, 3, &sounds[2]);
+    let mut u1 = Phone::start(&folder, SERVER, 1, &sounds[0]);
+    let mut u2 = Phone::start(&folder, SERVER, 2, &sounds[1]);
+    let mut u3 = Phone::start(&folder, SERVER, 3, &sounds[2]);
 
     u1.command("dial", "sip:2@127.0.8.50");
     u1.wait_for("Call established");
@@ -141,4 +157,42 @@ fn a_blind_transfer() {
     let heard = wav::resemblance(&of_u3, &sounds[1]);
     assert!(heard > 0.7, "u3 heard u2 at {heard}");
     drop(u1);
+}
+
+#[test]
+fn hold_and_keys() {
+    if !has_program("baresip") {
+        return skip("baresip is not installed");
+    }
+    let server = "127.0.8.51:5060";
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = tempfile::tempdir().expect("a folder");
+    let users = "[u4]\npassword=secret4\n[u5]\npassword=secret5\n";
+    write(config.path().join("regfile.conf"), users);
+    write(
+        config.path().join("regexroute.conf"),
+        "[default]\n^5$=return;called=u5\n",
+    );
+    let mut exchange = Server::start_in(config, server, &["--ladder"]);
+    let sound = wav::sweep(10.0, 300.0, 1000.0);
+    let mut u4 = Phone::start(&folder, server, 4, &sound);
+    let mut u5 = Phone::start(&folder, server, 5, &sound);
+
+    u4.command("dial", "sip:5@127.0.8.51");
+    u4.wait_for("Call established");
+    u5.wait_for("Call established");
+    u5.wait_for("incoming rtp");
+    u4.command("sndcode", "7");
+    u5.wait_for("received event: '7'");
+    for change in ["hold", "resume"] {
+        u5.until_it_says("got re-INVITE", || u4.command(change, ""));
+    }
+    u4.command("hangup", "");
+    u5.wait_for("audio: destroyed");
+    // The picture has both legs: whatever the caller offered was put to the callee.
+    exchange.program.wait_for("BYE", PATIENCE);
+    let (status, said) = exchange.program.interrupt(PATIENCE);
+    assert!(status.success(), "the server ended with {status}");
+    let offers = said.matches("INVITE SDP").count();
+    assert!(offers >= 7, "{offers} offers:\n{said}");
 }
