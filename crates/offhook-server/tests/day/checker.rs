@@ -202,7 +202,10 @@ impl Case<'_> {
         let until = self.at + Duration::from_secs(60);
         // The call of a phone that was in trouble just before may meet what is left of it.
         let from = began.checked_sub(Duration::from_secs(60)).unwrap();
-        honest(&self.record.caller)
+        // After a transfer, others are in the call; it ends for everybody, but not in the same way.
+        let moved = self.callees.iter().chain(self.caller).any(|of| of.moved);
+        !moved
+            && honest(&self.record.caller)
             && called_honest
             && phones.all(|phone| {
                 let troubles = town.troubles.get(&phone).map_or(&[][..], Vec::as_slice);

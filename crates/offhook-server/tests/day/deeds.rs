@@ -7,6 +7,7 @@ use offhook_sip::{Headers, Method, StatusCode};
 use offhook_ua::{Body, CallId};
 use rand::RngExt;
 
+use super::lies::number;
 use super::phone::Phone;
 use super::talk::{Deed, millis};
 use super::{description, one_of};
@@ -43,6 +44,7 @@ impl Phone {
                 talk.wanted = true;
                 self.ua.hang_up(now, call, Headers::new());
             }
+            Deed::Transfer => self.transfer(now, call),
             deed => self.speak(now, call, deed),
         }
     }
@@ -61,6 +63,40 @@ impl Phone {
             }
             self.ua.ring(now, incoming, ringing);
         }
+    }
+
+    /// Blindly to a neighbour, or, where two calls go on, to the far end of the other one.
+    fn transfer(&mut self, now: Instant, call: CallId) {
+        let other = self
+            .talks
+            .iter()
+            .find(|(other, talk)| **other != call && talk.talked)
+            .map(|(other, _)| *other);
+        let dialog = other.and_then(|other| self.ua.dialog_of(other));
+        let target = dialog.map_or_else(
+            || format!("<{}>", neighbour(&self.identity.user)),
+            |dialog| {
+                format!(
+                    "<{}?Replaces={}%3Bto-tag%3D{}%3Bfrom-tag%3D{}>",
+                    number("x"),
+                    dialog.call_id.replace('@', "%40"),
+                    dialog.remote_tag,
+                    dialog.local_tag
+                )
+            },
+        );
+        let moved = [Some(call), other];
+        for call in moved.into_iter().flatten() {
+            if let Some(talk) = self.talks.get_mut(&call) {
+                talk.moved = true;
+            }
+        }
+        let mut headers = Headers::new();
+        headers.append("Refer-To", &target).unwrap();
+        let id = self
+            .ua
+            .request_in_call(now, call, Method::Refer, headers, None);
+        self.asked.insert(id, now);
     }
 
     /// What a person does within a conversation.
@@ -103,4 +139,10 @@ impl Phone {
         let id = self.ua.request_in_call(now, call, method, none, body);
         self.asked.insert(id, now);
     }
+}
+
+/// Another user of the town.
+fn neighbour(user: &str) -> String {
+    let own = user.trim_start_matches('u').parse::<u32>();
+    number(&format!("u{}", own.unwrap_or_default() / 2))
 }

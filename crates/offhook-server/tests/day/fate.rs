@@ -60,6 +60,8 @@ pub(crate) struct Ended {
     pub(crate) wanted: bool,
     /// Whether it came to a conversation here.
     pub(crate) talked: bool,
+    /// Whether this phone's person put somebody else in its place.
+    pub(crate) moved: bool,
     pub(crate) began: Instant,
     pub(crate) over: Instant,
 }
@@ -73,12 +75,13 @@ impl fmt::Debug for Ended {
             fate,
             wanted,
             talked,
+            moved,
             began,
             over,
         } = self;
         write!(
             f,
-            "{role:?} at phone {phone}: {fate:?} after {:.3} s, wanted: {wanted}, talked: {talked}, {call_id}",
+            "{role:?} at phone {phone}: {fate:?} after {:.3} s, wanted: {wanted}, talked: {talked}, moved: {moved}, {call_id}",
             (*over - *began).as_secs_f64(),
         )
     }

@@ -342,6 +342,7 @@ impl Phone {
             fate,
             wanted: talk.wanted,
             talked: talk.talked,
+            moved: talk.moved,
             began: talk.began,
             over: now,
         });

@@ -26,6 +26,8 @@ pub(crate) enum Deed {
     Digit,
     Message,
     Options,
+    /// Sends the other side to somebody else, or to the far end of another call.
+    Transfer,
 }
 
 /// A call that goes on.
@@ -37,6 +39,7 @@ pub(crate) struct Talk {
     pub(crate) began: Instant,
     pub(crate) talked: bool,
     pub(crate) wanted: bool,
+    pub(crate) moved: bool,
     pub(crate) version: u32,
     pub(crate) direction: &'static str,
 }
@@ -51,6 +54,7 @@ impl Talk {
             began,
             talked: false,
             wanted: false,
+            moved: false,
             version: 1,
             direction: "sendrecv",
         }
@@ -116,6 +120,9 @@ impl Talk {
                 8 => deeds.push((at, Deed::Message)),
                 _ => deeds.push((at, Deed::Options)),
             }
+        }
+        if rng.random_range(0..100) < 4 {
+            deeds.push((millis(rng, 0..span), Deed::Transfer));
         }
         // The callee often leaves it to the caller; but the caller may be a liar, or, after a transfer,
         // somebody who leaves it to him.
