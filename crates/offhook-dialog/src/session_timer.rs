@@ -199,6 +199,16 @@ impl SessionTimer {
         None
     }
 
+    /// A refresh of ours was refused, by a 500 to a request that was overtaken for one. The session
+    /// stands until its end (§10): another refresh is due when half of the rest has passed.
+    pub fn refused(&mut self, now: Instant) {
+        let rest = self.bye_at.saturating_duration_since(now);
+        let ours = self.terms.refresher == Refresher::Us;
+        if ours && self.refresh_at.is_none() && rest > Duration::from_secs(2) {
+            self.refresh_at = Some(now + rest / 2);
+        }
+    }
+
     /// When [`Self::handle_timeout`] next has something to say.
     #[must_use]
     pub fn poll_timeout(&self) -> Instant {

@@ -124,6 +124,28 @@ fn a_peer_without_update_is_refreshed_by_the_same_description_again() {
 }
 
 #[test]
+fn a_refresh_that_is_refused_is_tried_again_while_there_is_time() {
+    let mut stage = Stage::with(timed(ALICE, 120));
+    let _ = answered(&mut stage, "120;refresher=uac", "INVITE, ACK, BYE, UPDATE");
+    stage.sleep(60_100);
+    let first = stage.hear_request(&Method::Update);
+    // As to one that a later request has overtaken (RFC 3261 §12.2.2).
+    stage.say(answer(&first, 500, "b", None));
+    stage.sleep(15_000);
+    let second = stage.hear_request(&Method::Update);
+    let mut ok = answer(&second, 200, "b", None);
+    ok.headers_mut()
+        .append(HeaderName::SESSION_EXPIRES, "120;refresher=uac")
+        .expect("a Session-Expires");
+    stage.say(ok);
+    // It was resent before this answer.
+    stage.forget();
+    stage.sleep(40_000);
+    stage.silence();
+    stage.no_event();
+}
+
+#[test]
 fn a_peer_that_should_refresh_and_does_not_is_hung_up_on_in_time() {
     let mut stage = Stage::with(timed(ALICE, 120));
     let _ = answered(&mut stage, "120;refresher=uas", "INVITE, UPDATE");

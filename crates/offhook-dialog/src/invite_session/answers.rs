@@ -26,6 +26,9 @@ impl Established {
             self.reinvite_progress(cx, waiting, &response);
             return Talk::Established(self);
         }
+        if !status.is_success() {
+            self.refresh_refused(cx);
+        }
         if status.is_success() {
             self.reinvite_agreed(cx, sent, &waiting, response);
         } else if status == StatusCode::REQUEST_PENDING {
@@ -107,6 +110,8 @@ impl Established {
         let status = response.status();
         if status.is_success() {
             self.restart_timer(cx, &response);
+        } else if status.is_final() {
+            self.refresh_refused(cx);
         }
         if let Some(cause) = gone(status).filter(|_| self.was_known(sent, status)) {
             let _ = self.updates.answered(cx, &mut self.dialog, response);
@@ -176,6 +181,12 @@ impl Established {
         }
         self.pursue(cx);
         Talk::Established(self)
+    }
+
+    fn refresh_refused(&mut self, cx: &Context<'_>) {
+        if let Some(timer) = &mut self.timer {
+            timer.refused(cx.now);
+        }
     }
 
     /// Whether the peer had our 2xx when it answered this request. A request that came before it, or
