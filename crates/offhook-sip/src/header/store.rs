@@ -106,6 +106,7 @@ impl Store {
         text.get(start as usize..end as usize).unwrap_or_default()
     }
 
+    #[inline(always)]
     pub(crate) fn name(&self, entry: &Entry) -> HeaderName<'_> {
         HeaderName::from_number(entry.number, self.written_name(entry))
     }
@@ -134,7 +135,7 @@ impl Store {
 
     /// Where a line of the message stands that is written as it would be printed:
     /// `Name: value CRLF`, the name as the RFCs spell it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn canonical_line(&self, entry: &Entry) -> Option<(usize, usize)> {
         let text = self.text.as_bytes();
         let (start, value) = (entry.name_start as usize, entry.value_start as usize);
@@ -142,11 +143,14 @@ impl Store {
             start + usize::from(entry.name_len),
             entry.value_end as usize,
         );
-        let canonical = entry.place == Place::Message
+        // An unknown name is canonical as it is.
+        let spelled = entry.number == UNKNOWN
+            || text.get(start..name_end) == Some(self.name(entry).as_str().as_bytes());
+        let canonical = spelled
+            && entry.place == Place::Message
             && value == name_end + 2
             && text.get(name_end..value) == Some(b": ")
-            && text.get(end..end + 2) == Some(b"\r\n")
-            && text.get(start..name_end) == Some(self.name(entry).as_str().as_bytes());
+            && text.get(end..end + 2) == Some(b"\r\n");
         canonical.then_some((start, end + 2))
     }
 
