@@ -16,6 +16,8 @@ mod setup;
 mod sounds;
 #[path = "server/status.rs"]
 mod status;
+#[path = "server/stopping.rs"]
+mod stopping;
 #[path = "common/wav.rs"]
 mod wav;
 
@@ -60,9 +62,9 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut reload = Reload::new(arguments.clone())?;
     let mut ready = setup::ready(arguments)?;
-    let stop = tokio::signal::ctrl_c();
+    let stop = stopping::asked_to_stop();
     tokio::pin!(stop);
-    // Once polled it is armed: from the first line on, Ctrl-C ends the calls before the server.
+    // Once polled it is armed: from the first line on, a signal ends the calls before the server.
     tokio::select! {
         biased;
         stopped = &mut stop => return Ok(stopped?),

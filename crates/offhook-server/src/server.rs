@@ -272,8 +272,10 @@ impl Server {
     }
 
     /// Ends every call, for a server that is being stopped. What remains is to drain the outputs
-    /// until [`Self::counts`] shows no call, or patience ends.
+    /// until [`Self::counts`] shows no call, or patience ends. New calls are refused with 503;
+    /// registrations stay as they are.
     pub fn shut_down(&mut self, now: Instant) {
+        self.max_calls = 0;
         for id in self.bridges.ids() {
             self.with_bridge(now, id, Bridge::hang_up);
         }

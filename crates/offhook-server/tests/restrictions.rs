@@ -134,3 +134,15 @@ fn a_user_is_in_no_more_calls_than_he_may_be() {
     callee.register(&mut exchange, 0);
     exchange.assert_nothing_left();
 }
+
+#[test]
+fn a_server_that_is_being_stopped_takes_no_new_call() {
+    let mut exchange = Exchange::new();
+    exchange.server.shut_down(exchange.now);
+    let mut caller = Party::new("u1", "secret1", CALLER);
+    let body = description(caller.address);
+    let dialog = caller.dial(&mut exchange, "2", &body);
+    let refusal = caller.expect(&mut exchange, 503);
+    caller.acknowledge_failure(&mut exchange, &dialog, &refusal);
+    exchange.assert_nothing_left();
+}

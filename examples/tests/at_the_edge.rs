@@ -1,0 +1,117 @@
+//! Calls through the real server where it is not all quiet: during a flood, between IP versions and
+//! transports, and when the server is stopped.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
+
+mod support;
+
+use std::net::UdpSocket;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use support::{Program, Server, skip};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A callee who waits for one call at `at`.
+fn callee(server: &str, at: &str, more: &str) -> Program {
+    let mut callee = Program::phone(&format!(
+        "wait --server {server} --user u2 --password secret2 --listen {at} --answer --calls 1 {more}"
+    ));
+    callee.wait_for("registered", PATIENCE);
+    callee
+}
+
+/// u1 dials 2 and hangs up after so many seconds.
+fn caller(server: &str, at: &str, seconds: u32, more: &str) -> Program {
+    Program::phone(&format!(
+        "call 2 --server {server} --user u1 --password secret1 --listen {at} --duration {seconds} {more}"
+    ))
+}
+
+fn assert_well(phone: Program) {
+    let (status, said) = phone.finish(PATIENCE);
+    assert!(status.success(), "{status}:\n{said}");
+    assert!(said.contains("hearing"), "no voice came:\n{said}");
+}
+
+/// Sends INVITEs without credentials until it is told to stop; how many it sent, and how many
+/// answers came.
+fn flood(from: &str, server: &str, stop: &AtomicBool) -> (u32, u32) {
+    let socket = UdpSocket::bind(from).expect("a free port");
+    socket.set_nonblocking(true).expect("a socket");
+    let (mut sent, mut answers, mut answer) = (0, 0, [0; 2048]);
+    while !stop.load(Ordering::Relaxed) {
+        for _ in 0..20 {
+            sent += 1;
+            let invite = format!(
+                "INVITE sip:2@{server} SIP/2.0\r\nVia: SIP/2.0/UDP {from};rport;branch=z9hG4bK{sent}\r\n\
+                 Max-Forwards: 70\r\nFrom: <sip:evil@{server}>;tag={sent}\r\nTo: <sip:2@{server}>\r\n\
+                 Call-ID: flood-{from}-{sent}\r\nCSeq: 1 INVITE\r\nContact: <sip:evil@{from}>\r\n\
+                 Content-Length: 0\r\n\r\n"
+            );
+            let _full_queue = socket.send_to(invite.as_bytes(), server);
+        }
+        while socket.recv(&mut answer).is_ok() {
+            answers += 1;
+        }
+        // The pace of the flood: about 2,000 a second.
+        thread::sleep(Duration::from_millis(10));
+    }
+    (sent, answers)
+}
+
+#[test]
+fn phones_call_during_a_flood_from_elsewhere_and_from_their_own_address() {
+    let server = Server::start("127.0.25.50:5060", &["--flood-limit", "100"]);
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let floods = ["127.0.25.66:5060", "127.0.25.183:7000"]
+            .map(|from| scope.spawn(|| flood(from, "127.0.25.50:5060", &stop)));
+        let callee = callee("127.0.25.50", "127.0.25.101:5060", "");
+        let caller = caller("127.0.25.50", "127.0.25.183:5060", 2, "");
+        assert_well(caller);
+        assert_well(callee);
+        stop.store(true, Ordering::Relaxed);
+        for flood in floods {
+            let (sent, answers) = flood.join().expect("it ends");
+            assert!(answers <= sent, "{answers} answers to {sent} requests");
+        }
+    });
+    let (status, _) = server.program.interrupt(PATIENCE);
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn a_call_from_ipv4_and_udp_to_ipv6_and_tcp_has_voice() {
+    if UdpSocket::bind("[::1]:0").is_err() {
+        return skip("there is no IPv6 here");
+    }
+    let server = Server::start("127.0.26.50:5060", &["--listen", "[::1]:15660"]);
+    let callee = callee("[::1]:15660", "[::1]:15662", "--transport tcp");
+    let caller = caller("127.0.26.50", "127.0.26.183:5060", 2, "");
+    assert_well(caller);
+    assert_well(callee);
+    drop(server);
+}
+
+#[test]
+fn a_server_that_is_terminated_hangs_up_on_both_sides_first() {
+    let server = Server::start("127.0.27.50:5060", &[]);
+    let mut callee = callee("127.0.27.50", "127.0.27.101:5060", "");
+    let mut caller = caller("127.0.27.50", "127.0.27.183:5060", 600, "");
+    for phone in [&mut callee, &mut caller] {
+        phone.wait_for("hearing", PATIENCE);
+    }
+    let id = server.program.id().to_string();
+    let sent = Command::new("kill").args(["-TERM", &id]).status();
+    assert!(sent.is_ok_and(|sent| sent.success()));
+    let (status, _) = server.program.finish(PATIENCE);
+    assert!(status.success(), "{status}");
+    for phone in [callee, caller] {
+        let (_, said) = phone.finish(PATIENCE);
+        assert!(said.contains("ended"), "{said}");
+    }
+}
