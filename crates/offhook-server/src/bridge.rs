@@ -6,7 +6,9 @@
 
 mod attending;
 mod awaiting;
+mod guests;
 mod search;
+mod seeking;
 mod silence;
 mod state;
 mod talking;

@@ -1,5 +1,6 @@
 //! Three users at an exchange, and what they do again and again.
 
+use offhook_media::relay::{Command, Side};
 use offhook_sip::{Message, Method, Request, Response};
 
 use super::Exchange;
@@ -143,4 +144,33 @@ pub(crate) fn take_all(exchange: &mut Exchange, party: &Party) -> Vec<Message> {
 /// The tag of a response's To.
 pub(crate) fn to_of(response: &Response) -> &str {
     response.headers().get("To").expect("a To")
+}
+
+/// u1 and u2 talk; u1 called.
+pub(crate) fn conversation() -> (Trio, Dialog, Dialog) {
+    let mut trio = Trio::new();
+    let (d1, d2) = talk(&mut trio.exchange, &mut trio.u1, &trio.u2, "2");
+    (trio, d1, d2)
+}
+
+/// What the relay was told last of where a leg wants voice.
+pub(crate) fn voice_of(exchange: &Exchange, of: Side) -> String {
+    exchange
+        .commands
+        .iter()
+        .rev()
+        .find_map(|command| match command {
+            Command::SetRemote { side, remote, .. } if *side == of => Some(remote.rtp.to_string()),
+            _ => None,
+        })
+        .expect("the relay was told")
+}
+
+/// After the transfer: a question passes, and a BYE ends both.
+pub(crate) fn they_talk(exchange: &mut Exchange, a: &mut Party, of_a: &mut Dialog, b: &Party) {
+    a.in_dialog(exchange, of_a, "INFO", "", "", true);
+    let info = b.expect_request(exchange, &Method::Info);
+    b.answer(exchange, &info, 200, "");
+    a.expect(exchange, 200);
+    hang_up(exchange, a, of_a, b);
 }

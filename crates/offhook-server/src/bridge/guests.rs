@@ -1,0 +1,152 @@
+//! Attended transfers: the far end of one call is lent to another one, stays there or comes back.
+
+use offhook_sip::{Response, StatusCode};
+use offhook_ua::{Body, CallId};
+
+use super::Bridge;
+use crate::bridge::state::State;
+use crate::bridge::transfer::{Guest, Newcomer, News, Report, Stage, Transfer, Way};
+use crate::cdr::{BridgeId, End, Outcome};
+use crate::desk::Desk;
+use crate::in_call::Leg;
+use crate::passing;
+
+impl Bridge {
+    /// Joins the far end of another call of the transferor.
+    pub(crate) fn refer_to_guest(&mut self, desk: &mut Desk<'_>, mut report: Report, guest: Guest) {
+        let offered = self.place_of(report.call()).and_then(|(side, anchor)| {
+            let offered = desk.anchors.offer_in_place(anchor, side)?;
+            anchor.suits(side, guest.address).then_some((side, offered))
+        });
+        self.open.insert(guest.leg.call);
+        let Some((side, offered)) = offered else {
+            report.tell(desk, StatusCode::NOT_ACCEPTABLE_HERE);
+            return self.news.push(News::GoesBack {
+                home: guest.home,
+                leg: guest.leg,
+                changed: false,
+            });
+        };
+        // Its session goes on under the number that it knows (RFC 3264 §8).
+        let offered = match &guest.told {
+            Some(told) => offered.succeeding(told),
+            None => offered,
+        };
+        let body = Body::sdp(offered.to_bytes());
+        desk.ua.reoffer(desk.now, guest.leg.call, Some(body));
+        self.transfer = Some(Transfer {
+            side,
+            report: Some(report),
+            stage: Stage::Invited {
+                newcomer: Box::new(Newcomer {
+                    leg: guest.leg,
+                    nat: guest.nat,
+                    offered: Some(offered),
+                    said: None,
+                    way: Way::Lent(guest.home),
+                }),
+            },
+        });
+    }
+
+    /// The guest agrees to join; `false`: it is no guest.
+    pub(super) fn guest_agreed(
+        &mut self,
+        desk: &mut Desk<'_>,
+        call: CallId,
+        response: &Response,
+    ) -> bool {
+        let Some(transfer) = &mut self.transfer else {
+            return false;
+        };
+        let Stage::Invited { newcomer } = &mut transfer.stage else {
+            return false;
+        };
+        if newcomer.leg.call != call {
+            return false;
+        }
+        newcomer.said = Body::of_response(response);
+        let waiting = Stage::Undoing {
+            before: Box::default(),
+        };
+        if let Stage::Invited { newcomer } = std::mem::replace(&mut transfer.stage, waiting) {
+            transfer.stage = Stage::Willing { newcomer };
+        }
+        self.pursue(desk);
+        true
+    }
+
+    /// The guest does not want to; `false`: it is no guest.
+    pub(super) fn guest_refused(
+        &mut self,
+        desk: &mut Desk<'_>,
+        call: CallId,
+        status: StatusCode,
+    ) -> bool {
+        let is_guest = matches!(
+            &self.transfer,
+            Some(Transfer { stage: Stage::Invited { newcomer }, .. }) if newcomer.leg.call == call
+        );
+        if is_guest {
+            self.transfer_failed(desk, status);
+        }
+        is_guest
+    }
+
+    /// Lends the far end of a call to the one that it is to be joined with.
+    pub(crate) fn lend(
+        &mut self,
+        desk: &Desk<'_>,
+        home: BridgeId,
+        transferor: CallId,
+    ) -> Option<Guest> {
+        let State::Talking(talk) = &self.state else {
+            return None;
+        };
+        if self.transfer.is_some() || self.lent || !talk.is_idle() {
+            return None;
+        }
+        let side = talk.side_of(transferor)?.other();
+        let leg = talk.leg(side).clone();
+        let anchor = self.anchor.as_ref()?;
+        let guest = Guest {
+            home,
+            address: desk.ua.flow_of(leg.call)?.local.ip(),
+            nat: anchor.nat_source(side),
+            told: anchor.told(side).cloned(),
+            leg,
+        };
+        if !self.open.remove(&guest.leg.call) {
+            return None;
+        }
+        self.lent = true;
+        Some(guest)
+    }
+
+    /// The guest has found another conversation, or has hung up: what is left here ends.
+    pub(crate) fn hang_up_rest(&mut self, desk: &mut Desk<'_>) {
+        self.draft.ends(Outcome::Answered(End::Exchange), None);
+        for call in &self.open {
+            desk.ua.hang_up(desk.now, *call, passing::no_headers());
+        }
+    }
+
+    /// The guest is back: the conversation goes on.
+    pub(crate) fn take_back(&mut self, desk: &mut Desk<'_>, leg: &Leg, changed: bool) {
+        self.lent = false;
+        self.open.insert(leg.call);
+        if changed {
+            self.tell_again(desk, leg.call);
+        }
+    }
+
+    /// A leg belongs to another bridge now.
+    pub(crate) fn release(&mut self, call: CallId) {
+        self.open.remove(&call);
+    }
+
+    /// What other bridges must be told.
+    pub(crate) fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
+    }
+}

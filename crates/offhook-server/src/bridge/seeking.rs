@@ -1,0 +1,191 @@
+//! The beginnings of a transfer: the target of a REFER is called, or somebody calls with Replaces.
+
+use offhook_sdp::SessionDescription;
+use offhook_sip::{Headers, Response, StatusCode};
+use offhook_ua::{Body, CallId, IncomingCall};
+
+use super::Bridge;
+use crate::bridge::awaiting::nat_source;
+use crate::bridge::search::{Found, Invitation, Legs, Search, Winner};
+use crate::bridge::transfer::{Newcomer, Report, Stage, Transfer, Way};
+use crate::desk::Desk;
+use crate::dial_plan::{Candidate, Ringing};
+use crate::identity::Caller;
+use crate::in_call::Leg;
+use crate::media_anchor::Side;
+
+impl Bridge {
+    /// Calls the target of a REFER; the conversation goes on meanwhile.
+    pub(crate) fn refer(
+        &mut self,
+        desk: &mut Desk<'_>,
+        mut report: Report,
+        from: Caller,
+        ringing: Ringing,
+        headers: Headers,
+    ) {
+        // While its users were looked up another transfer may have begun.
+        let place = self.place_of(report.call());
+        let Some((side, anchor)) = place.filter(|_| self.may_transfer(report.call())) else {
+            return report.tell(desk, StatusCode::REQUEST_PENDING);
+        };
+        if ringing.candidates.is_empty() {
+            return report.tell(desk, StatusCode::NOT_IMPLEMENTED);
+        }
+        let fits = |candidate: &Candidate| {
+            candidate
+                .local_address()
+                .is_none_or(|address| anchor.suits(side, address))
+        };
+        let offered = ringing
+            .candidates
+            .iter()
+            .all(fits)
+            .then(|| desk.anchors.offer_in_place(anchor, side));
+        let Some(offered) = offered.flatten() else {
+            return report.tell(desk, StatusCode::NOT_ACCEPTABLE_HERE);
+        };
+        let [caller, callee] = anchor.voice_ports();
+        let invitation = Invitation {
+            offer: Some(Body::sdp(offered.to_bytes())),
+            headers,
+            here: match side {
+                Side::Caller => caller.ip(),
+                Side::Callee => callee.ip(),
+            },
+        };
+        let search = Search::new(desk, ringing, invitation);
+        self.transfer = Some(Transfer {
+            side,
+            report: Some(report),
+            stage: Stage::Ringing {
+                search: Box::new(search),
+                from,
+                offered: Box::new(offered),
+            },
+        });
+        self.search_on(desk);
+    }
+
+    /// Does what the search for the target wants.
+    pub(super) fn search_on(&mut self, desk: &mut Desk<'_>) {
+        let Some(transfer) = &mut self.transfer else {
+            return;
+        };
+        let Stage::Ringing {
+            search,
+            from,
+            offered,
+        } = &mut transfer.stage
+        else {
+            return;
+        };
+        let legs = Legs {
+            from,
+            open: &mut self.open,
+            draft: &mut self.draft,
+        };
+        match search.advance(desk, legs) {
+            Found::Nothing => {}
+            Found::Winner(winner) => {
+                let newcomer = Box::new(called(*winner, offered));
+                transfer.stage = Stage::Willing { newcomer };
+                self.pursue(desk);
+            }
+            // It joins no two legs.
+            Found::Attendant(_) => self.transfer_failed(desk, StatusCode::NOT_IMPLEMENTED),
+            Found::Nobody { status, .. } => self.transfer_failed(desk, status),
+        }
+    }
+
+    /// A target's phone rings.
+    pub(super) fn target_rings(&mut self, desk: &mut Desk<'_>, call: CallId, status: StatusCode) {
+        if let Some(Transfer {
+            report: Some(report),
+            stage: Stage::Ringing { search, .. },
+            ..
+        }) = &mut self.transfer
+            && search.tries(call)
+        {
+            report.tell(desk, status);
+        }
+    }
+
+    /// Whether this call goes to the target of a transfer.
+    pub(super) fn is_target(&self, call: CallId) -> bool {
+        matches!(
+            &self.transfer,
+            Some(Transfer { stage: Stage::Ringing { search, .. }, .. }) if search.tries(call)
+        )
+    }
+
+    /// A target's phone answered.
+    pub(super) fn target_answered(
+        &mut self,
+        desk: &mut Desk<'_>,
+        call: CallId,
+        response: Response,
+    ) {
+        if let Some(transfer) = &mut self.transfer
+            && let Stage::Ringing { search, .. } = &mut transfer.stage
+        {
+            search.answered(desk.now, call, response);
+            self.search_on(desk);
+        }
+    }
+
+    /// Another phone of the same user takes a call over (RFC 3891 §3).
+    pub(crate) fn take_over(
+        &mut self,
+        desk: &mut Desk<'_>,
+        replaced: CallId,
+        incoming: IncomingCall,
+        account: String,
+    ) {
+        let address = incoming.flow().local.ip();
+        let place = self
+            .place_of(replaced)
+            .filter(|(side, anchor)| anchor.suits(*side, address))
+            .map(|(side, _)| side);
+        let Some(side) = place else {
+            let refusal = incoming.response(StatusCode::NOT_ACCEPTABLE_HERE);
+            return desk.ua.reject(desk.now, incoming, refusal);
+        };
+        let nat = nat_source(&incoming);
+        if nat.is_some() {
+            desk.ua.pin_flow(incoming.id(), true);
+        }
+        self.open.insert(incoming.id());
+        let newcomer = Newcomer {
+            leg: Leg {
+                call: incoming.id(),
+                account: Some(account),
+            },
+            nat,
+            offered: None,
+            said: Body::of_request(incoming.request()),
+            way: Way::Calls(incoming),
+        };
+        self.transfer = Some(Transfer {
+            side,
+            report: None,
+            stage: Stage::Willing {
+                newcomer: Box::new(newcomer),
+            },
+        });
+        self.pursue(desk);
+    }
+}
+
+fn called(winner: Winner, offered: &SessionDescription) -> Newcomer {
+    Newcomer {
+        leg: Leg {
+            call: winner.call,
+            account: winner.candidate.user.clone(),
+        },
+        nat: winner.candidate.nat_source(),
+        offered: Some(offered.clone()),
+        said: winner.answer.as_ref().and_then(Body::of_response),
+        way: Way::Called,
+    }
+}
