@@ -1,0 +1,158 @@
+//! Descriptions on their way from leg to leg: what is written for the other side, and what the relay
+//! learns from them.
+
+use offhook_media::relay::{Command, Latch, Remote};
+use offhook_rtp::id::PayloadType;
+use offhook_sdp::{
+    Anchor as Rewriting, Direction, MediaDescription, MediaKind, Origin, SessionDescription,
+};
+use offhook_sip::StatusCode;
+use offhook_ua::Body;
+
+use super::MediaAnchor;
+use super::anchor::{Anchor, Checkpoint, Side};
+
+impl MediaAnchor {
+    /// Tells the relay where the caller of a served call is.
+    pub(crate) fn hear_attended(&mut self, anchor: &Anchor, mut remote: Remote) {
+        let source = anchor.nat_source(Side::Caller);
+        remote.latch = source.map_or(Latch::Never, Latch::From);
+        self.set_remote(anchor, Side::Caller, remote);
+    }
+
+    /// Rewrites a body for the leg on `towards`. A body that is no session description passes no
+    /// leg.
+    ///
+    /// # Errors
+    /// The status for its sender: 400 for what is no description, 415 for another kind of body,
+    /// 488 for one that cannot be relayed.
+    pub(crate) fn pass(
+        &mut self,
+        anchor: &mut Anchor,
+        towards: Side,
+        body: &Body,
+    ) -> Result<Body, StatusCode> {
+        if !is_session_description(&body.content_type) {
+            return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        }
+        let heard = SessionDescription::parse(&body.bytes)
+            .map_err(|error| StatusCode::new(error.status()).unwrap_or(StatusCode::BAD_REQUEST))?;
+        let line = anchor
+            .line
+            .or_else(|| heard.media().iter().position(is_relayed));
+        anchor.line = line;
+        self.learn(anchor, towards.other(), &heard);
+        if anchor.relay.is_none() {
+            // Addresses, versions and all: it is the sender's own word.
+            anchor.leg_mut(towards).state.told = Some(heard);
+            return Ok(body.clone());
+        }
+
+        let leg = anchor.leg_mut(towards);
+        let mut ports = vec![0; heard.media().len()];
+        if let Some(port) = line.and_then(|line| ports.get_mut(line)) {
+            *port = leg.ports.rtp;
+        }
+        let rewriting = Rewriting::new(leg.address, ports, leg.session_id, 1);
+        let mut told = rewriting
+            .apply(&heard)
+            .map_err(|_| StatusCode::NOT_ACCEPTABLE_HERE)?;
+        if let Some(before) = &leg.state.told {
+            told = told.succeeding(before);
+        }
+        let bytes = told.to_bytes();
+        leg.state.told = Some(told);
+        Ok(Body::sdp(bytes))
+    }
+
+    /// What somebody new on `side` is offered: what the other leg said last, and nobody on hold.
+    /// `None` when there is nothing to offer.
+    pub(crate) fn offer_in_place(
+        &mut self,
+        anchor: &Anchor,
+        side: Side,
+    ) -> Option<SessionDescription> {
+        let leg = anchor.leg(side);
+        let mut offer = leg.state.told.clone()?;
+        let stream = offer.media_mut().get_mut(anchor.line?)?;
+        if stream.is_disabled() {
+            return None;
+        }
+        stream.attributes_mut().set_direction(Direction::SendRecv);
+        offer.set_origin(Origin::new(self.session_id(), 1, leg.address));
+        Some(offer)
+    }
+
+    /// What the leg on `side` holds to be true, told once more.
+    pub(crate) fn repeat(anchor: &Anchor, side: Side) -> Option<Body> {
+        anchor.told(side).map(|told| Body::sdp(told.to_bytes()))
+    }
+
+    /// A change has failed: voice goes where it went before. What the legs are told next follows on
+    /// what they were told last, so that no version is used twice (RFC 3264 §8).
+    pub(crate) fn roll_back(&mut self, anchor: &mut Anchor, before: Checkpoint) {
+        for (side, mut before) in [Side::Caller, Side::Callee].into_iter().zip(before.0) {
+            let state = &mut anchor.leg_mut(side).state;
+            before.told = match (before.told, &state.told) {
+                (Some(told), Some(refused)) => Some(told.succeeding(refused)),
+                (told, _) => told,
+            };
+            let went_elsewhere = before.remote != state.remote;
+            *state = before;
+            if let (true, Some(remote)) = (went_elsewhere, state.remote.clone()) {
+                self.set_remote(anchor, side, remote);
+            }
+        }
+    }
+
+    fn set_remote(&mut self, anchor: &Anchor, side: Side, remote: Remote) {
+        let side = side.of_relay();
+        let told = anchor
+            .relay
+            .map(|id| Command::SetRemote { id, side, remote });
+        self.commands.extend(told);
+    }
+
+    /// Tells the relay where the leg on `side` wants voice. What the formats are is the legs' own
+    /// business: both have the numbers of the same offer, so the relay passes all of them.
+    fn learn(&mut self, anchor: &mut Anchor, side: Side, heard: &SessionDescription) {
+        let Some(stream) = anchor.line.and_then(|line| heard.media().get(line)) else {
+            return;
+        };
+        let both_ways = heard.direction_of(stream) == Direction::SendRecv;
+        anchor.leg_mut(side).state.held = !both_ways || heard.rtp_address_of(stream).is_none();
+        // A stream that is off, on hold in the old style, or at a name, which nobody here looks up on
+        // a stranger's word, leaves the voice where it went before.
+        let (Some(rtp), Some(rtcp)) = (heard.rtp_address_of(stream), heard.rtcp_address_of(stream))
+        else {
+            return;
+        };
+        let remote = Remote {
+            rtp,
+            rtcp,
+            latch: anchor.nat_source(side).map_or(Latch::Never, Latch::From),
+            formats: Vec::new(),
+            telephone_event: telephone_event(stream),
+            sends: heard.direction_of(stream).sends(),
+        };
+        anchor.leg_mut(side).state.remote = Some(remote.clone());
+        self.set_remote(anchor, side, remote);
+    }
+}
+
+fn is_relayed(stream: &MediaDescription) -> bool {
+    *stream.kind() == MediaKind::Audio && !stream.is_disabled()
+}
+
+/// The number under which telephone events are wanted.
+fn telephone_event(stream: &MediaDescription) -> Option<PayloadType> {
+    let codecs = stream.codecs();
+    let events = codecs.iter().find(|codec| codec.is_telephone_event())?;
+    PayloadType::new(events.payload_type())
+}
+
+/// Whether a body of this type describes a session.
+pub(crate) fn is_session_description(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default();
+    media_type.trim().eq_ignore_ascii_case("application/sdp")
+}
