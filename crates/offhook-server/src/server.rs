@@ -5,42 +5,41 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use offhook_auth::{Authenticator, UnixTime, Verified};
-use offhook_media::relay::{self, RelayId};
+use offhook_media::relay;
 use offhook_registrar::{Directory, LoginGuard, Registrar};
 use offhook_routing::location::{Binding, Change};
 use offhook_routing::next_hop::DnsAnswer;
 use offhook_routing::{State, Table};
-use offhook_sip::{Message, Method};
 use offhook_transaction::{Flow, TokenSource, Transmit};
-use offhook_ua::{CallId, IncomingRequest, UserAgent};
+use offhook_ua::{CallId, UserAgent};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::admission::Admission;
 use crate::attendant::studio::Studio;
-use crate::bridge::{Bridge, News};
+use crate::bridge::Bridge;
 use crate::bridges::Bridges;
 use crate::call_settings::CallSettings;
-use crate::cdr::{BridgeId, CallRecord, End};
 use crate::config::{Config, Office};
-use crate::desk::Desk;
-use crate::edge::{Edge, Passage};
+use crate::edge::Edge;
 use crate::event::{Event, Output};
 use crate::flood::{Bucket, FloodGuard};
 use crate::inquiries::Inquiries;
-use crate::media_anchor::{MediaAnchor, Side};
+use crate::media_anchor::MediaAnchor;
 use crate::moment::Moment;
-use crate::passing;
 use crate::picture::Picture;
 use crate::user_requests::UserRequests;
 
 mod attended;
+mod dispatch;
 mod gate;
 mod incoming;
 mod locating;
 mod outside_calls;
 mod referring;
 mod registering;
+mod tending;
+mod voice;
 
 /// A telephone exchange: users log in, call each other by number, and talk through its relay.
 ///
@@ -184,58 +183,8 @@ impl Server {
 
     /// What the voice relays say.
     pub fn handle_media_event(&mut self, now: Instant, event: relay::Event) {
-        match event {
-            relay::Event::Opened { id }
-            | relay::Event::OpenFailed { id, .. }
-            | relay::Event::PlayedOut { id } => {
-                if let Some(bridge) = self.bridges.of_relay(id) {
-                    self.with_bridge(now, bridge, |bridge, desk| {
-                        bridge.handle_media_event(desk, &event);
-                    });
-                }
-            }
-            relay::Event::Closed { id, streams } => {
-                self.studio.closed(id);
-                if let Some(record) = self.bridges.parted(now, id, streams) {
-                    self.record(record);
-                }
-            }
-            relay::Event::Released { a, b, .. } => self.anchors.released(now, [a, b]),
-            relay::Event::Digit { id, side, digit } => {
-                self.tell_of_voice(id, |call| Event::Digit {
-                    call,
-                    end: End::of_relay(side),
-                    digit,
-                });
-            }
-            relay::Event::Recorded { id, samples } => self.recorded(now, id, samples),
-            relay::Event::TimedOut { id, side } => {
-                self.tell_of_voice(id, |call| Event::VoiceMissing {
-                    call,
-                    end: End::of_relay(side),
-                });
-                self.on_relay(now, id, |bridge, desk| {
-                    if id.is_served() {
-                        bridge.attended_is_done(desk);
-                    } else {
-                        bridge.falls_silent(desk, Side::of(side));
-                    }
-                });
-            }
-            relay::Event::FirstPacket { id, side, .. } => {
-                self.on_relay(now, id, |bridge, _| bridge.speaks(Side::of(side)));
-            }
-            relay::Event::Report { id, streams } => {
-                self.on_relay(now, id, |bridge, desk| bridge.reported(desk, &streams));
-            }
-        }
+        self.hear_relay(now, event);
         self.drain(now);
-    }
-
-    fn tell_of_voice(&mut self, relay: RelayId, event: impl FnOnce(BridgeId) -> Event) {
-        if let Some(call) = self.bridges.of_relay(relay) {
-            self.outputs.push_back(Output::Event(event(call)));
-        }
     }
 
     /// Time has passed; early or repeated calls are harmless.
@@ -312,20 +261,6 @@ impl Server {
         }
     }
 
-    /// Sends on what only comes through, with servers that share their bindings; gives back what is for
-    /// this server itself.
-    fn pass_through(&mut self, now: Instant, flow: Flow, message: Message) -> Option<Message> {
-        let Some(edge) = &self.edge else {
-            return Some(message);
-        };
-        match edge.handle_message(flow, message) {
-            Passage::Ours(message) => return Some(message),
-            Passage::Through(transmit) => self.send(now, transmit),
-            Passage::Nobodys => {}
-        }
-        None
-    }
-
     fn send(&mut self, now: Instant, transmit: Transmit) {
         if let Some(picture) = &mut self.picture {
             picture.message(
@@ -362,192 +297,9 @@ impl Server {
         }
     }
 
-    fn handle_event(&mut self, now: Instant, event: offhook_ua::Event) {
-        use offhook_ua::Event as Ua;
-        match event {
-            Ua::IncomingCall(incoming) => self.incoming_call(now, incoming),
-            Ua::IncomingRequest(request) => self.incoming_request(now, request),
-            Ua::Guarded(guarded) => self.guarded(now, guarded),
-            Ua::Progress { call, response, .. } => {
-                self.on_call(now, call, |bridge, desk| {
-                    bridge.progress(desk, call, &response);
-                });
-            }
-            Ua::Answered { call, response, .. } => {
-                self.on_call(now, call, |bridge, desk| {
-                    bridge.answered(desk, call, response);
-                });
-            }
-            Ua::Ended { call, cause } => {
-                if let Some(inquiries) = &mut self.inquiries {
-                    inquiries.forget_call(call);
-                }
-                self.on_call(now, call, |bridge, desk| bridge.ended(desk, call, cause));
-            }
-            Ua::LimitReached { what } => self
-                .outputs
-                .push_back(Output::Event(Event::LimitReached { what })),
-            event => {
-                if let Some(event) = self.attended(now, event) {
-                    self.in_call(now, event);
-                }
-            }
-        }
-    }
-
-    /// What happens within a conversation.
-    fn in_call(&mut self, now: Instant, event: offhook_ua::Event) {
-        use offhook_ua::Event as Ua;
-        match event {
-            Ua::Confirmed { call, ack } | Ua::ReofferConfirmed { call, ack } => {
-                self.on_call(now, call, |bridge, desk| bridge.confirmed(desk, call, &ack));
-            }
-            Ua::Reoffer(reoffer) => {
-                let call = reoffer.call();
-                self.on_call(now, call, |bridge, desk| bridge.reoffer(desk, reoffer));
-            }
-            Ua::ReofferCancelled { call } => {
-                self.on_call(now, call, |bridge, _| bridge.withdrawn(call));
-            }
-            Ua::ReofferAnswered {
-                call,
-                response,
-                awaits_answer,
-            } => {
-                self.on_call(now, call, |bridge, desk| {
-                    bridge.reoffer_answered(desk, call, &response, awaits_answer);
-                });
-            }
-            Ua::ReofferFailed { call, failure } => {
-                self.on_call(now, call, |bridge, desk| {
-                    bridge.reoffer_failed(desk, call, &failure);
-                });
-            }
-            Ua::InCallRequest { call, request } => self.in_call_request(now, call, request),
-            Ua::Response { request, response } => self.request_ended(now, request, Ok(response)),
-            Ua::RequestFailed { request, failure } => {
-                self.request_ended(now, request, Err(failure));
-            }
-            _ => {}
-        }
-    }
-
-    fn in_call_request(&mut self, now: Instant, call: CallId, request: IncomingRequest) {
-        if *request.request().method() == Method::Refer {
-            return self.refer(now, call, request);
-        }
-        let mut passed = None;
-        self.on_call(now, call, |bridge, desk| {
-            passed = bridge.request(desk, call, request);
-        });
-        if let (Some(passed), Some(bridge)) = (passed, self.bridges.of_call(call)) {
-            self.bridges.expect_answer(passed, bridge);
-        }
-    }
-
     fn store(&mut self, changes: Vec<Change>) {
         if !changes.is_empty() {
             self.outputs.push_back(Output::Store(changes));
         }
-    }
-
-    fn on_relay(
-        &mut self,
-        now: Instant,
-        relay: RelayId,
-        act: impl FnOnce(&mut Bridge, &mut Desk<'_>),
-    ) {
-        if let Some(id) = self.bridges.of_relay(relay) {
-            self.with_bridge(now, id, act);
-        }
-    }
-
-    fn on_call(
-        &mut self,
-        now: Instant,
-        call: CallId,
-        act: impl FnOnce(&mut Bridge, &mut Desk<'_>),
-    ) {
-        if let Some(id) = self.bridges.of_call(call) {
-            self.with_bridge(now, id, act);
-        }
-    }
-
-    /// Lets a bridge act, and follows up on what became of it.
-    fn with_bridge(
-        &mut self,
-        now: Instant,
-        id: BridgeId,
-        act: impl FnOnce(&mut Bridge, &mut Desk<'_>),
-    ) {
-        let Some(bridge) = self.bridges.get_mut(id) else {
-            return;
-        };
-        let settings = &self.call_settings;
-        act(
-            bridge,
-            &mut Desk {
-                now,
-                ua: &mut self.ua,
-                anchors: &mut self.anchors,
-                tokens: &mut self.tokens,
-                studio: &mut self.studio,
-                settings,
-            },
-        );
-        self.spread_news(now, id);
-        self.settle(now, id);
-    }
-
-    /// Tells other bridges what one has for them.
-    fn spread_news(&mut self, now: Instant, id: BridgeId) {
-        let news = self.bridges.get_mut(id).map(Bridge::take_news);
-        for news in news.unwrap_or_default() {
-            match news {
-                News::Stays(home) | News::Lost(home) => {
-                    self.with_bridge(now, home, Bridge::hang_up_rest);
-                }
-                News::GoesBack { home, leg, changed } if self.bridges.get_mut(home).is_some() => {
-                    self.with_bridge(now, id, |bridge, _| bridge.release(leg.call));
-                    self.with_bridge(now, home, |bridge, desk| {
-                        bridge.take_back(desk, &leg, changed);
-                    });
-                }
-                // The call that it came from is over: it has nobody to go back to.
-                News::GoesBack { leg, .. } => {
-                    self.ua.hang_up(now, leg.call, passing::no_headers());
-                }
-            }
-        }
-    }
-
-    fn settle(&mut self, now: Instant, id: BridgeId) {
-        let Some(over) = self.bridges.settle(id) else {
-            return;
-        };
-        let relayed = over
-            .anchor()
-            .and_then(|anchor| Some((anchor, anchor.relay()?)));
-        match relayed {
-            Some((anchor, relay)) => {
-                self.anchors.close(anchor);
-                self.bridges.part(relay, over);
-            }
-            None => self.record(over.into_record(now, Vec::new())),
-        }
-    }
-
-    fn record(&mut self, record: CallRecord) {
-        let picture = self
-            .picture
-            .as_mut()
-            .and_then(|picture| picture.draw(&record));
-        if let Some(picture) = picture {
-            let call = record.call;
-            self.outputs
-                .push_back(Output::Event(Event::Ladder { call, picture }));
-        }
-        self.outputs
-            .push_back(Output::Event(Event::CallEnded(Box::new(record))));
     }
 }

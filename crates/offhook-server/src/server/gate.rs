@@ -8,6 +8,7 @@ use offhook_sip::{Message, Method, Request, parse};
 use offhook_transaction::Flow;
 
 use super::Server;
+use crate::edge::Passage;
 use crate::event::{Event, Output};
 use crate::flood::Verdict;
 
@@ -58,6 +59,20 @@ impl Server {
             }
             Verdict::Ignore => {}
         }
+    }
+
+    /// Sends on what only comes through, with servers that share their bindings; gives back what is for
+    /// this server itself.
+    fn pass_through(&mut self, now: Instant, flow: Flow, message: Message) -> Option<Message> {
+        let Some(edge) = &self.edge else {
+            return Some(message);
+        };
+        match edge.handle_message(flow, message) {
+            Passage::Ours(message) => return Some(message),
+            Passage::Through(transmit) => self.send(now, transmit),
+            Passage::Nobodys => {}
+        }
+        None
     }
 
     /// An ACK, which is never answered and begins nothing, or a request of a call that lives.
