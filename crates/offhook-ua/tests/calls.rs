@@ -4,20 +4,15 @@ mod support;
 
 use offhook_sip::{HeaderName, Method, StatusCode};
 use offhook_ua::{EndCause, Event};
-use support::{ANSWER, World, header, requests, sdp};
+use support::{ANSWER, World, cseq, header, requests, sdp};
 
 // checklist: R3261-22, R3261-70, R3261-86
 #[test]
 fn a_call_rings_is_answered_and_hung_up_by_the_caller() {
     let mut world = World::new();
-    let out = world.call();
-    world.fly();
-    let incoming = world.incoming(world.bob);
+    let (out, incoming) = world.called();
     let into = incoming.id();
-    let ringing = incoming.response(StatusCode::RINGING);
-    world
-        .net
-        .act(world.bob, |bob, now| bob.ua.ring(now, &incoming, ringing));
+    world.ring(&incoming);
     world.fly();
     let Event::Progress { call, response, .. } = world.event(world.alice) else {
         panic!("ringing was expected")
@@ -101,14 +96,9 @@ fn both_may_hang_up_at_once() {
 #[test]
 fn a_call_is_cancelled_while_it_rings() {
     let mut world = World::new();
-    let out = world.call();
-    world.fly();
-    let incoming = world.incoming(world.bob);
+    let (out, incoming) = world.called();
     let into = incoming.id();
-    let ringing = incoming.response(StatusCode::RINGING);
-    world
-        .net
-        .act(world.bob, |bob, now| bob.ua.ring(now, &incoming, ringing));
+    world.ring(&incoming);
     world.fly();
     let _ = world.event(world.alice);
     world.hang_up(world.alice, out);
@@ -165,9 +155,7 @@ fn a_cancel_waits_for_a_provisional_response() {
 #[test]
 fn a_call_is_refused() {
     let mut world = World::new();
-    let out = world.call();
-    world.fly();
-    let incoming = world.incoming(world.bob);
+    let (out, incoming) = world.called();
     let into = incoming.id();
     let busy = incoming.response(StatusCode::BUSY_HERE);
     world
@@ -200,9 +188,7 @@ fn nobody_answers_packets() {
 #[test]
 fn the_offer_comes_in_the_200_and_the_answer_in_the_ack() {
     let mut world = World::new();
-    let out = world.call_with(|outgoing| outgoing.body = None);
-    world.fly();
-    let incoming = world.incoming(world.bob);
+    let (out, incoming) = world.called_with(|outgoing| outgoing.body = None);
     world.accept(world.bob, incoming, sdp(ANSWER));
     world.fly();
     let Event::Answered { awaits_answer, .. } = world.event(world.alice) else {
@@ -226,9 +212,7 @@ fn the_offer_comes_in_the_200_and_the_answer_in_the_ack() {
 #[test]
 fn a_200_without_ack_is_repeated_for_32_seconds_then_comes_a_bye() {
     let mut world = World::new();
-    let _ = world.call();
-    world.fly();
-    let incoming = world.incoming(world.bob);
+    let (_, incoming) = world.called();
     let into = incoming.id();
     world.net.unplug("10.0.0.1".parse().expect("an address"));
     world.accept(world.bob, incoming, sdp(ANSWER));
@@ -250,9 +234,7 @@ fn a_200_without_ack_is_repeated_for_32_seconds_then_comes_a_bye() {
 #[test]
 fn a_lost_ack_is_sent_again_for_the_repeated_200() {
     let mut world = World::new();
-    let _ = world.call();
-    world.fly();
-    let incoming = world.incoming(world.bob);
+    let (_, incoming) = world.called();
     let (a, b) = (
         "10.0.0.1".parse().expect("ip"),
         "10.0.0.2".parse().expect("ip"),
@@ -282,9 +264,7 @@ fn a_lost_ack_is_sent_again_for_the_repeated_200() {
 #[test]
 fn a_callee_who_hangs_up_at_once_waits_for_the_ack_with_its_bye() {
     let mut world = World::new();
-    let out = world.call();
-    world.fly();
-    let incoming = world.incoming(world.bob);
+    let (out, incoming) = world.called();
     let into = incoming.id();
     world.accept(world.bob, incoming, sdp(ANSWER));
     world.hang_up(world.bob, into);
@@ -327,12 +307,7 @@ fn an_invite_has_what_it_must_have() {
     );
     assert!(tags.0.len() >= 8 && tags.0 != tags.1);
     assert_eq!(get(one, HeaderName::MAX_FORWARDS), "70");
-    let number: u32 = get(one, HeaderName::CSEQ)
-        .split(' ')
-        .next()
-        .and_then(|number| number.parse().ok())
-        .expect("a number");
-    assert!(number < 1 << 31);
+    assert!(cseq(one) < 1 << 31);
     assert_eq!(one.headers().get_all(HeaderName::CONTACT).count(), 1);
     assert!(!get(one, HeaderName::TO).contains("tag="));
 }

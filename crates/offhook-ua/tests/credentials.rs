@@ -7,31 +7,16 @@ mod support;
 use offhook_auth::Credentials;
 use offhook_sip::{HeaderName, Method, Request, Response};
 use offhook_ua::{EndCause, Event, OutgoingRequest, RegistrationConfig};
-use support::{ANSWER, OFFER, Stage, address, answer, header, sdp, uri};
+use support::{ANSWER, OFFER, Stage, address, answer, cseq, header, sdp, uri, with};
 
 fn challenge(request: &Request, status: u16) -> Response {
-    let mut response = answer(request, status, "c", None);
     let name = if status == 401 {
         HeaderName::WWW_AUTHENTICATE
     } else {
         HeaderName::PROXY_AUTHENTICATE
     };
-    response
-        .headers_mut()
-        .append(
-            name,
-            "Digest realm=\"pbx\", nonce=\"abc\", algorithm=MD5, qop=\"auth\"",
-        )
-        .expect("a challenge");
-    response
-}
-
-fn number(request: &Request) -> u32 {
-    header(request.headers(), HeaderName::CSEQ)
-        .split(' ')
-        .next()
-        .and_then(|number| number.parse().ok())
-        .expect("a number")
+    let challenge = "Digest realm=\"pbx\", nonce=\"abc\", algorithm=MD5, qop=\"auth\"";
+    with(answer(request, status, "c", None), name, challenge)
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "as a call wants it")]
@@ -51,11 +36,10 @@ fn an_invite_and_a_bye_are_sent_again_with_credentials() {
     let same = |name| header(first.headers(), name) == header(second.headers(), name);
     assert!(same(HeaderName::CALL_ID) && same(HeaderName::FROM) && same(HeaderName::TO));
     assert!(!same(HeaderName::VIA));
-    assert_eq!(number(&second), number(&first) + 1);
+    assert_eq!(cseq(&second), cseq(&first) + 1);
     assert!(second.headers().contains(HeaderName::AUTHORIZATION));
-    stage.say(answer(&second, 200, "b", Some(ANSWER)));
-    let ack = stage.hear_request(&Method::Ack);
-    assert_eq!(number(&ack), number(&second));
+    let ack = stage.pick_up(&second);
+    assert_eq!(cseq(&ack), cseq(&second));
     // §13.2.2.4: the ACK carries the INVITE's credentials.
     assert_eq!(
         header(ack.headers(), HeaderName::AUTHORIZATION),
@@ -64,20 +48,14 @@ fn an_invite_and_a_bye_are_sent_again_with_credentials() {
     assert!(matches!(stage.event(), Event::Answered { .. }));
     stage.hang_up(call);
     let bye = stage.hear_request(&Method::Bye);
-    assert_eq!(number(&bye), number(&second) + 1);
+    assert_eq!(cseq(&bye), cseq(&second) + 1);
     assert!(!bye.headers().contains(HeaderName::AUTHORIZATION));
     stage.say(challenge(&bye, 401));
     let bye = stage.hear_request(&Method::Bye);
-    assert_eq!(number(&bye), number(&second) + 2);
+    assert_eq!(cseq(&bye), cseq(&second) + 2);
     assert!(bye.headers().contains(HeaderName::AUTHORIZATION));
     stage.say(answer(&bye, 200, "b", None));
-    assert!(matches!(
-        stage.event(),
-        Event::Ended {
-            cause: EndCause::LocalHangUp,
-            ..
-        }
-    ));
+    assert!(matches!(stage.ended(), EndCause::LocalHangUp));
     stage.nothing_left();
 }
 
@@ -93,14 +71,7 @@ fn a_wrong_password_is_not_tried_twice() {
     stage.say(challenge(&second, 407));
     let _ = stage.hear_request(&Method::Ack);
     stage.silence();
-    let Event::Ended {
-        cause: EndCause::Rejected { response },
-        ..
-    } = stage.event()
-    else {
-        panic!("the end was expected")
-    };
-    assert_eq!(response.status().get(), 407);
+    assert_eq!(stage.refused(), 407);
     stage.nothing_left();
 }
 
@@ -112,13 +83,7 @@ fn without_credentials_a_challenge_is_a_refusal() {
     stage.say(challenge(&first, 401));
     let _ = stage.hear_request(&Method::Ack);
     stage.silence();
-    assert!(matches!(
-        stage.event(),
-        Event::Ended {
-            cause: EndCause::Rejected { .. },
-            ..
-        }
-    ));
+    assert!(matches!(stage.ended(), EndCause::Rejected { .. }));
 }
 
 #[test]
@@ -130,13 +95,7 @@ fn a_call_hung_up_meanwhile_is_not_tried_again() {
     stage.say(challenge(&first, 401));
     let _ = stage.hear_request(&Method::Ack);
     stage.silence();
-    assert!(matches!(
-        stage.event(),
-        Event::Ended {
-            cause: EndCause::LocalHangUp,
-            ..
-        }
-    ));
+    assert!(matches!(stage.ended(), EndCause::LocalHangUp));
     stage.nothing_left();
 }
 
@@ -257,8 +216,7 @@ fn with_the_switch_what_follows_needs_no_challenge() {
     stage.say(challenge(&first, 401));
     let _ = stage.hear_request(&Method::Ack);
     let second = stage.hear_request(&Method::Invite);
-    stage.say(answer(&second, 200, "b", Some(ANSWER)));
-    let _ = stage.hear_request(&Method::Ack);
+    let _ = stage.pick_up(&second);
     stage.hang_up(call);
     let bye = stage.hear_request(&Method::Bye);
     let count = |request: &Request| {

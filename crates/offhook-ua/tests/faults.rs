@@ -13,7 +13,7 @@
 //! | no state Accepted, so that a second 2xx is lost | `offhook-transaction/tests/client_invite.rs every_2xx_is_passed_up_for_64_t1`, `server_invite.rs after_a_2xx_more_2xx_go_out_and_acks_come_up` |
 //! | a dialog table that never empties | `nothing_left` at the end of each test, and the simulation |
 
-#![allow(clippy::expect_used, reason = "a test fails loudly")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
 
 mod support;
 
@@ -22,17 +22,16 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use offhook_sip::{HeaderName, Message, Method, Request, StatusCode};
 use offhook_ua::{EndCause, Event};
-use support::{ALICE, ANSWER, BOB, Stage, World, answer, config, header, sdp, uri, within};
+use support::{ALICE, ANSWER, BOB, Stage, World, answer, config, header, sdp, uri, with, within};
 
 const RECORD_ROUTE: &str = "<sip:10.0.0.2:5061;lr>, <sip:10.0.0.2:5062;lr>";
 
 fn routed(request: &Request, status: u16, tag: &str) -> offhook_sip::Response {
-    let mut response = answer(request, status, tag, (status >= 180).then_some(ANSWER));
-    response
-        .headers_mut()
-        .append(HeaderName::RECORD_ROUTE, RECORD_ROUTE)
-        .expect("a Record-Route");
-    response
+    with(
+        answer(request, status, tag, (status >= 180).then_some(ANSWER)),
+        HeaderName::RECORD_ROUTE,
+        RECORD_ROUTE,
+    )
 }
 
 fn routes(request: &Request) -> Vec<String> {
@@ -83,11 +82,9 @@ fn the_route_set_of_a_180_outlives_a_200_without_one() {
 #[test]
 fn the_ack_of_a_200_goes_over_the_connection_of_its_invite() {
     let mut world = World::new();
-    let out = world.call_with(|outgoing| {
+    let (out, incoming) = world.called_with(|outgoing| {
         outgoing.request_uri = uri("sip:bob@10.0.0.2;transport=tcp");
     });
-    world.fly();
-    let incoming = world.incoming(world.bob);
     world.accept(world.bob, incoming, sdp(ANSWER));
     world.fly();
     world.hang_up(world.alice, out);
@@ -118,11 +115,11 @@ fn a_failed_refresh_ends_what_is_sent_to_keep_the_call_alive() {
     let mut stage = Stage::with(refreshing);
     let _ = stage.call(|_| {});
     let invite = stage.hear_request(&Method::Invite);
-    let mut ok = answer(&invite, 200, "b", Some(ANSWER));
-    ok.headers_mut()
-        .append(HeaderName::SESSION_EXPIRES, "90;refresher=uac")
-        .expect("an interval");
-    stage.say(ok);
+    stage.say(with(
+        answer(&invite, 200, "b", Some(ANSWER)),
+        HeaderName::SESSION_EXPIRES,
+        "90;refresher=uac",
+    ));
     let _ = stage.hear_request(&Method::Ack);
     let _ = stage.event();
     stage.sleep(50_000);
@@ -144,11 +141,11 @@ fn a_strict_router_gets_the_request_uri() {
     let mut stage = Stage::new();
     let _ = stage.call(|_| {});
     let invite = stage.hear_request(&Method::Invite);
-    let mut ok = answer(&invite, 200, "b", Some(ANSWER));
-    ok.headers_mut()
-        .append(HeaderName::RECORD_ROUTE, "<sip:10.0.0.2:5063>")
-        .expect("a Record-Route");
-    stage.say(ok);
+    stage.say(with(
+        answer(&invite, 200, "b", Some(ANSWER)),
+        HeaderName::RECORD_ROUTE,
+        "<sip:10.0.0.2:5063>",
+    ));
     let ack = stage.hear_request(&Method::Ack);
     assert_eq!(ack.uri().as_str(), "sip:10.0.0.2:5063");
     assert_eq!(routes(&ack), ["<sip:bob@10.0.0.2:5060>"]);
@@ -199,13 +196,7 @@ fn a_200_that_crosses_the_cancel_is_acknowledged_and_ended() {
     let bye = stage.hear_request(&Method::Bye);
     stage.say(answer(&bye, 200, "b", None));
     assert!(matches!(stage.event(), Event::Progress { .. }));
-    assert!(matches!(
-        stage.event(),
-        Event::Ended {
-            cause: EndCause::LocalHangUp,
-            ..
-        }
-    ));
+    assert!(matches!(stage.ended(), EndCause::LocalHangUp));
     stage.nothing_left();
 }
 
@@ -221,31 +212,15 @@ fn an_invite_without_final_response_is_over_64_t1_after_its_cancel() {
     stage.sleep(31_000);
     stage.no_event();
     stage.sleep(2_000);
-    assert!(matches!(
-        stage.event(),
-        Event::Ended {
-            cause: EndCause::LocalHangUp,
-            ..
-        }
-    ));
+    assert!(matches!(stage.ended(), EndCause::LocalHangUp));
     stage.nothing_left();
-}
-
-/// An answered call of Alice, as the peer sees it: her INVITE.
-fn answered(stage: &mut Stage) -> Request {
-    let _ = stage.call(|_| {});
-    let invite = stage.hear_request(&Method::Invite);
-    stage.say(answer(&invite, 200, "b", Some(ANSWER)));
-    let _ = stage.hear_request(&Method::Ack);
-    assert!(matches!(stage.event(), Event::Answered { .. }));
-    invite
 }
 
 // checklist: R3261-73
 #[test]
 fn a_request_is_of_a_dialog_by_call_id_and_both_tags() {
     let mut stage = Stage::new();
-    let invite = answered(&mut stage);
+    let (_, invite) = stage.answered();
     let stranger = |change: &dyn Fn(&mut Request)| {
         let mut bye = within(&invite, "b", &Method::Bye, 17);
         change(&mut bye);
@@ -281,17 +256,11 @@ fn a_request_is_of_a_dialog_by_call_id_and_both_tags() {
 #[test]
 fn a_request_from_another_port_is_still_of_its_own_call() {
     let mut stage = Stage::new();
-    let one = answered(&mut stage);
-    let two = answered(&mut stage);
+    let (_, one) = stage.answered();
+    let (_, two) = stage.answered();
     stage.say_from(40_000, within(&two, "b", &Method::Bye, 17));
     let _ = stage.hear_response(200);
-    assert!(matches!(
-        stage.event(),
-        Event::Ended {
-            cause: EndCause::RemoteHangUp { .. },
-            ..
-        }
-    ));
+    assert!(matches!(stage.ended(), EndCause::RemoteHangUp { .. }));
     stage.no_event();
     stage.say_from(40_001, within(&one, "b", &Method::Bye, 17));
     let _ = stage.hear_response(200);
@@ -299,21 +268,22 @@ fn a_request_from_another_port_is_still_of_its_own_call() {
     stage.nothing_left();
 }
 
+/// An INFO with this number reaches Alice within her call, and she has no objection.
+fn told_and_answered(stage: &mut Stage, invite: &Request, number: u32) {
+    stage.say(within(invite, "b", &Method::Info, number));
+    let Event::InCallRequest { request, .. } = stage.event() else {
+        panic!("an INFO was expected")
+    };
+    stage.respond(request, StatusCode::OK);
+    let _ = stage.hear_response(200);
+}
+
 // checklist: R3261-72
 #[test]
 fn an_old_cseq_gets_500_and_a_gap_is_fine() {
     let mut stage = Stage::new();
-    let invite = answered(&mut stage);
-    stage.say(within(&invite, "b", &Method::Info, 1000));
-    let Event::InCallRequest { request, .. } = stage.event() else {
-        panic!("an INFO was expected")
-    };
-    let ok = request.response(StatusCode::OK);
-    stage
-        .net
-        .act(stage.alice, |alice, now| alice.ua.respond(now, request, ok));
-    stage.fly();
-    let _ = stage.hear_response(200);
+    let (_, invite) = stage.answered();
+    told_and_answered(&mut stage, &invite, 1000);
     stage.say(within(&invite, "b", &Method::Info, 999));
     let _ = stage.hear_response(500);
     stage.no_event();
@@ -322,37 +292,20 @@ fn an_old_cseq_gets_500_and_a_gap_is_fine() {
 #[test]
 fn a_bye_that_was_overtaken_gets_its_500_and_ends_the_call_all_the_same() {
     let mut stage = Stage::new();
-    let invite = answered(&mut stage);
-    stage.say(within(&invite, "b", &Method::Info, 1000));
-    let Event::InCallRequest { request, .. } = stage.event() else {
-        panic!("an INFO was expected")
-    };
-    let ok = request.response(StatusCode::OK);
-    stage
-        .net
-        .act(stage.alice, |alice, now| alice.ua.respond(now, request, ok));
-    stage.fly();
-    let _ = stage.hear_response(200);
+    let (_, invite) = stage.answered();
+    told_and_answered(&mut stage, &invite, 1000);
     stage.say(within(&invite, "b", &Method::Bye, 999));
     let _ = stage.hear_response(500);
     let bye = stage.hear_request(&Method::Bye);
     stage.say(answer(&bye, 481, "b", None));
-    assert!(matches!(
-        stage.event(),
-        Event::Ended {
-            cause: EndCause::RemoteHangUp { .. },
-            ..
-        }
-    ));
+    assert!(matches!(stage.ended(), EndCause::RemoteHangUp { .. }));
     stage.nothing_left();
 }
 
 #[test]
 fn a_481_to_what_overtook_our_200_does_not_end_the_call() {
     let mut world = World::new();
-    let out = world.call();
-    world.fly();
-    let incoming = world.incoming(world.bob);
+    let (out, incoming) = world.called();
     let into = incoming.id();
     let (alice, bob): (IpAddr, IpAddr) = (
         ALICE.parse().expect("an address"),
@@ -384,8 +337,7 @@ fn there_is_one_bye_whatever_the_application_does() {
     let mut stage = Stage::new();
     let call = stage.call(|_| {});
     let invite = stage.hear_request(&Method::Invite);
-    stage.say(answer(&invite, 200, "b", Some(ANSWER)));
-    let _ = stage.hear_request(&Method::Ack);
+    let _ = stage.pick_up(&invite);
     for _ in 0..3 {
         stage.hang_up(call);
     }
@@ -401,7 +353,7 @@ fn a_bye_that_is_refused_as_guarded_does_nothing() {
     let mut guarding = config(ALICE);
     guarding.guard = true;
     let mut stage = Stage::with(guarding);
-    let invite = answered(&mut stage);
+    let (_, invite) = stage.answered();
     stage.say(within(&invite, "b", &Method::Bye, 17));
     let Event::Guarded(guarded) = stage.event() else {
         panic!("a guarded BYE was expected")
@@ -430,13 +382,7 @@ fn a_bye_that_is_refused_as_guarded_does_nothing() {
         .act(stage.alice, |alice, now| alice.ua.admit(now, guarded));
     stage.fly();
     let _ = stage.hear_response(200);
-    assert!(matches!(
-        stage.event(),
-        Event::Ended {
-            cause: EndCause::RemoteHangUp { .. },
-            ..
-        }
-    ));
+    assert!(matches!(stage.ended(), EndCause::RemoteHangUp { .. }));
     stage.nothing_left();
 }
 
@@ -444,11 +390,7 @@ fn a_bye_that_is_refused_as_guarded_does_nothing() {
 #[test]
 fn a_481_to_a_request_within_the_call_ends_it() {
     let mut stage = Stage::new();
-    let call = stage.call(|_| {});
-    let invite = stage.hear_request(&Method::Invite);
-    stage.say(answer(&invite, 200, "b", Some(ANSWER)));
-    let _ = stage.hear_request(&Method::Ack);
-    let _ = stage.event();
+    let (call, _) = stage.answered();
     stage.net.act(stage.alice, |alice, now| {
         alice
             .ua
@@ -460,12 +402,8 @@ fn a_481_to_a_request_within_the_call_ends_it() {
     assert!(matches!(stage.event(), Event::Response { .. }));
     let bye = stage.hear_request(&Method::Bye);
     stage.say(answer(&bye, 481, "b", None));
-    let Event::Ended {
-        cause: EndCause::DialogGone { status },
-        ..
-    } = stage.event()
-    else {
-        panic!("the end was expected")
+    let EndCause::DialogGone { status } = stage.ended() else {
+        panic!("a lost dialog was expected")
     };
     assert_eq!(status.get(), 481);
     stage.nothing_left();
@@ -522,50 +460,26 @@ fn a_stray_200_makes_nobody_send_anything() {
 #[test]
 fn what_cannot_be_taken_is_turned_away_with_the_right_status() {
     let mut stage = Stage::new();
-    let say = |stage: &mut Stage, number: u32, method: &str, extra: &[(&str, &str)], body: &str| {
-        let mut text = format!(
-            "{method} sip:alice@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKx{number}\r\n\
-             Max-Forwards: 70\r\nFrom: <sip:bob@10.0.0.2>;tag=x{number}\r\nTo: <sip:alice@10.0.0.1>\r\n\
-             Call-ID: x{number}\r\nCSeq: 1 {method}\r\nContact: <sip:bob@10.0.0.2:5060>\r\n"
-        );
-        for (name, value) in extra {
-            text = text + name + ": " + value + "\r\n";
-        }
-        let text = format!("{text}Content-Length: {}\r\n\r\n{body}", body.len());
-        stage.say_raw(5060, Bytes::from(text));
-    };
     // checklist: R3261-38
-    say(&mut stage, 1, "INVITE", &[("Require", "foo, 100rel")], "");
+    stage.ask(1, "INVITE", "Require: foo, 100rel\r\n", "");
     let response = stage.hear_response(420);
     assert_eq!(header(response.headers(), HeaderName::UNSUPPORTED), "foo");
     assert!(header(response.headers(), HeaderName::TO).contains(";tag="));
-    say(&mut stage, 2, "REGISTER", &[], "");
+    stage.ask(2, "REGISTER", "", "");
     let response = stage.hear_response(405);
     assert!(header(response.headers(), HeaderName::ALLOW).contains("INVITE"));
-    say(&mut stage, 3, "FOO", &[], "");
+    stage.ask(3, "FOO", "", "");
     let response = stage.hear_response(501);
     assert!(header(response.headers(), HeaderName::ALLOW).contains("INVITE"));
-    say(
-        &mut stage,
-        4,
-        "INVITE",
-        &[("Content-Type", "text/plain")],
-        "hello",
-    );
+    stage.ask(4, "INVITE", "Content-Type: text/plain\r\n", "hello");
     let response = stage.hear_response(415);
     assert_eq!(
         header(response.headers(), HeaderName::ACCEPT),
         "application/sdp"
     );
-    say(&mut stage, 5, "BYE", &[], "");
+    stage.ask(5, "BYE", "", "");
     let _ = stage.hear_response(481);
-    say(
-        &mut stage,
-        6,
-        "INVITE",
-        &[("Replaces", "x;to-tag=1;from-tag=2")],
-        "",
-    );
+    stage.ask(6, "INVITE", "Replaces: x;to-tag=1;from-tag=2\r\n", "");
     let _ = stage.hear_response(481);
     stage.no_event();
     stage.nothing_left();
@@ -577,12 +491,7 @@ fn a_flood_of_calls_meets_the_limit() {
     limited.limits.calls = 2;
     let mut stage = Stage::with(limited);
     for number in 0..4 {
-        let text = format!(
-            "INVITE sip:alice@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKx{number}\r\n\
-             Max-Forwards: 70\r\nFrom: <sip:bob@10.0.0.2>;tag=x{number}\r\nTo: <sip:alice@10.0.0.1>\r\n\
-             Call-ID: x{number}\r\nCSeq: 1 INVITE\r\nContact: <sip:bob@10.0.0.2:5060>\r\nContent-Length: 0\r\n\r\n"
-        );
-        stage.say_raw(5060, Bytes::from(text));
+        stage.ask(number, "INVITE", "", "");
     }
     assert!(matches!(stage.event(), Event::IncomingCall(_)));
     assert!(matches!(stage.event(), Event::IncomingCall(_)));
@@ -617,13 +526,7 @@ fn unknown_statuses_are_taken_by_their_class() {
     let invite = stage.hear_request(&Method::Invite);
     stage.say(answer(&invite, 499, "b", None));
     let _ = stage.hear_request(&Method::Ack);
-    assert!(matches!(
-        stage.event(),
-        Event::Ended {
-            cause: EndCause::Rejected { .. },
-            ..
-        }
-    ));
+    assert!(matches!(stage.ended(), EndCause::Rejected { .. }));
     stage.nothing_left();
 }
 
@@ -638,19 +541,19 @@ fn a_420_is_asked_again_without_what_the_peer_does_not_know() {
             .expect("a Require");
     });
     let invite = stage.hear_request(&Method::Invite);
-    let mut bad = answer(&invite, 420, "b", None);
-    bad.headers_mut()
-        .append(HeaderName::UNSUPPORTED, "foo")
-        .expect("an Unsupported");
-    stage.say(bad);
+    stage.say(with(
+        answer(&invite, 420, "b", None),
+        HeaderName::UNSUPPORTED,
+        "foo",
+    ));
     let _ = stage.hear_request(&Method::Ack);
     let again = stage.hear_request(&Method::Invite);
     assert_eq!(header(again.headers(), HeaderName::REQUIRE), "replaces");
-    let mut bad = answer(&again, 420, "b", None);
-    bad.headers_mut()
-        .append(HeaderName::UNSUPPORTED, "bar")
-        .expect("an Unsupported");
-    stage.say(bad);
+    stage.say(with(
+        answer(&again, 420, "b", None),
+        HeaderName::UNSUPPORTED,
+        "bar",
+    ));
     let _ = stage.hear_request(&Method::Ack);
     stage.silence();
     assert!(matches!(stage.event(), Event::Ended { .. }));
@@ -674,18 +577,11 @@ fn a_refusal_ends_the_early_dialogs_of_its_invite() {
 #[test]
 fn options_tells_what_we_take() {
     let mut stage = Stage::new();
-    let text = "OPTIONS sip:alice@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKx\r\n\
-        Max-Forwards: 70\r\nFrom: <sip:bob@10.0.0.2>;tag=x\r\nTo: <sip:alice@10.0.0.1>\r\n\
-        Call-ID: x\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
-    stage.say_raw(5060, Bytes::from_static(text.as_bytes()));
+    stage.ask(0, "OPTIONS", "", "");
     let Event::IncomingRequest(request) = stage.event() else {
         panic!("an OPTIONS was expected")
     };
-    let ok = request.response(StatusCode::OK);
-    stage
-        .net
-        .act(stage.alice, |alice, now| alice.ua.respond(now, request, ok));
-    stage.fly();
+    stage.respond(request, StatusCode::OK);
     let response = stage.hear_response(200);
     for name in [HeaderName::ALLOW, HeaderName::ACCEPT, HeaderName::SUPPORTED] {
         assert!(response.headers().contains(name), "{name} is missing");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use offhook_auth::Credentials;
 use offhook_sip::{HeaderName, Method, Request, Response};
 use offhook_ua::{Event, RegistrationConfig, RegistrationId, RegistrationState};
-use support::{Stage, address, answer, header, uri};
+use support::{Stage, address, answer, cseq, header, uri, with};
 
 fn register(stage: &mut Stage, credentials: Option<Credentials>) -> RegistrationId {
     let mut config = RegistrationConfig::new(uri("sip:10.0.0.2"), address("sip:alice@10.0.0.2"));
@@ -39,14 +39,6 @@ fn state(stage: &mut Stage) -> RegistrationState {
         Event::Registration { state, .. } => state,
         other => panic!("news of a registration was expected, not {other:?}"),
     }
-}
-
-fn number(request: &Request) -> u32 {
-    header(request.headers(), HeaderName::CSEQ)
-        .split(' ')
-        .next()
-        .and_then(|number| number.parse().ok())
-        .expect("a number")
 }
 
 // checklist: R3261-48, R3261-50, R3261-51
@@ -79,7 +71,7 @@ fn a_binding_is_refreshed_before_it_ends_and_taken_away_at_last() {
     stage.silence();
     stage.sleep(30_000);
     let second = stage.hear_request(&Method::Register);
-    assert_eq!(number(&second), number(&first) + 1);
+    assert_eq!(cseq(&second), cseq(&first) + 1);
     assert_eq!(
         header(first.headers(), HeaderName::CALL_ID),
         header(second.headers(), HeaderName::CALL_ID)
@@ -143,12 +135,11 @@ fn a_423_is_tried_again_with_the_registrars_minimum() {
 const CHALLENGE: &str = "Digest realm=\"pbx\", nonce=\"abc\", algorithm=MD5, qop=\"auth\"";
 
 fn challenge(request: &Request, value: &str) -> Response {
-    let mut response = answer(request, 401, "r", None);
-    response
-        .headers_mut()
-        .append(HeaderName::WWW_AUTHENTICATE, value)
-        .expect("a challenge");
-    response
+    with(
+        answer(request, 401, "r", None),
+        HeaderName::WWW_AUTHENTICATE,
+        value,
+    )
 }
 
 #[test]
@@ -160,7 +151,7 @@ fn a_challenge_is_answered_once_and_a_wrong_password_not_tried_again() {
     stage.say(challenge(&first, CHALLENGE));
     let second = stage.hear_request(&Method::Register);
     assert!(header(second.headers(), HeaderName::AUTHORIZATION).contains("username=\"alice\""));
-    assert_eq!(number(&second), number(&first) + 1);
+    assert_eq!(cseq(&second), cseq(&first) + 1);
     stage.say(challenge(&second, &CHALLENGE.replace("abc", "def")));
     stage.silence();
     let RegistrationState::Failed { failure, retry_in } = state(&mut stage) else {

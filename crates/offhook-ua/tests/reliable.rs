@@ -6,7 +6,9 @@ mod support;
 
 use offhook_sip::{HeaderName, Message, Method, StatusCode};
 use offhook_ua::{EndCause, Event, Reliable};
-use support::{ALICE, ANSWER, BOB, OFFER, Stage, World, answer, config, header, requests, sdp};
+use support::{
+    ALICE, ANSWER, BOB, OFFER, Stage, World, answer, config, header, requests, sdp, with,
+};
 
 fn world() -> World {
     let mut bob = config(BOB);
@@ -33,9 +35,7 @@ fn ring(world: &mut World, incoming: &offhook_ua::IncomingCall, body: bool) {
 #[test]
 fn reliable_provisionals_go_one_by_one_each_after_the_prack_of_the_last() {
     let mut world = world();
-    let out = world.call();
-    world.fly();
-    let incoming = world.incoming(world.bob);
+    let (out, incoming) = world.called();
     ring(&mut world, &incoming, true);
     ring(&mut world, &incoming, true);
     world.fly();
@@ -78,9 +78,7 @@ fn reliable_provisionals_go_one_by_one_each_after_the_prack_of_the_last() {
 #[test]
 fn a_200_waits_for_the_prack_of_a_description() {
     let mut world = world();
-    let out = world.call();
-    world.fly();
-    let incoming = world.incoming(world.bob);
+    let (out, incoming) = world.called();
     ring(&mut world, &incoming, true);
     world.accept(world.bob, incoming, sdp(ANSWER));
     world.fly();
@@ -102,9 +100,7 @@ fn a_200_waits_for_the_prack_of_a_description() {
 #[test]
 fn an_offer_in_a_provisional_is_answered_in_the_prack() {
     let mut world = world();
-    let out = world.call_with(|outgoing| outgoing.body = None);
-    world.fly();
-    let incoming = world.incoming(world.bob);
+    let (out, incoming) = world.called_with(|outgoing| outgoing.body = None);
     ring(&mut world, &incoming, true);
     world.fly();
     let Event::Progress { awaits_answer, .. } = world.event(world.alice) else {
@@ -133,9 +129,7 @@ fn an_offer_in_a_provisional_is_answered_in_the_prack() {
 #[test]
 fn a_provisional_that_nobody_acknowledges_ends_the_call_with_5xx() {
     let mut world = world();
-    let _ = world.call();
-    world.fly();
-    let incoming = world.incoming(world.bob);
+    let (_, incoming) = world.called();
     world.net.unplug(ALICE.parse().expect("an address"));
     ring(&mut world, &incoming, false);
     world.sleep(33);
@@ -155,15 +149,9 @@ fn repeats_and_gaps_are_not_acknowledged_and_a_wrong_rack_gets_481() {
     let _ = stage.call(|_| {});
     let invite = stage.hear_request(&Method::Invite);
     let reliable = |number: u32| {
-        let mut response = answer(&invite, 183, "b", None);
-        let headers = response.headers_mut();
-        headers
-            .append(HeaderName::REQUIRE, "100rel")
-            .expect("a Require");
-        headers
-            .append(HeaderName::RSEQ, &number.to_string())
-            .expect("an RSeq");
-        response
+        let response = answer(&invite, 183, "b", None);
+        let response = with(response, HeaderName::REQUIRE, "100rel");
+        with(response, HeaderName::RSEQ, &number.to_string())
     };
     stage.say(reliable(7));
     let prack = stage.hear_request(&Method::Prack);
@@ -181,13 +169,8 @@ fn repeats_and_gaps_are_not_acknowledged_and_a_wrong_rack_gets_481() {
 #[test]
 fn a_phone_that_rings_long_says_so_every_minute() {
     let mut world = World::new();
-    let _ = world.call();
-    world.fly();
-    let incoming = world.incoming(world.bob);
-    let ringing = incoming.response(StatusCode::RINGING);
-    world
-        .net
-        .act(world.bob, |bob, now| bob.ua.ring(now, &incoming, ringing));
+    let (_, incoming) = world.called();
+    world.ring(&incoming);
     world.sleep(150);
     let wire = world.wire();
     assert_eq!(
@@ -200,9 +183,7 @@ fn a_phone_that_rings_long_says_so_every_minute() {
 #[test]
 fn an_early_session_is_changed_by_update_in_both_directions() {
     let mut world = world();
-    let out = world.call();
-    world.fly();
-    let incoming = world.incoming(world.bob);
+    let (out, incoming) = world.called();
     ring(&mut world, &incoming, true);
     world.fly();
     let _ = world.event(world.alice);
@@ -210,12 +191,8 @@ fn an_early_session_is_changed_by_update_in_both_directions() {
         alice.ua.update(now, out, sdp(OFFER));
     });
     world.fly();
-    let Event::Reoffer(asked) = world.event(world.bob) else {
-        panic!("an UPDATE was expected")
-    };
-    world.net.act(world.bob, |bob, now| {
-        bob.ua.accept_reoffer(now, asked, sdp(ANSWER));
-    });
+    let asked = world.asked(world.bob);
+    world.agree(world.bob, asked, sdp(ANSWER));
     world.fly();
     assert!(matches!(
         world.event(world.alice),
@@ -226,12 +203,8 @@ fn an_early_session_is_changed_by_update_in_both_directions() {
         bob.ua.update(now, into, sdp(OFFER));
     });
     world.fly();
-    let Event::Reoffer(asked) = world.event(world.alice) else {
-        panic!("an UPDATE was expected")
-    };
-    world.net.act(world.alice, |alice, now| {
-        alice.ua.accept_reoffer(now, asked, sdp(ANSWER));
-    });
+    let asked = world.asked(world.alice);
+    world.agree(world.alice, asked, sdp(ANSWER));
     world.fly();
     assert!(matches!(
         world.event(world.bob),
@@ -246,9 +219,7 @@ fn an_early_session_is_changed_by_update_in_both_directions() {
 #[test]
 fn a_prack_that_the_200_overtook_is_still_taken() {
     let mut world = world();
-    let out = world.call();
-    world.fly();
-    let incoming = world.incoming(world.bob);
+    let (out, incoming) = world.called();
     ring(&mut world, &incoming, false);
     world.accept(world.bob, incoming, sdp(ANSWER));
     world.fly();

@@ -8,16 +8,15 @@ mod support;
 use bytes::Bytes;
 use offhook_routing::next_hop::{Record, RecordKind};
 use offhook_sip::{HeaderName, Method};
-use offhook_ua::{Body, EndCause, Event};
-use support::{ANSWER, OFFER, Stage, address, answer, header, uri};
+use offhook_ua::{Body, Event};
+use support::{ANSWER, OFFER, Stage, address, answer, header, uri, with};
 
 fn refusal(request: &offhook_sip::Request, status: u16, accept: &str) -> offhook_sip::Response {
-    let mut response = answer(request, status, "b", None);
-    response
-        .headers_mut()
-        .append(HeaderName::ACCEPT, accept)
-        .expect("an Accept");
-    response
+    with(
+        answer(request, status, "b", None),
+        HeaderName::ACCEPT,
+        accept,
+    )
 }
 
 // checklist: R3261-34
@@ -44,8 +43,7 @@ fn a_415_is_asked_again_with_the_part_that_the_peer_takes() {
         header(again.headers(), HeaderName::CALL_ID),
         header(invite.headers(), HeaderName::CALL_ID)
     );
-    stage.say(answer(&again, 200, "b", Some(ANSWER)));
-    let _ = stage.hear_request(&Method::Ack);
+    let _ = stage.pick_up(&again);
     assert!(matches!(
         stage.event(),
         Event::Answered {
@@ -53,9 +51,7 @@ fn a_415_is_asked_again_with_the_part_that_the_peer_takes() {
             ..
         }
     ));
-    stage.hang_up(call);
-    let bye = stage.hear_request(&Method::Bye);
-    stage.say(answer(&bye, 200, "b", None));
+    stage.part(call);
     stage.nothing_left();
 }
 
@@ -125,14 +121,7 @@ fn a_redirection_is_the_applications_and_no_uri_is_tried_twice() {
     let _ = stage.hear_request(&Method::Ack);
     stage.sleep(40_000);
     stage.silence();
-    let Event::Ended {
-        cause: EndCause::Rejected { response },
-        ..
-    } = stage.event()
-    else {
-        panic!("the end was expected")
-    };
-    assert_eq!(response.status().get(), 302);
+    assert_eq!(stage.refused(), 302);
     stage.nothing_left();
 }
 
@@ -144,10 +133,11 @@ fn a_200_of_a_branch_after_anothers_refusal_is_acknowledged_and_ended_once() {
     stage.say(answer(&invite, 486, "one", None));
     let _ = stage.hear_request(&Method::Ack);
     assert!(matches!(stage.event(), Event::Ended { .. }));
-    let mut late = answer(&invite, 200, "two", Some(ANSWER));
-    late.headers_mut()
-        .append(HeaderName::RECORD_ROUTE, "<sip:10.0.0.2:5061;lr>")
-        .expect("a Record-Route");
+    let late = with(
+        answer(&invite, 200, "two", Some(ANSWER)),
+        HeaderName::RECORD_ROUTE,
+        "<sip:10.0.0.2:5061;lr>",
+    );
     stage.say(late.clone());
     let ack = stage.hear_request(&Method::Ack);
     assert_eq!(
@@ -232,8 +222,7 @@ fn who_calls_by_sips_gives_a_sips_contact_in_all_its_requests() {
     let invite = stage.hear_request(&Method::Invite);
     assert!(header(invite.headers(), HeaderName::CONTACT).starts_with("<sips:"));
     // The peer's Contact should be sips too; whatever it is, ours stays.
-    stage.say(answer(&invite, 200, "b", Some(ANSWER)));
-    let _ = stage.hear_request(&Method::Ack);
+    let _ = stage.pick_up(&invite);
     stage.net.act(stage.alice, |alice, now| {
         alice.ua.reoffer(now, call, support::sdp(OFFER));
     });
@@ -250,21 +239,13 @@ fn a_name_in_maddr_is_asked_for_and_followed() {
         outgoing.to = address("sip:bob@192.0.2.7");
     });
     let mut names = Vec::new();
-    for _ in 0..8 {
-        let questions = std::mem::take(&mut stage.net.node_mut(stage.alice).questions);
-        for question in questions {
-            names.push(question.name.clone());
-            let records = match question.kind {
-                RecordKind::A => vec![Record::A([10, 0, 0, 2].into())],
-                _ => Vec::new(),
-            };
-            let answer = question.answer(Ok(records));
-            stage.net.act(stage.alice, |alice, now| {
-                alice.ua.handle_dns_answer(now, answer);
-            });
+    stage.resolve(|name, kind| {
+        names.push(name.to_owned());
+        match kind {
+            RecordKind::A => vec![Record::A([10, 0, 0, 2].into())],
+            _ => vec![],
         }
-    }
-    stage.fly();
+    });
     assert!(names.iter().all(|name| name.ends_with("host.example")));
     let invite = stage.hear_request(&Method::Invite);
     assert_eq!(

@@ -6,7 +6,7 @@ mod support;
 
 use offhook_sip::{HeaderName, Headers, Method, StatusCode};
 use offhook_ua::{Event, Failure};
-use support::{ANSWER, OFFER, Stage, World, answer, header, requests, sdp, within};
+use support::{ANSWER, OFFER, Stage, World, answer, header, requests, sdp, with, within};
 
 fn reoffer(world: &mut World, alice: bool, call: offhook_ua::CallId) {
     let node = if alice { world.alice } else { world.bob };
@@ -21,13 +21,9 @@ fn a_reinvite_is_offered_answered_and_acknowledged() {
     let (out, into) = world.established();
     reoffer(&mut world, true, out);
     world.fly();
-    let Event::Reoffer(asked) = world.event(world.bob) else {
-        panic!("a re-offer was expected")
-    };
+    let asked = world.asked(world.bob);
     assert_eq!(asked.call(), into);
-    world.net.act(world.bob, |bob, now| {
-        bob.ua.accept_reoffer(now, asked, sdp(ANSWER));
-    });
+    world.agree(world.bob, asked, sdp(ANSWER));
     world.fly();
     let Event::ReofferAnswered { response, .. } = world.event(world.alice) else {
         panic!("an answer was expected")
@@ -48,9 +44,7 @@ fn a_refused_reinvite_leaves_the_call_as_it_was() {
     let (out, _) = world.established();
     reoffer(&mut world, true, out);
     world.fly();
-    let Event::Reoffer(asked) = world.event(world.bob) else {
-        panic!("a re-offer was expected")
-    };
+    let asked = world.asked(world.bob);
     let no = asked.response(StatusCode::NOT_ACCEPTABLE_HERE);
     world
         .net
@@ -100,12 +94,8 @@ fn an_offer_may_be_asked_for_by_a_reinvite_without_one() {
         .net
         .act(world.alice, |alice, now| alice.ua.reoffer(now, out, None));
     world.fly();
-    let Event::Reoffer(asked) = world.event(world.bob) else {
-        panic!("a re-offer was expected")
-    };
-    world.net.act(world.bob, |bob, now| {
-        bob.ua.accept_reoffer(now, asked, sdp(OFFER));
-    });
+    let asked = world.asked(world.bob);
+    world.agree(world.bob, asked, sdp(OFFER));
     world.fly();
     let Event::ReofferAnswered { awaits_answer, .. } = world.event(world.alice) else {
         panic!("an answer was expected")
@@ -138,12 +128,8 @@ fn crossing_reinvites_get_491_and_both_are_tried_again() {
     world.no_event(world.bob);
     // Bob does not own the Call-ID: 0 to 2 s. Alice does: 2.1 to 4 s.
     world.net.run_for(std::time::Duration::from_secs(2));
-    let Event::Reoffer(asked) = world.event(world.alice) else {
-        panic!("Bob's second try was expected")
-    };
-    world.net.act(world.alice, |alice, now| {
-        alice.ua.accept_reoffer(now, asked, sdp(ANSWER));
-    });
+    let asked = world.asked(world.alice);
+    world.agree(world.alice, asked, sdp(ANSWER));
     world.sleep(3);
     assert!(matches!(
         world.event(world.bob),
@@ -153,12 +139,8 @@ fn crossing_reinvites_get_491_and_both_are_tried_again() {
         world.event(world.alice),
         Event::ReofferConfirmed { .. }
     ));
-    let Event::Reoffer(asked) = world.event(world.bob) else {
-        panic!("Alice's second try was expected")
-    };
-    world.net.act(world.bob, |bob, now| {
-        bob.ua.accept_reoffer(now, asked, sdp(ANSWER));
-    });
+    let asked = world.asked(world.bob);
+    world.agree(world.bob, asked, sdp(ANSWER));
     world.fly();
     assert!(matches!(
         world.event(world.alice),
@@ -174,17 +156,13 @@ fn a_reoffer_while_the_peers_is_open_fails_at_once() {
     let (out, into) = world.established();
     reoffer(&mut world, true, out);
     world.fly();
-    let Event::Reoffer(asked) = world.event(world.bob) else {
-        panic!("a re-offer was expected")
-    };
+    let asked = world.asked(world.bob);
     reoffer(&mut world, false, into);
     let Event::ReofferFailed { failure, .. } = world.event(world.bob) else {
         panic!("a failure was expected")
     };
     assert!(matches!(failure, Failure::Pending));
-    world.net.act(world.bob, |bob, now| {
-        bob.ua.accept_reoffer(now, asked, sdp(ANSWER));
-    });
+    world.agree(world.bob, asked, sdp(ANSWER));
     world.hang_up(world.bob, into);
     world.nothing_left();
 }
@@ -192,11 +170,7 @@ fn a_reoffer_while_the_peers_is_open_fails_at_once() {
 #[test]
 fn a_second_reinvite_before_the_first_is_answered_gets_500_with_retry_after() {
     let mut stage = Stage::new();
-    let _ = stage.call(|_| {});
-    let invite = stage.hear_request(&Method::Invite);
-    stage.say(answer(&invite, 200, "b", Some(ANSWER)));
-    let _ = stage.hear_request(&Method::Ack);
-    let _ = stage.event();
+    let (_, invite) = stage.answered();
     stage.say(within(&invite, "b", &Method::Invite, 5));
     let Event::Reoffer(asked) = stage.event() else {
         panic!("a re-offer was expected")
@@ -216,11 +190,11 @@ fn a_reinvite_moves_the_target_and_nothing_else() {
     let mut stage = Stage::new();
     let call = stage.call(|_| {});
     let invite = stage.hear_request(&Method::Invite);
-    let mut ok = answer(&invite, 200, "b", Some(ANSWER));
-    ok.headers_mut()
-        .append(HeaderName::RECORD_ROUTE, "<sip:10.0.0.2:5061;lr>")
-        .expect("a Record-Route");
-    stage.say(ok);
+    stage.say(with(
+        answer(&invite, 200, "b", Some(ANSWER)),
+        HeaderName::RECORD_ROUTE,
+        "<sip:10.0.0.2:5061;lr>",
+    ));
     let _ = stage.hear_request(&Method::Ack);
     let _ = stage.event();
     let mut moved = within(&invite, "b", &Method::Invite, 5);
@@ -255,11 +229,7 @@ fn a_reinvite_moves_the_target_and_nothing_else() {
 #[test]
 fn a_reinvite_is_taken_back_by_cancel() {
     let mut stage = Stage::new();
-    let _ = stage.call(|_| {});
-    let invite = stage.hear_request(&Method::Invite);
-    stage.say(answer(&invite, 200, "b", Some(ANSWER)));
-    let _ = stage.hear_request(&Method::Ack);
-    let _ = stage.event();
+    let (_, invite) = stage.answered();
     let again = within(&invite, "b", &Method::Invite, 5);
     let cancel = again.cancel().expect("a CANCEL");
     stage.say(again);
@@ -282,11 +252,7 @@ fn a_guarded_reinvite_that_is_cancelled_is_answered_487_and_admitted_in_vain() {
     let mut guarding = support::config(support::ALICE);
     guarding.guard = true;
     let mut stage = Stage::with(guarding);
-    let _ = stage.call(|_| {});
-    let invite = stage.hear_request(&Method::Invite);
-    stage.say(answer(&invite, 200, "b", Some(ANSWER)));
-    let _ = stage.hear_request(&Method::Ack);
-    let _ = stage.event();
+    let (_, invite) = stage.answered();
     let again = within(&invite, "b", &Method::Invite, 5);
     let cancel = again.cancel().expect("a CANCEL");
     stage.say(again);
@@ -314,13 +280,9 @@ fn an_update_changes_the_session_in_its_own_way() {
         alice.ua.update(now, out, sdp(OFFER));
     });
     world.fly();
-    let Event::Reoffer(asked) = world.event(world.bob) else {
-        panic!("a re-offer was expected")
-    };
+    let asked = world.asked(world.bob);
     assert_eq!(*asked.request().method(), Method::Update);
-    world.net.act(world.bob, |bob, now| {
-        bob.ua.accept_reoffer(now, asked, sdp(ANSWER));
-    });
+    world.agree(world.bob, asked, sdp(ANSWER));
     world.fly();
     assert!(matches!(
         world.event(world.alice),
@@ -342,11 +304,7 @@ fn an_update_changes_the_session_in_its_own_way() {
 #[test]
 fn an_update_that_crosses_ours_gets_491_and_a_second_one_500() {
     let mut stage = Stage::new();
-    let call = stage.call(|_| {});
-    let invite = stage.hear_request(&Method::Invite);
-    stage.say(answer(&invite, 200, "b", Some(ANSWER)));
-    let _ = stage.hear_request(&Method::Ack);
-    let _ = stage.event();
+    let (call, invite) = stage.answered();
     stage.net.act(stage.alice, |alice, now| {
         alice.ua.update(now, call, sdp(OFFER));
     });
@@ -376,11 +334,7 @@ fn an_update_that_crosses_ours_gets_491_and_a_second_one_500() {
 #[test]
 fn a_bye_ends_a_call_with_a_reinvite_in_the_applications_hands() {
     let mut stage = Stage::new();
-    let _ = stage.call(|_| {});
-    let invite = stage.hear_request(&Method::Invite);
-    stage.say(answer(&invite, 200, "b", Some(ANSWER)));
-    let _ = stage.hear_request(&Method::Ack);
-    let _ = stage.event();
+    let (_, invite) = stage.answered();
     stage.say(within(&invite, "b", &Method::Invite, 5));
     let Event::Reoffer(asked) = stage.event() else {
         panic!("a re-offer was expected")

@@ -103,21 +103,10 @@ impl Play {
 
     /// All names are at the peer's address.
     fn resolve(&mut self) {
-        for _ in 0..12 {
-            let alice = self.stage.alice;
-            let questions = std::mem::take(&mut self.stage.net.node_mut(alice).questions);
-            for question in questions {
-                let records = match question.kind {
-                    RecordKind::A => vec![Record::A([10, 0, 0, 2].into())],
-                    _ => vec![],
-                };
-                let answer = question.answer(Ok(records));
-                self.stage.net.act(alice, |alice, now| {
-                    alice.ua.handle_dns_answer(now, answer);
-                });
-            }
-        }
-        self.stage.fly();
+        self.stage.resolve(|_, kind| match kind {
+            RecordKind::A => vec![Record::A([10, 0, 0, 2].into())],
+            _ => vec![],
+        });
     }
 
     /// The caller's call, made as the RFC's INVITE is.

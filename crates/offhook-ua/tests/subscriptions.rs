@@ -12,7 +12,7 @@ use offhook_ua::{
     Body, Config, Event, EventPackage, IncomingSubscription, OutgoingSubscription, SubscriptionEnd,
     SubscriptionId, SubscriptionOver, SubscriptionState, Termination, refer_report,
 };
-use support::{ALICE, ANSWER, BOB, Stage, World, address, answer, config, header, uri, within};
+use support::{ALICE, BOB, Stage, World, address, answer, config, cseq, header, uri, with, within};
 
 fn giving(address: &str) -> Config {
     let mut config = config(address);
@@ -78,6 +78,20 @@ impl Pair {
         id
     }
 
+    fn tell(&mut self, id: SubscriptionId, text: &'static str) {
+        self.world.net.act(self.world.bob, |bob, now| {
+            bob.ua.notify(now, id, state(text));
+        });
+        self.world.fly();
+    }
+
+    fn unsubscribe(&mut self, id: SubscriptionId) {
+        self.world.net.act(self.world.alice, |alice, now| {
+            alice.ua.unsubscribe(now, id);
+        });
+        self.world.fly();
+    }
+
     fn told(&mut self) -> Request {
         match self.world.event(self.world.alice) {
             Event::Subscription {
@@ -89,13 +103,7 @@ impl Pair {
     }
 
     fn over(&mut self) -> SubscriptionOver {
-        match self.world.event(self.world.alice) {
-            Event::Subscription {
-                state: SubscriptionState::Over(over),
-                ..
-            } => over,
-            other => panic!("the end was expected, not {other:?}"),
-        }
+        over(self.world.event(self.world.alice))
     }
 
     fn gone(&mut self, id: SubscriptionId) {
@@ -104,6 +112,15 @@ impl Pair {
             other => panic!("the end was expected, not {other:?}"),
         }
     }
+}
+
+/// Alice subscribes at the peer: her SUBSCRIBE.
+fn subscribing(stage: &mut Stage, event: &str) -> (SubscriptionId, Request) {
+    let id = stage.net.act(stage.alice, |alice, now| {
+        alice.ua.subscribe(now, wish(event))
+    });
+    stage.fly();
+    (id, stage.hear_request(&Method::Subscribe))
 }
 
 fn standing(notify: &Request) -> &str {
@@ -120,10 +137,7 @@ fn a_subscription_is_told_of_refreshed_and_ended() {
     assert_eq!(standing(&notify), "active;expires=600");
     assert_eq!(header(notify.headers(), HeaderName::EVENT), "dialog");
     let bob = pair.world.bob;
-    pair.world
-        .net
-        .act(bob, |bob, now| bob.ua.notify(now, theirs, state("two")));
-    pair.world.fly();
+    pair.tell(theirs, "two");
     assert_eq!(pair.told().body().as_ref(), b"two");
     // Three quarters of an hour: several refreshes, each told of.
     pair.world.sleep(2_700);
@@ -141,11 +155,7 @@ fn a_subscription_is_told_of_refreshed_and_ended() {
         assert_eq!(standing(&notify), "active;expires=600");
     }
     pair.world.no_event(bob);
-    let alice = pair.world.alice;
-    pair.world
-        .net
-        .act(alice, |alice, now| alice.ua.unsubscribe(now, ours));
-    pair.world.fly();
+    pair.unsubscribe(ours);
     assert_eq!(standing(&pair.told()), "terminated;reason=timeout");
     let over = pair.over();
     assert!(matches!(over.end, SubscriptionEnd::Unsubscribed));
@@ -157,11 +167,7 @@ fn a_subscription_is_told_of_refreshed_and_ended() {
 #[test]
 fn every_subscribe_of_a_dialog_has_its_route_and_the_next_number() {
     let mut stage = Stage::new();
-    let id = stage.net.act(stage.alice, |alice, now| {
-        alice.ua.subscribe(now, wish("dialog;id=7"))
-    });
-    stage.fly();
-    let subscribe = stage.hear_request(&Method::Subscribe);
+    let (id, subscribe) = subscribing(&mut stage, "dialog;id=7");
     assert_eq!(
         header(subscribe.headers(), HeaderName::EVENT),
         "dialog;id=7"
@@ -190,7 +196,7 @@ fn every_subscribe_of_a_dialog_has_its_route_and_the_next_number() {
     assert_eq!(leaving.uri().as_str(), "sip:bob@10.0.0.2:5060");
     let routes: Vec<&str> = headers.get_all(HeaderName::ROUTE).collect();
     assert_eq!(routes, ["<sip:10.0.0.2:5061;lr>", "<sip:10.0.0.2:5062;lr>"]);
-    assert_eq!(number(&leaving), number(&subscribe) + 1);
+    assert_eq!(cseq(&leaving), cseq(&subscribe) + 1);
     for same in [HeaderName::FROM, HeaderName::CALL_ID] {
         assert_eq!(header(headers, same), header(subscribe.headers(), same));
     }
@@ -215,21 +221,12 @@ fn over(event: Event) -> SubscriptionOver {
     }
 }
 
-fn number(request: &Request) -> u32 {
-    header(request.headers(), HeaderName::CSEQ)
-        .split(' ')
-        .next()
-        .and_then(|number| number.parse().ok())
-        .expect("a number")
-}
-
 fn granted(subscribe: &Request, tag: &str, seconds: u32) -> offhook_sip::Response {
-    let mut response = answer(subscribe, 200, tag, None);
-    response
-        .headers_mut()
-        .append(HeaderName::EXPIRES, &seconds.to_string())
-        .expect("an Expires");
-    response
+    with(
+        answer(subscribe, 200, tag, None),
+        HeaderName::EXPIRES,
+        &seconds.to_string(),
+    )
 }
 
 /// A NOTIFY of the peer's, in the dialog that a SUBSCRIBE of Alice's and this tag make.
@@ -253,11 +250,7 @@ fn notify(subscribe: &Request, tag: &str, cseq: u32, event: &str, state: &str) -
 #[test]
 fn a_notify_must_be_of_this_subscription() {
     let mut stage = Stage::new();
-    stage.net.act(stage.alice, |alice, now| {
-        alice.ua.subscribe(now, wish("dialog"))
-    });
-    stage.fly();
-    let subscribe = stage.hear_request(&Method::Subscribe);
+    let (_, subscribe) = subscribing(&mut stage, "dialog");
     stage.say(granted(&subscribe, "n", 3600));
     let active = "active;expires=3600";
     for (number, (event, state, status)) in [
@@ -292,33 +285,22 @@ fn a_notify_must_be_of_this_subscription() {
 #[test]
 fn what_cannot_be_subscribed_to_is_told_so() {
     let mut stage = Stage::with(giving(ALICE));
-    let say = |stage: &mut Stage, number: u32, extra: &str| {
-        let text = format!(
-            "SUBSCRIBE sip:alice@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKx{number}\r\n\
-             Max-Forwards: 70\r\nFrom: <sip:bob@10.0.0.2>;tag=x{number}\r\nTo: <sip:alice@10.0.0.1>\r\n\
-             Call-ID: x{number}\r\nCSeq: 1 SUBSCRIBE\r\nContact: <sip:bob@10.0.0.2:5060>\r\n{extra}Content-Length: 0\r\n\r\n"
-        );
-        stage.say_raw(5060, Bytes::from(text));
-    };
-    say(&mut stage, 1, "Event: presence\r\n");
+    stage.ask(1, "SUBSCRIBE", "Event: presence\r\n", "");
     let bad = stage.hear_response(489);
     assert_eq!(
         header(bad.headers(), HeaderName::ALLOW_EVENTS),
         "dialog, message-summary"
     );
-    say(&mut stage, 2, "");
+    stage.ask(2, "SUBSCRIBE", "", "");
     let _ = stage.hear_response(400);
-    say(&mut stage, 3, "Event: dialog\r\nExpires: 5\r\n");
+    stage.ask(3, "SUBSCRIBE", "Event: dialog\r\nExpires: 5\r\n", "");
     let brief = stage.hear_response(423);
     assert_eq!(header(brief.headers(), HeaderName::MIN_EXPIRES), "60");
     stage.no_event();
     // Longer than we give: less is granted. And a fetch.
     for (number, asked, given) in [(4, 1_000_000, 3_600), (5, 0, 0)] {
-        say(
-            &mut stage,
-            number,
-            &format!("o: dialog;id=a\r\nExpires: {asked}\r\n"),
-        );
+        let extra = format!("o: dialog;id=a\r\nExpires: {asked}\r\n");
+        stage.ask(number, "SUBSCRIBE", &extra, "");
         let Event::IncomingSubscription(incoming) = stage.event() else {
             panic!("a subscription was expected")
         };
@@ -366,9 +348,7 @@ fn too_brief_a_wish_is_asked_again_with_the_minimum() {
     let ours = pair.subscribe(|wish| wish.expires = Duration::from_secs(5));
     let _ = pair.accept(false, None);
     assert_eq!(standing(&pair.told()), "active;expires=60");
-    pair.world.net.act(pair.world.alice, |alice, now| {
-        alice.ua.unsubscribe(now, ours);
-    });
+    pair.unsubscribe(ours);
     pair.world.nothing_left();
 }
 
@@ -381,10 +361,7 @@ fn a_pending_subscription_tells_nothing_until_it_is_allowed() {
     assert_eq!(standing(&notify), "pending;expires=3600");
     assert!(notify.body().is_empty());
     let bob = pair.world.bob;
-    pair.world
-        .net
-        .act(bob, |bob, now| bob.ua.notify(now, theirs, state("open")));
-    pair.world.fly();
+    pair.tell(theirs, "open");
     let notify = pair.told();
     assert!(standing(&notify).starts_with("active;expires="));
     assert_eq!(notify.body().as_ref(), b"open");
@@ -414,11 +391,7 @@ fn the_reason_of_the_end_says_whether_to_subscribe_again() {
         ("terminated;reason=invariant", None, 0),
     ] {
         let mut stage = Stage::new();
-        stage.net.act(stage.alice, |alice, now| {
-            alice.ua.subscribe(now, wish("dialog"))
-        });
-        stage.fly();
-        let first = stage.hear_request(&Method::Subscribe);
+        let (_, first) = subscribing(&mut stage, "dialog");
         stage.say(granted(&first, "n", 3600));
         stage.say(notify(&first, "n", 1, "dialog", state));
         let _ = stage.hear_response(200);
@@ -457,11 +430,7 @@ fn the_reason_of_the_end_says_whether_to_subscribe_again() {
 #[test]
 fn a_subscription_that_is_never_told_of_is_over_after_64_t1() {
     let mut stage = Stage::new();
-    let id = stage.net.act(stage.alice, |alice, now| {
-        alice.ua.subscribe(now, wish("dialog"))
-    });
-    stage.fly();
-    let subscribe = stage.hear_request(&Method::Subscribe);
+    let (id, subscribe) = subscribing(&mut stage, "dialog");
     stage.say(granted(&subscribe, "n", 3600));
     stage.sleep(31_000);
     stage.no_event();
@@ -483,18 +452,14 @@ fn a_subscription_that_is_never_told_of_is_over_after_64_t1() {
 fn a_refresh_that_is_refused_ends_it_or_not() {
     for (status, again) in [(481, Some(true)), (489, None), (500, Some(false))] {
         let mut stage = Stage::new();
-        stage.net.act(stage.alice, |alice, now| {
-            alice.ua.subscribe(now, wish("dialog"))
-        });
-        stage.fly();
-        let first = stage.hear_request(&Method::Subscribe);
+        let (_, first) = subscribing(&mut stage, "dialog");
         stage.say(granted(&first, "n", 3600));
         stage.say(notify(&first, "n", 1, "dialog", "active;expires=200"));
         let _ = stage.hear_response(200);
         let _ = stage.event();
         stage.sleep(175_000);
         let refresh = stage.hear_request(&Method::Subscribe);
-        assert_eq!(number(&refresh), number(&first) + 1);
+        assert_eq!(cseq(&refresh), cseq(&first) + 1);
         stage.forget();
         stage.say(answer(&refresh, status, "n", None));
         if let Some(anew) = again {
@@ -543,10 +508,7 @@ fn a_subscriber_that_vanishes_is_forgotten_in_time() {
 #[test]
 fn one_notify_waits_for_the_other_and_says_what_is_true_then() {
     let mut stage = Stage::with(giving(ALICE));
-    let text = "SUBSCRIBE sip:alice@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKx\r\n\
-        Max-Forwards: 70\r\nFrom: <sip:bob@10.0.0.2>;tag=x\r\nTo: <sip:alice@10.0.0.1>\r\n\
-        Call-ID: x\r\nCSeq: 1 SUBSCRIBE\r\nContact: <sip:bob@10.0.0.2:5060>\r\nEvent: dialog\r\nContent-Length: 0\r\n\r\n";
-    stage.say_raw(5060, Bytes::from_static(text.as_bytes()));
+    stage.ask(0, "SUBSCRIBE", "Event: dialog\r\n", "");
     let Event::IncomingSubscription(incoming) = stage.event() else {
         panic!("a subscription was expected")
     };
@@ -567,7 +529,7 @@ fn one_notify_waits_for_the_other_and_says_what_is_true_then() {
     stage.say(answer(&first, 200, "x", None));
     let last = stage.hear_request(&Method::Notify);
     assert_eq!(last.body().as_ref(), b"4");
-    assert_eq!(number(&last), number(&first) + 1);
+    assert_eq!(cseq(&last), cseq(&first) + 1);
     stage.say(answer(&last, 200, "x", None));
     stage.silence();
     stage.net.act(stage.alice, |alice, now| {
@@ -594,9 +556,7 @@ fn a_full_table_answers_503() {
     ));
     // A 503 passes: it is tried again by itself, until nobody wants it any more.
     assert_eq!(pair.over().retry_in, Some(Duration::from_secs(5)));
-    pair.world.net.act(pair.world.alice, |alice, now| {
-        alice.ua.unsubscribe(now, ours);
-    });
+    pair.unsubscribe(ours);
     pair.world.nothing_left();
 }
 
@@ -609,26 +569,13 @@ fn referred(
     offhook_ua::ReferralId,
 ) {
     let (out, into) = world.established();
-    let mut headers = Headers::new();
-    headers
-        .append("Refer-To", "<sip:carol@10.0.0.3>")
-        .expect("a Refer-To");
-    world.net.act(world.alice, |alice, now| {
-        alice
-            .ua
-            .request_in_call(now, out, Method::Refer, headers, None)
-    });
-    world.fly();
-    let Event::InCallRequest { request, .. } = world.event(world.bob) else {
-        panic!("a REFER was expected")
-    };
+    world.refer(out, "<sip:carol@10.0.0.3>");
+    let request = world.request(world.bob);
     let referral = request.referral();
     world.respond(world.bob, request, StatusCode::ACCEPTED);
     world.fly();
     let _ = world.event(world.alice);
-    let Event::InCallRequest { request, .. } = world.event(world.alice) else {
-        panic!("a NOTIFY was expected")
-    };
+    let request = world.request(world.alice);
     world.respond(world.alice, request, StatusCode::OK);
     world.fly();
     (out, into, referral)
@@ -692,11 +639,7 @@ fn a_report_that_never_comes_is_not_waited_for_for_ever() {
 #[test]
 fn in_the_dialog_of_an_ended_call_nothing_but_the_report_is_taken() {
     let mut stage = Stage::new();
-    let call = stage.call(|_| {});
-    let invite = stage.hear_request(&Method::Invite);
-    stage.say(answer(&invite, 200, "b", Some(ANSWER)));
-    let _ = stage.hear_request(&Method::Ack);
-    let _ = stage.event();
+    let (call, invite) = stage.answered();
     let mut headers = Headers::new();
     headers
         .append("Refer-To", "<sip:carol@10.0.0.3>")
@@ -713,7 +656,7 @@ fn in_the_dialog_of_an_ended_call_nothing_but_the_report_is_taken() {
     stage.say(within(&invite, "b", &Method::Bye, 10));
     let _ = stage.hear_response(200);
     assert!(matches!(stage.event(), Event::Ended { .. }));
-    let id = number(&refer);
+    let id = cseq(&refer);
     let active = "active;expires=60";
     stage.say(within(&invite, "b", &Method::Info, 11));
     let _ = stage.hear_response(481);

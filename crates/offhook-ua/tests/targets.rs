@@ -6,28 +6,11 @@ mod support;
 
 use std::net::{IpAddr, SocketAddr};
 
-use offhook_routing::next_hop::{DnsAnswer, Record, RecordKind, Srv};
+use offhook_routing::next_hop::{Record, RecordKind, Srv};
 use offhook_sip::{HeaderName, Headers, Method, Transport};
 use offhook_transaction::Flow;
 use offhook_ua::{Destination, EndCause, Event};
 use support::{ANSWER, BOB, Stage, World, answer, header, requests, sdp, uri};
-
-/// Answers what Alice has asked so far.
-fn resolve(stage: &mut Stage, records: impl Fn(&str, RecordKind) -> Vec<Record>) {
-    for _ in 0..8 {
-        let questions = std::mem::take(&mut stage.net.node_mut(stage.alice).questions);
-        if questions.is_empty() {
-            return;
-        }
-        for question in questions {
-            let found = records(&question.name, question.kind);
-            let answer: DnsAnswer = question.answer(Ok(found));
-            stage.net.act(stage.alice, |alice, now| {
-                alice.ua.handle_dns_answer(now, answer);
-            });
-        }
-    }
-}
 
 fn srv(priority: u16, port: u16) -> Record {
     Record::Srv(Srv {
@@ -65,15 +48,13 @@ fn a_name_is_asked_for_and_the_next_server_tried_when_one_is_unavailable() {
         outgoing.to = support::address("sip:bob@example.com");
     });
     stage.silence();
-    resolve(&mut stage, two_servers);
-    stage.fly();
+    stage.resolve(two_servers);
     let first = stage.hear_request(&Method::Invite);
     assert_eq!(first.uri().as_str(), "sip:bob@example.com");
     assert_eq!(to_port(&stage, 0), 5071);
     stage.say_from(5071, answer(&first, 503, "x", None));
     let _ = stage.hear_request(&Method::Ack);
-    resolve(&mut stage, two_servers);
-    stage.fly();
+    stage.resolve(two_servers);
     let second = stage.hear_request(&Method::Invite);
     assert_eq!(to_port(&stage, 2), 5072);
     assert_ne!(
@@ -89,13 +70,7 @@ fn a_name_is_asked_for_and_the_next_server_tried_when_one_is_unavailable() {
     stage.say_from(5072, answer(&second, 487, "b", None));
     let _ = stage.hear_request(&Method::Ack);
     assert!(matches!(stage.event(), Event::Progress { .. }));
-    assert!(matches!(
-        stage.event(),
-        Event::Ended {
-            cause: EndCause::LocalHangUp,
-            ..
-        }
-    ));
+    assert!(matches!(stage.ended(), EndCause::LocalHangUp));
     stage.nothing_left();
 }
 
@@ -103,15 +78,8 @@ fn a_name_is_asked_for_and_the_next_server_tried_when_one_is_unavailable() {
 fn a_name_that_does_not_exist_ends_the_call() {
     let mut stage = Stage::new();
     let _ = stage.call(|outgoing| outgoing.request_uri = uri("sip:bob@example.com"));
-    resolve(&mut stage, |_, _| vec![]);
-    stage.fly();
-    assert!(matches!(
-        stage.event(),
-        Event::Ended {
-            cause: EndCause::Unresolved,
-            ..
-        }
-    ));
+    stage.resolve(|_, _| vec![]);
+    assert!(matches!(stage.ended(), EndCause::Unresolved));
     stage.nothing_left();
 }
 
@@ -120,15 +88,8 @@ fn a_call_hung_up_while_its_name_is_asked_for_never_goes_out() {
     let mut stage = Stage::new();
     let call = stage.call(|outgoing| outgoing.request_uri = uri("sip:bob@example.com"));
     stage.hang_up(call);
-    assert!(matches!(
-        stage.event(),
-        Event::Ended {
-            cause: EndCause::LocalHangUp,
-            ..
-        }
-    ));
-    resolve(&mut stage, two_servers);
-    stage.fly();
+    assert!(matches!(stage.ended(), EndCause::LocalHangUp));
+    stage.resolve(two_servers);
     stage.silence();
     stage.nothing_left();
 }
@@ -144,15 +105,13 @@ fn a_contact_with_a_name_is_asked_for_before_the_ack() {
         .expect("a Contact");
     stage.say(ok.clone());
     stage.silence();
-    resolve(&mut stage, two_servers);
-    stage.fly();
+    stage.resolve(two_servers);
     let ack = stage.hear_request(&Method::Ack);
     assert_eq!(ack.uri().as_str(), "sip:bob@example.com");
     stage.say(ok);
     let _ = stage.hear_request(&Method::Ack);
     stage.hang_up(call);
-    resolve(&mut stage, two_servers);
-    stage.fly();
+    stage.resolve(two_servers);
     let bye = stage.hear_request(&Method::Bye);
     stage.say_from(5071, answer(&bye, 200, "b", None));
     stage.nothing_left();
@@ -185,11 +144,9 @@ fn a_pinned_call_stays_on_its_flow_whatever_the_contact_says() {
 #[test]
 fn a_call_over_tcp_keeps_its_connection() {
     let mut world = World::new();
-    let out = world.call_with(|outgoing| {
+    let (out, incoming) = world.called_with(|outgoing| {
         outgoing.request_uri = uri("sip:bob@10.0.0.2;transport=tcp");
     });
-    world.fly();
-    let incoming = world.incoming(world.bob);
     let into = incoming.id();
     assert_eq!(incoming.flow().transport, Transport::Tcp);
     world.accept(world.bob, incoming, sdp(ANSWER));
@@ -208,11 +165,9 @@ fn a_call_over_tcp_keeps_its_connection() {
 #[test]
 fn a_lost_connection_is_opened_anew_to_the_peers_contact() {
     let mut world = World::new();
-    let out = world.call_with(|outgoing| {
+    let (out, incoming) = world.called_with(|outgoing| {
         outgoing.request_uri = uri("sip:bob@10.0.0.2;transport=tcp");
     });
-    world.fly();
-    let incoming = world.incoming(world.bob);
     world.accept(world.bob, incoming, sdp(ANSWER));
     world.fly();
     let bob = world.bob;
@@ -241,13 +196,7 @@ fn nobody_at_the_address_is_learnt_from_the_network() {
         outgoing.destination = Destination::Flow(Flow::udp(local, nobody));
     });
     stage.sleep(1_000);
-    assert!(matches!(
-        stage.event(),
-        Event::Ended {
-            cause: EndCause::TransportFailed,
-            ..
-        }
-    ));
+    assert!(matches!(stage.ended(), EndCause::TransportFailed));
     stage.nothing_left();
 }
 

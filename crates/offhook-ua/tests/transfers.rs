@@ -4,47 +4,28 @@
 
 mod support;
 
-use offhook_sip::{HeaderName, Headers, Method, StatusCode};
-use offhook_ua::{CallId, EndCause, Event, ReferTarget, refer_report};
-use support::{ANSWER, Stage, World, answer, header, sdp, within};
-
-fn refer(world: &mut World, call: CallId, to: &str) {
-    let mut headers = Headers::new();
-    headers.append("Refer-To", to).expect("a Refer-To");
-    world.net.act(world.alice, |alice, now| {
-        alice
-            .ua
-            .request_in_call(now, call, Method::Refer, headers, None)
-    });
-    world.fly();
-}
+use offhook_sip::{HeaderName, Method, StatusCode};
+use offhook_ua::{EndCause, Event, ReferTarget, refer_report};
+use support::{ANSWER, Stage, World, cseq, header, sdp, within};
 
 // checklist: R3515-02, R3515-03, R3515-04
 #[test]
 fn an_accepted_refer_is_reported_on_at_once_and_at_the_end() {
     let mut world = World::new();
     let (out, into) = world.established();
-    refer(&mut world, out, "<sip:carol@10.0.0.3>");
-    let Event::InCallRequest { request, .. } = world.event(world.bob) else {
-        panic!("a REFER was expected")
-    };
+    world.refer(out, "<sip:carol@10.0.0.3>");
+    let request = world.request(world.bob);
     let target = ReferTarget::of(request.request()).expect("a target");
     assert_eq!(target.uri.as_str(), "sip:carol@10.0.0.3");
     let referral = request.referral();
-    let number = header(request.request().headers(), HeaderName::CSEQ)
-        .split(' ')
-        .next()
-        .unwrap_or_default()
-        .to_owned();
+    let number = cseq(request.request());
     world.respond(world.bob, request, StatusCode::ACCEPTED);
     world.fly();
     let Event::Response { response, .. } = world.event(world.alice) else {
         panic!("a response was expected")
     };
     assert_eq!(response.status(), StatusCode::ACCEPTED);
-    let Event::InCallRequest { request, .. } = world.event(world.alice) else {
-        panic!("a NOTIFY was expected")
-    };
+    let request = world.request(world.alice);
     let notify = request.request();
     assert_eq!(
         header(notify.headers(), HeaderName::EVENT),
@@ -88,11 +69,7 @@ fn an_accepted_refer_is_reported_on_at_once_and_at_the_end() {
 #[test]
 fn a_refer_without_exactly_one_target_gets_400() {
     let mut stage = Stage::new();
-    let _ = stage.call(|_| {});
-    let invite = stage.hear_request(&Method::Invite);
-    stage.say(answer(&invite, 200, "b", Some(ANSWER)));
-    let _ = stage.hear_request(&Method::Ack);
-    let _ = stage.event();
+    let (_, invite) = stage.answered();
     stage.say(within(&invite, "b", &Method::Refer, 5));
     let _ = stage.hear_response(400);
     let mut two = within(&invite, "b", &Method::Refer, 6);
@@ -110,14 +87,11 @@ fn a_refer_without_exactly_one_target_gets_400() {
 fn an_attended_transfer_names_the_dialog_to_be_replaced() {
     let mut world = World::new();
     let (out, _) = world.established();
-    refer(
-        &mut world,
+    world.refer(
         out,
         "<sip:carol@10.0.0.3?Replaces=abc%40here%3Bto-tag%3D1%3Bfrom-tag%3D2>",
     );
-    let Event::InCallRequest { request, .. } = world.event(world.bob) else {
-        panic!("a REFER was expected")
-    };
+    let request = world.request(world.bob);
     let target = ReferTarget::of(request.request()).expect("a target");
     assert_eq!(target.uri.as_str(), "sip:carol@10.0.0.3");
     let replaces = target.replaces.expect("a dialog");

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use offhook_sip::header::CSeq;
 use offhook_sip::{
     HeaderName, Headers, Message, Method, NameAddr, Request, Response, StatusCode, Uri,
 };
@@ -42,6 +43,12 @@ pub fn header<'a>(headers: &'a Headers, name: HeaderName<'_>) -> &'a str {
     headers.get(name).unwrap_or_default()
 }
 
+/// The number of a request's CSeq.
+pub fn cseq(request: &Request) -> u32 {
+    let cseq = request.headers().required::<CSeq>();
+    cseq.expect("a CSeq").number()
+}
+
 pub fn requests(messages: &[Message], method: &Method) -> Vec<Request> {
     messages
         .iter()
@@ -74,6 +81,26 @@ pub fn answer(request: &Request, status: u16, tag: &str, body: Option<&'static s
             .expect("a body");
     }
     response
+}
+
+/// The same response with one more line.
+pub fn with(mut response: Response, name: HeaderName<'_>, value: &str) -> Response {
+    let headers = response.headers_mut();
+    headers.append(name, value).expect("a header");
+    response
+}
+
+/// A request of the peer outside of any dialog; `number` keeps it apart from others, and `extra` is
+/// whole lines.
+pub fn unasked(number: u32, method: &str, extra: &str, body: &str) -> Bytes {
+    let length = body.len();
+    let text = format!(
+        "{method} sip:alice@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKx{number}\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:bob@10.0.0.2>;tag=x{number}\r\nTo: <sip:alice@10.0.0.1>\r\n\
+         Call-ID: x{number}\r\nCSeq: 1 {method}\r\nContact: <sip:bob@10.0.0.2:5060>\r\n\
+         {extra}Content-Length: {length}\r\n\r\n{body}"
+    );
+    Bytes::from(text)
 }
 
 /// A request of the peer within the dialog that `invite` (of Alice) and the tag made.

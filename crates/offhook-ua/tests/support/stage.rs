@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use offhook_sip::{Headers, Message, Method, Request, Response};
+use offhook_routing::next_hop::{Record, RecordKind};
+use offhook_sip::{Headers, Message, Method, Request, Response, StatusCode};
 use offhook_testkit::{Conditions, Network, Node, NodeId};
 use offhook_transaction::{Flow, Transmit};
-use offhook_ua::{CallId, Config, Event, OutgoingCall};
+use offhook_ua::{CallId, Config, EndCause, Event, IncomingRequest, OutgoingCall};
 
-use super::message::{ALICE, BOB, OFFER, address, sdp, uri};
+use super::message::{ALICE, ANSWER, BOB, OFFER, address, answer, sdp, unasked, uri};
 use super::phone::{Phone, add, config};
 
 /// A peer that says what the test writes and keeps what it hears.
@@ -87,11 +88,61 @@ impl Stage {
         call
     }
 
+    /// What the peer does with an INVITE that it takes: the ACK of its 200.
+    pub fn pick_up(&mut self, invite: &Request) -> Request {
+        self.say(answer(invite, 200, "b", Some(ANSWER)));
+        self.hear_request(&Method::Ack)
+    }
+
+    /// A call of Alice's up to the ACK, and its INVITE.
+    pub fn answered(&mut self) -> (CallId, Request) {
+        let call = self.call(|_| {});
+        let invite = self.hear_request(&Method::Invite);
+        let _ = self.pick_up(&invite);
+        assert!(matches!(self.event(), Event::Answered { .. }));
+        (call, invite)
+    }
+
+    /// Alice hangs up and the peer agrees: her BYE.
+    pub fn part(&mut self, call: CallId) -> Request {
+        self.hang_up(call);
+        let bye = self.hear_request(&Method::Bye);
+        self.say(answer(&bye, 200, "b", None));
+        bye
+    }
+
     pub fn hang_up(&mut self, call: CallId) {
         self.net.act(self.alice, |alice, now| {
             alice.ua.hang_up(now, call, Headers::new());
         });
         self.fly();
+    }
+
+    pub fn respond(&mut self, incoming: IncomingRequest, status: StatusCode) {
+        let response = incoming.response(status);
+        self.net.act(self.alice, |alice, now| {
+            alice.ua.respond(now, incoming, response);
+        });
+        self.fly();
+    }
+
+    /// Answers what Alice has asked of DNS, until she asks no more.
+    pub fn resolve(&mut self, mut records: impl FnMut(&str, RecordKind) -> Vec<Record>) {
+        for _ in 0..12 {
+            for question in std::mem::take(&mut self.net.node_mut(self.alice).questions) {
+                let found = records(&question.name, question.kind);
+                let answer = question.answer(Ok(found));
+                self.net.act(self.alice, |alice, now| {
+                    alice.ua.handle_dns_answer(now, answer);
+                });
+            }
+        }
+        self.fly();
+    }
+
+    /// Asks something from outside of any dialog, as [`unasked`] writes it.
+    pub fn ask(&mut self, number: u32, method: &str, extra: &str, body: &str) {
+        self.say_raw(5060, unasked(number, method, extra, body));
     }
 
     /// Says something from the peer's port 5060.
@@ -162,6 +213,21 @@ impl Stage {
     pub fn no_event(&mut self) {
         let events = &self.net.node(self.alice).events;
         assert!(events.is_empty(), "no event was expected: {events:?}");
+    }
+
+    pub fn ended(&mut self) -> EndCause {
+        match self.event() {
+            Event::Ended { cause, .. } => cause,
+            other => panic!("the end was expected, not {other:?}"),
+        }
+    }
+
+    /// The end of a call that the peer has refused: how.
+    pub fn refused(&mut self) -> u16 {
+        match self.ended() {
+            EndCause::Rejected { response } => response.status().get(),
+            other => panic!("a refusal was expected, not {other:?}"),
+        }
     }
 
     pub fn nothing_left(&mut self) {

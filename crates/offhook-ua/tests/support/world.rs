@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use offhook_sip::{Headers, Message, StatusCode};
+use offhook_sip::{Headers, Message, Method, StatusCode};
 use offhook_testkit::{Conditions, Network, NodeId};
 use offhook_ua::{
-    Body, CallId, Config, EndCause, Event, IncomingCall, IncomingRequest, OutgoingCall,
+    Body, CallId, Config, EndCause, Event, IncomingCall, IncomingRequest, OutgoingCall, Reoffer,
 };
 
 use super::message::{ALICE, ANSWER, BOB, OFFER, address, sdp, short, uri};
@@ -45,6 +45,20 @@ impl World {
         change(&mut outgoing);
         self.net
             .act(self.alice, |alice, now| alice.ua.call(now, outgoing))
+    }
+
+    /// Alice's call has come to Bob.
+    pub fn called(&mut self) -> (CallId, IncomingCall) {
+        self.called_with(|_| {})
+    }
+
+    pub fn called_with(
+        &mut self,
+        change: impl FnOnce(&mut OutgoingCall),
+    ) -> (CallId, IncomingCall) {
+        let out = self.call_with(change);
+        self.fly();
+        (out, self.incoming(self.bob))
     }
 
     /// Lets packets fly; timers beyond a second stay where they are.
@@ -87,6 +101,13 @@ impl World {
         }
     }
 
+    /// Bob's phone rings.
+    pub fn ring(&mut self, incoming: &IncomingCall) {
+        let ringing = incoming.response(StatusCode::RINGING);
+        self.net
+            .act(self.bob, |bob, now| bob.ua.ring(now, incoming, ringing));
+    }
+
     pub fn accept(&mut self, of: NodeId<Phone>, incoming: IncomingCall, body: Option<Body>) {
         self.net.act(of, |phone, now| {
             phone.ua.accept(now, incoming, body, Headers::new());
@@ -104,11 +125,42 @@ impl World {
             .act(of, |phone, now| phone.ua.respond(now, incoming, response));
     }
 
+    pub fn asked(&mut self, of: NodeId<Phone>) -> Reoffer {
+        match self.event(of) {
+            Event::Reoffer(asked) => asked,
+            other => panic!("a re-offer was expected, not {other:?}"),
+        }
+    }
+
+    pub fn agree(&mut self, of: NodeId<Phone>, asked: Reoffer, body: Option<Body>) {
+        self.net.act(of, |phone, now| {
+            phone.ua.accept_reoffer(now, asked, body);
+        });
+    }
+
+    /// Alice asks Bob, in their call, to call somebody else.
+    pub fn refer(&mut self, call: CallId, to: &str) {
+        let mut headers = Headers::new();
+        headers.append("Refer-To", to).expect("a Refer-To");
+        self.net.act(self.alice, |alice, now| {
+            alice
+                .ua
+                .request_in_call(now, call, Method::Refer, headers, None)
+        });
+        self.fly();
+    }
+
+    /// A request within a call.
+    pub fn request(&mut self, of: NodeId<Phone>) -> IncomingRequest {
+        match self.event(of) {
+            Event::InCallRequest { request, .. } => request,
+            other => panic!("a request was expected, not {other:?}"),
+        }
+    }
+
     /// A whole call up to the ACK: the numbers at both ends.
     pub fn established(&mut self) -> (CallId, CallId) {
-        let out = self.call();
-        self.fly();
-        let incoming = self.incoming(self.bob);
+        let (out, incoming) = self.called();
         let into = incoming.id();
         self.accept(self.bob, incoming, sdp(ANSWER));
         self.fly();
