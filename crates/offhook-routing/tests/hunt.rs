@@ -215,6 +215,34 @@ fn a_redirection_takes_the_place_of_its_branch() {
 }
 
 #[test]
+fn a_redirection_may_lead_to_a_plan_of_its_own() {
+    let now = Instant::now();
+    let [c, d, e] = [3, 4, 5].map(BranchId);
+    let plan = Plan::new()
+        .group([A], Then::Failed)
+        .group([e], Then::Failed);
+    let mut hunt = Hunt::new(now, plan);
+    drain(&mut hunt);
+    let detour = Plan::new()
+        .group([BranchId(0), BranchId(1), BranchId(9)], Then::Add(ms(1000)))
+        .group([BranchId(2)], Then::Failed)
+        .renumbered(|BranchId(own)| [B, c, d].get(own as usize).copied());
+    hunt.redirect_to(now, A, code(482), detour.clone());
+    assert_eq!(drain(&mut hunt), [Output::Start(B), Output::Start(c)]);
+    assert_eq!(hunt.poll_timeout(), Some(now + ms(1000)));
+    hunt.handle_timeout(now + ms(1000));
+    assert_eq!(drain(&mut hunt), [Output::Start(d)]);
+    // Where it leads has been tried: that is a circle, and the others go on.
+    hunt.redirect_to(now, d, code(482), detour);
+    hunt.handle_response(now, B, code(486));
+    assert_eq!(drain(&mut hunt), []);
+    hunt.handle_response(now, c, code(404));
+    assert_eq!(drain(&mut hunt), [Output::Start(e)]);
+    hunt.handle_response(now, e, code(404));
+    assert_eq!(drain(&mut hunt), [failed(486, B)]);
+}
+
+#[test]
 fn the_caller_may_give_up_and_so_may_the_server() {
     let now = Instant::now();
     let mut hunt = Hunt::new(now, Plan::new().group([A], Then::Failed));

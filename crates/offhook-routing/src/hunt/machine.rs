@@ -205,6 +205,34 @@ impl Hunt {
         }
     }
 
+    /// A branch was sent to where a plan of its own leads: the first group of that is called in its
+    /// place, the others before whoever waits already. The plan's times count where nobody else
+    /// rings. No branch that is not known already: it has failed with that status.
+    pub fn redirect_to(&mut self, now: Instant, branch: BranchId, status: StatusCode, plan: Plan) {
+        let ringing = self.branches.get(&branch) == Some(&Branch::Ringing);
+        let mut groups = plan.groups;
+        for (group, _) in &mut groups {
+            group.retain(|new| !self.branches.contains_key(new));
+        }
+        groups.retain(|(group, _)| !group.is_empty());
+        if self.is_over() || !ringing || groups.is_empty() {
+            self.handle_response(now, branch, status);
+            return;
+        }
+        self.branches.insert(branch, Branch::Ended);
+        let alone = !self.is_ringing();
+        let (first, then) = groups.remove(0);
+        for new in first {
+            self.start(new);
+        }
+        for group in groups.into_iter().rev() {
+            self.waiting.push_front(group);
+        }
+        if alone {
+            self.take_turn(now, then);
+        }
+    }
+
     /// The caller has given up, or has to (the answer to him, a 487, is not ours).
     pub fn cancel(&mut self) {
         if !self.is_over() {
@@ -250,22 +278,26 @@ impl Hunt {
                 self.start(branch);
             }
         }
+        self.take_turn(now, then);
+        self.go_on(now);
+    }
+
+    fn take_turn(&mut self, now: Instant, then: Then) {
         self.turn = match then {
             Then::Add(after) if !self.waiting.is_empty() => Some((now + after, Turn::Add)),
             Then::Drop(after) | Then::Exec(Some(after)) => Some((now + after, Turn::Drop)),
             Then::Add(_) | Then::Failed | Then::Exec(None) => None,
         };
-        self.go_on(now);
+    }
+
+    fn is_ringing(&self) -> bool {
+        let mut branches = self.branches.values();
+        branches.any(|branch| *branch == Branch::Ringing)
     }
 
     /// Starts the next group, or fails, when nobody rings any more.
     fn go_on(&mut self, now: Instant) {
-        if self.is_over()
-            || self
-                .branches
-                .values()
-                .any(|branch| *branch == Branch::Ringing)
-        {
+        if self.is_over() || self.is_ringing() {
             return;
         }
         self.turn = None;

@@ -61,6 +61,17 @@ impl Plan {
             })
     }
 
+    /// The same plan with other numbers; a branch that gets none is left out.
+    #[must_use]
+    pub fn renumbered(self, mut number: impl FnMut(BranchId) -> Option<BranchId>) -> Self {
+        self.groups
+            .into_iter()
+            .fold(Self::new(), |plan, (group, then)| {
+                let group: Vec<_> = group.into_iter().filter_map(&mut number).collect();
+                plan.group(group, then)
+            })
+    }
+
     /// How many branches there are.
     #[must_use]
     pub fn len(&self) -> usize {
