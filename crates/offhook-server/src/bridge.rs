@@ -19,9 +19,11 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use offhook_media::relay::{self, StreamReport};
+use offhook_routing::hunt::BranchId;
 use offhook_sip::{Response, StatusCode};
 use offhook_ua::{Body, CallId, EndCause, IncomingCall};
 
+pub(crate) use crate::bridge::search::Detour;
 pub(crate) use crate::bridge::transfer::{Guest, News, Report};
 
 use crate::bridge::awaiting::{AwaitingAnswer, AwaitingPorts, nat_source};
@@ -35,6 +37,7 @@ use crate::dial_plan::{Candidate, Ringing};
 use crate::identity::Caller;
 use crate::in_call::{InCall, Leg};
 use crate::media_anchor::{Anchor, Side};
+use crate::overload;
 use crate::passing;
 
 /// One call through the exchange.
@@ -185,7 +188,7 @@ impl Bridge {
             self.state = State::Ports(state);
         } else {
             desk.anchors.refused();
-            self.refuse(desk, state.incoming, StatusCode::SERVICE_UNAVAILABLE, None);
+            self.refuse_for_now(desk, state.incoming);
         }
     }
 
@@ -228,7 +231,10 @@ impl Bridge {
             open: &mut self.open,
             draft: &mut self.draft,
         };
-        match state.search.advance(desk, legs) {
+        let found = state.search.advance(desk, legs);
+        self.news
+            .extend(state.search.take_detours().into_iter().map(News::Detour));
+        match found {
             Found::Nothing => self.state = State::Answer(state),
             Found::Attendant(service) => self.attend(desk, state.incoming, &service),
             Found::Winner(winner) => self.connect(desk, *state, *winner),
@@ -375,6 +381,32 @@ impl Bridge {
         }
         desk.ua.reject(desk.now, incoming, refusal);
         self.state = State::End;
+    }
+
+    /// There is no room for the call: its phone may try again (RFC 3261 §21.5.4).
+    fn refuse_for_now(&mut self, desk: &mut Desk<'_>, incoming: IncomingCall) {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        self.draft.ends(Outcome::Failed(status), None);
+        let refusal = overload::later(incoming.response(status));
+        desk.ua.reject(desk.now, incoming, refusal);
+        self.state = State::End;
+    }
+
+    /// The dial plan has said who is where a callee's redirect leads.
+    pub(crate) fn detour_ends(
+        &mut self,
+        desk: &mut Desk<'_>,
+        from: CallId,
+        branch: BranchId,
+        found: Result<Ringing, StatusCode>,
+    ) {
+        match &mut self.state {
+            State::Answer(state) if state.search.tries(from) => {
+                state.search.detour_ends(desk, branch, found);
+                self.hunt(desk);
+            }
+            _ => self.target_detour_ends(desk, from, branch, found),
+        }
     }
 
     /// Ends every leg, for a server that is being stopped.

@@ -122,6 +122,21 @@ impl Candidate {
         }
     }
 
+    /// What its INVITE asks for.
+    pub(crate) const fn uri(&self) -> &Uri {
+        &self.request_uri
+    }
+
+    /// Whether both lead to the same phone.
+    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
+        let way = |of: &Self| of.flow.map(|flow| flow.remote);
+        let same_way = match (way(self), way(other)) {
+            (Some(one), Some(another)) => one == another,
+            _ => true,
+        };
+        same_way && self.request_uri.equivalent(&other.request_uri)
+    }
+
     /// Our own address on the way to this candidate, when the way is known.
     pub(crate) fn local_address(&self) -> Option<IpAddr> {
         self.flow.map(|flow| flow.local.ip())

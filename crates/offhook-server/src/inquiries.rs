@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use offhook_routing::Parameters;
+use offhook_routing::hunt::BranchId;
 use offhook_routing::location::{
     AddressOfRecord, Answer, Binding, Change, Question, QuestionId, Received, Revision,
 };
@@ -16,6 +17,7 @@ use offhook_sip::{Headers, Response};
 use offhook_ua::{CallId, IncomingCall, IncomingRequest};
 
 use crate::bridge::Report;
+use crate::cdr::BridgeId;
 use crate::identity::Caller;
 
 /// Users that one errand may ask for; a number on more of them rings the first.
@@ -76,6 +78,17 @@ pub(crate) enum Purpose {
     Request(IncomingRequest),
     /// A transfer that a REFER asks for.
     Transfer(Referral),
+    /// The way on of a call that a callee's redirect sends back here.
+    Detour(Turn),
+}
+
+/// Which branch of which call a redirect has sent back here.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub(crate) bridge: BridgeId,
+    /// The leg that was sent.
+    pub(crate) from: CallId,
+    pub(crate) branch: BranchId,
 }
 
 /// A REFER that was accepted.
@@ -92,7 +105,7 @@ impl Errand {
         match self {
             Self::Call(call) => match &call.purpose {
                 Purpose::Call(incoming) => Some(incoming.id()),
-                Purpose::Request(_) | Purpose::Transfer(_) => None,
+                Purpose::Request(_) | Purpose::Transfer(_) | Purpose::Detour(_) => None,
             },
             Self::Register(_) | Self::Registered(..) => None,
         }

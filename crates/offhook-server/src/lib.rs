@@ -18,6 +18,7 @@ mod in_call;
 mod inquiries;
 mod media_anchor;
 mod moment;
+mod overload;
 mod passing;
 mod picture;
 mod restrictions;

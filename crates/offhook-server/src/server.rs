@@ -31,6 +31,7 @@ use crate::picture::Picture;
 use crate::user_requests::UserRequests;
 
 mod attended;
+mod detours;
 mod dispatch;
 mod gate;
 mod incoming;

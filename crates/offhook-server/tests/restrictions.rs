@@ -146,3 +146,39 @@ fn a_server_that_is_being_stopped_takes_no_new_call() {
     caller.acknowledge_failure(&mut exchange, &dialog, &refusal);
     exchange.assert_nothing_left();
 }
+
+type Choice = fn(&mut Config);
+
+/// At its limits the exchange says when to try again, and what goes on is not touched.
+#[test]
+fn a_call_too_many_is_told_when_to_try_again() {
+    let no_ports = |config: &mut Config| config.media.ports = 20_000..=20_003;
+    let one_call = |config: &mut Config| config.max_calls = 1;
+    let choices: [(Choice, &str); 4] = [
+        (one_call, "2"),
+        (no_ports, "2"),
+        (no_ports, "9"),
+        (|config| config.attendant.most_rooms = 0, "7"),
+    ];
+    for (choose, dialled) in choices {
+        let numbers = format!("{NUMBERS}^9$=echo/\n^7$=conf/7\n");
+        let mut exchange = Exchange::of(USERS, &numbers, choose);
+        let mut first = Party::new("u1", "secret1", CALLER);
+        let mut third = Party::new("u3", "secret3", "192.0.2.3:5060");
+        let mut callee = Party::new("u2", "secret2", CALLEE);
+        callee.register(&mut exchange, 3600);
+        let mut dialog = talk(&mut exchange, &mut first, &callee);
+        let again = third.dial(&mut exchange, dialled, &description(third.address));
+        let refusal = third.expect(&mut exchange, 503);
+        assert_eq!(refusal.headers().get("Retry-After"), Some("5"), "{dialled}");
+        third.acknowledge_failure(&mut exchange, &again, &refusal);
+        callee.expect_silence(&exchange);
+        first.in_dialog(&mut exchange, &mut dialog, "INFO", "", "", true);
+        let info = callee.expect_request(&mut exchange, &Method::Info);
+        callee.answer(&mut exchange, &info, 200, "");
+        first.expect(&mut exchange, 200);
+        hang_up(&mut exchange, &mut first, &mut dialog, &callee);
+        callee.register(&mut exchange, 0);
+        exchange.assert_nothing_left();
+    }
+}

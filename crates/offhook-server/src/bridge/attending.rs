@@ -60,6 +60,9 @@ impl Bridge {
             Step::Answered => self.draft.answers(desk.now, None),
             Step::Refuse(incoming, status) => {
                 attended.end(desk);
+                if status == StatusCode::SERVICE_UNAVAILABLE {
+                    return self.refuse_for_now(desk, *incoming);
+                }
                 return self.refuse(desk, *incoming, status, None);
             }
             Step::Done => self.attended_is_over(desk),

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use offhook_routing::hunt::{BranchId, Hunt, Output};
 use offhook_sip::header::Contact;
-use offhook_sip::{Headers, Response, StatusCode};
+use offhook_sip::{Headers, Response, Scheme, StatusCode, Uri};
 use offhook_ua::{Body, CallId, EndCause};
 
 use crate::attendant::Service;
@@ -46,6 +46,20 @@ pub(crate) struct Search {
     redirects: u8,
     /// What the exchange itself gives, when its turn comes.
     attended: Option<Service>,
+    /// What has to be looked up in the dial plan.
+    detours: Vec<Detour>,
+}
+
+/// A place of the exchange's own that a callee's redirect names: the dial plan knows who that is.
+#[derive(Debug)]
+pub(crate) struct Detour {
+    /// The leg that was sent there.
+    pub(crate) from: CallId,
+    pub(crate) branch: BranchId,
+    pub(crate) place: Uri,
+    /// Whose rights count: the user who sends there, or the caller where he has no account.
+    pub(crate) by: String,
+    pub(crate) max_forwards: u8,
 }
 
 /// One place that rings, has rung, or will.
@@ -55,6 +69,8 @@ struct Branch {
     call: Option<CallId>,
     /// Its final response.
     response: Option<Response>,
+    /// The leg that was sent to this place, which is the exchange's own.
+    sent_from: Option<CallId>,
 }
 
 /// What became of a search so far.
@@ -87,6 +103,7 @@ impl Branch {
             candidate,
             call: None,
             response: None,
+            sent_from: None,
         }
     }
 }
@@ -105,7 +122,13 @@ impl Search {
             branches: ringing.candidates.into_iter().map(Branch::new).collect(),
             redirects: 0,
             attended: ringing.attended,
+            detours: Vec::new(),
         }
+    }
+
+    /// What has to be looked up in the dial plan; the answer returns by [`Self::detour_ends`].
+    pub(super) fn take_detours(&mut self) -> Vec<Detour> {
+        std::mem::take(&mut self.detours)
     }
 
     /// Whether the phones are to make the offer.
@@ -184,6 +207,17 @@ impl Search {
         let place = place_of(id).filter(|place| *place < self.branches.len());
         let place = place.ok_or(unavailable)?;
         let (branch, invitation) = (&mut self.branches[place], &self.invitation);
+        if let Some(from) = branch.sent_from {
+            let by = self.account(from).unwrap_or(&legs.from.user).to_owned();
+            self.detours.push(Detour {
+                from,
+                branch: id,
+                place: self.branches[place].candidate.uri().clone(),
+                by,
+                max_forwards: legs.from.max_forwards,
+            });
+            return Ok(());
+        }
         let host = desk
             .settings
             .host(branch.candidate.local_address().unwrap_or(invitation.here));
@@ -238,8 +272,7 @@ impl Search {
             EndCause::Rejected { response }
                 if status.is_redirection() && desk.settings.redirects != Redirects::Pass =>
             {
-                let instead = self.redirected(desk.settings, &response);
-                let otherwise = StatusCode::TEMPORARILY_UNAVAILABLE;
+                let (instead, otherwise) = self.redirected(desk.settings, call, &response);
                 self.hunt.redirect(desk.now, id, otherwise, instead);
             }
             EndCause::Rejected { response } => self.responded(desk.now, id, *response),
@@ -267,27 +300,90 @@ impl Search {
         self.branches.get_mut(place_of(id)?)
     }
 
-    /// Follows a 3xx to the places that it names, as far as the settings go (RFC 3261 §8.1.3.4).
-    fn redirected(&mut self, settings: &CallSettings, response: &Response) -> Vec<BranchId> {
+    /// Follows a 3xx to the places that it names, as far as the settings go, and to none twice (RFC
+    /// 3261 §8.1.3.4); beside them, what the caller is told when there are none.
+    fn redirected(
+        &mut self,
+        settings: &CallSettings,
+        from: CallId,
+        response: &Response,
+    ) -> (Vec<BranchId>, StatusCode) {
+        let mut otherwise = StatusCode::TEMPORARILY_UNAVAILABLE;
         let follow = settings.redirects == Redirects::Follow;
         if !follow || self.redirects >= settings.most_redirects {
-            return Vec::new();
+            return (Vec::new(), otherwise);
         }
         self.redirects += 1;
-        let room = settings.most_branches.saturating_sub(self.branches.len());
         let first = self.branches.len();
         let contacts = response
             .headers()
             .typed_all::<Contact<'_>>()
             .filter_map(Result::ok);
-        let places = contacts.filter_map(|contact| {
-            contact
-                .uri()
-                .map(|uri| Branch::new(Candidate::outside(uri.to_owned())))
-        });
-        self.branches.extend(places.take(room));
-        (first..self.branches.len()).map(branch_id).collect()
+        for place in contacts.filter_map(|contact| contact.uri().map(|uri| uri.to_owned())) {
+            if self.branches.len() >= settings.most_branches {
+                break;
+            }
+            let own = settings.is_own(place.as_ref(), self.invitation.here) || is_number(&place);
+            let mut branch = Branch::new(Candidate::outside(place));
+            if own {
+                branch.sent_from = Some(from);
+            } else if self.knows(&branch.candidate) {
+                otherwise = StatusCode::LOOP_DETECTED;
+                continue;
+            }
+            self.branches.push(branch);
+        }
+        let instead = (first..self.branches.len()).map(branch_id).collect();
+        (instead, otherwise)
     }
+
+    /// Whether this place has been tried.
+    fn knows(&self, candidate: &Candidate) -> bool {
+        let mut others = self.branches.iter();
+        others.any(|other| other.sent_from.is_none() && other.candidate.is_same_place(candidate))
+    }
+
+    /// The dial plan has said who is at the place that a redirect names, or that it is nobody;
+    /// [`Self::advance`] follows.
+    pub(super) fn detour_ends(
+        &mut self,
+        desk: &Desk<'_>,
+        id: BranchId,
+        found: Result<Ringing, StatusCode>,
+    ) {
+        let ringing = match found {
+            Ok(ringing) => ringing,
+            Err(status) => return self.hunt.handle_response(desk.now, id, status),
+        };
+        let numbers: Vec<_> = ringing
+            .candidates
+            .into_iter()
+            .map(|candidate| {
+                let place = self.branches.len();
+                let fits = place < desk.settings.most_branches && !self.knows(&candidate);
+                fits.then(|| {
+                    self.branches.push(Branch::new(candidate));
+                    branch_id(place)
+                })
+            })
+            .collect();
+        if ringing.attended.is_some() {
+            // Its turn comes before that of what the first plan had.
+            self.attended = ringing.attended;
+        }
+        let plan = ringing.order.renumbered(|own| match own {
+            ATTENDANT => Some(ATTENDANT),
+            own => numbers.get(place_of(own)?).copied().flatten(),
+        });
+        // Whoever is there has been called already.
+        let otherwise = StatusCode::LOOP_DETECTED;
+        self.hunt.redirect_to(desk.now, id, otherwise, plan);
+    }
+}
+
+/// A telephone number, which is no place (RFC 3966): only the dial plan knows where it leads.
+fn is_number(uri: &Uri) -> bool {
+    uri.scheme() == Scheme::Tel
 }
 
 /// Branches are numbered by their place; there are never more than a few dozen.

@@ -1,5 +1,6 @@
 //! The beginnings of a transfer: the target of a REFER is called, or somebody calls with Replaces.
 
+use offhook_routing::hunt::BranchId;
 use offhook_sdp::SessionDescription;
 use offhook_sip::{Headers, Response, StatusCode};
 use offhook_ua::{Body, CallId, IncomingCall};
@@ -7,7 +8,7 @@ use offhook_ua::{Body, CallId, IncomingCall};
 use super::Bridge;
 use crate::bridge::awaiting::nat_source;
 use crate::bridge::search::{Found, Invitation, Legs, Search, Winner};
-use crate::bridge::transfer::{Newcomer, Report, Stage, Transfer, Way};
+use crate::bridge::transfer::{Newcomer, News, Report, Stage, Transfer, Way};
 use crate::desk::Desk;
 use crate::dial_plan::{Candidate, Ringing};
 use crate::identity::Caller;
@@ -85,7 +86,10 @@ impl Bridge {
             open: &mut self.open,
             draft: &mut self.draft,
         };
-        match search.advance(desk, legs) {
+        let found = search.advance(desk, legs);
+        self.news
+            .extend(search.take_detours().into_iter().map(News::Detour));
+        match found {
             Found::Nothing => {}
             Found::Winner(winner) => {
                 let newcomer = Box::new(called(*winner, offered));
@@ -95,6 +99,23 @@ impl Bridge {
             // It joins no two legs.
             Found::Attendant(_) => self.transfer_failed(desk, StatusCode::NOT_IMPLEMENTED),
             Found::Nobody { status, .. } => self.transfer_failed(desk, status),
+        }
+    }
+
+    /// It is known who is where a target's redirect leads.
+    pub(super) fn target_detour_ends(
+        &mut self,
+        desk: &mut Desk<'_>,
+        from: CallId,
+        branch: BranchId,
+        found: Result<Ringing, StatusCode>,
+    ) {
+        if let Some(transfer) = &mut self.transfer
+            && let Stage::Ringing { search, .. } = &mut transfer.stage
+            && search.tries(from)
+        {
+            search.detour_ends(desk, branch, found);
+            self.search_on(desk);
         }
     }
 

@@ -6,7 +6,7 @@ use offhook_sdp::SessionDescription;
 use offhook_sip::StatusCode;
 use offhook_ua::{Body, CallId, IncomingCall, ReferralId};
 
-use crate::bridge::search::Search;
+use crate::bridge::search::{Detour, Search};
 use crate::cdr::BridgeId;
 use crate::desk::Desk;
 use crate::identity::Caller;
@@ -95,6 +95,8 @@ pub(crate) enum News {
     },
     /// The guest has hung up.
     Lost(BridgeId),
+    /// A callee's redirect leads back here.
+    Detour(Detour),
 }
 
 /// A REFER that was accepted, to be reported on (RFC 3515 §2.4.4).

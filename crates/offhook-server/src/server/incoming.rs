@@ -21,6 +21,7 @@ use crate::event::{Event, Output};
 use crate::identity::Caller;
 use crate::inquiries::{Errand, Purpose, Referral, RoutedCall};
 use crate::moment::Moment;
+use crate::overload;
 
 /// RFC 3261 §16.3: what a request without Max-Forwards is taken to have.
 const USUAL_MAX_FORWARDS: u8 = 70;
@@ -75,7 +76,8 @@ impl Server {
         if self.bridges.len() >= self.max_calls {
             self.outputs
                 .push_back(Output::Event(Event::LimitReached { what: "calls" }));
-            return self.reject(now, incoming, StatusCode::SERVICE_UNAVAILABLE, None);
+            let refusal = overload::later(incoming.response(StatusCode::SERVICE_UNAVAILABLE));
+            return self.ua.reject(now, incoming, refusal);
         }
         let caller = Caller::of_request(
             verified.username(),
@@ -153,7 +155,12 @@ impl Server {
         flow: Flow,
     ) -> Parameters {
         let user = caller.username();
-        let mut parameters = Parameters::of_call(Some(user), request, flow.transport, flow.remote);
+        let parameters = Parameters::of_call(Some(user), request, flow.transport, flow.remote);
+        self.with_his_own(parameters, user)
+    }
+
+    /// A user's own parameters, from his section.
+    pub(super) fn with_his_own(&self, mut parameters: Parameters, user: &str) -> Parameters {
         if let Some(user) = self.directory.user(user) {
             for (name, value) in user.parameters() {
                 let value = parameters.expand(value);
@@ -195,6 +202,7 @@ impl Server {
                     bridge.refer(desk, report, caller, ringing, headers);
                 });
             }
+            Purpose::Detour(turn) => self.turn_ends(at.now, &turn, Ok(ringing)),
         }
     }
 
@@ -215,6 +223,7 @@ impl Server {
             Purpose::Transfer(Referral { mut report, .. }) => {
                 self.on_call(now, report.call(), |_, desk| report.tell(desk, status));
             }
+            Purpose::Detour(turn) => self.turn_ends(now, &turn, Err(status)),
         }
     }
 

@@ -4,20 +4,17 @@ use std::time::Instant;
 
 use offhook_registrar::Registration;
 use offhook_routing::location::{AddressOfRecord, Answer, Binding, Change, Question, Revision};
-use offhook_sip::header::RetryAfter;
-use offhook_sip::{Response, StatusCode};
+use offhook_sip::StatusCode;
 
 use super::Server;
 use crate::edge::Edge;
 use crate::event::{Event, Output};
 use crate::inquiries::{Errand, Filing, Outcome, Purpose};
 use crate::moment::Moment;
+use crate::overload::later;
 
 /// How often a registration is decided anew because another server was faster.
 const MOST_CONFLICTS: u8 = 3;
-
-/// Seconds after which a store that cannot be reached is worth another try.
-const RETRY_AFTER: u32 = 5;
 
 impl Server {
     /// The answer to an [`Output::Locate`].
@@ -142,7 +139,7 @@ impl Server {
                     let response = incoming.response(StatusCode::SERVICE_UNAVAILABLE);
                     self.ua.respond(now, incoming, later(response));
                 }
-                purpose @ Purpose::Transfer(_) => {
+                purpose @ (Purpose::Transfer(_) | Purpose::Detour(_)) => {
                     self.turn_down(now, purpose, StatusCode::SERVICE_UNAVAILABLE, None);
                 }
             },
@@ -163,12 +160,4 @@ impl Server {
             self.unlocated(now, errand);
         }
     }
-}
-
-/// The same, with when to try again.
-pub(super) fn later(mut response: Response) -> Response {
-    response
-        .headers_mut()
-        .set_typed(&RetryAfter::new(RETRY_AFTER));
-    response
 }

@@ -7,13 +7,13 @@ use offhook_ua::{Failure, IncomingRequest, RequestId};
 
 use super::Server;
 use super::incoming::{dialled, hops_left};
-use super::locating::later;
 use crate::desk::Desk;
 use crate::dial_plan::Ringing;
 use crate::event::{Event, Output};
 use crate::identity::Caller;
 use crate::inquiries::{Purpose, RoutedCall};
 use crate::moment::Moment;
+use crate::overload::later;
 use crate::user_requests::UserRequests;
 
 impl Server {

@@ -57,6 +57,7 @@ impl Server {
                 News::Stays(home) | News::Lost(home) => {
                     self.with_bridge(now, home, Bridge::hang_up_rest);
                 }
+                News::Detour(detour) => self.look_up_detour(now, id, detour),
                 News::GoesBack { home, leg, changed } if self.bridges.get_mut(home).is_some() => {
                     self.with_bridge(now, id, |bridge, _| bridge.release(leg.call));
                     self.with_bridge(now, home, |bridge, desk| {

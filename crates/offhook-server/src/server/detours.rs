@@ -1,0 +1,72 @@
+//! A callee's redirect to a number of this very exchange: it goes through the dial plan like any call,
+//! with the rights of the user whose phone redirects, and never leaves the machine.
+
+use std::time::Instant;
+
+use offhook_routing::Parameters;
+use offhook_sip::{Scheme, StatusCode, Uri};
+
+use super::Server;
+use super::incoming::dialled;
+use crate::bridge::Detour;
+use crate::cdr::BridgeId;
+use crate::dial_plan::Ringing;
+use crate::identity::Caller;
+use crate::inquiries::{Purpose, RoutedCall, Turn};
+
+impl Server {
+    /// Asks the rules who is where a redirect leads.
+    pub(super) fn look_up_detour(&mut self, now: Instant, bridge: BridgeId, detour: Detour) {
+        let Detour {
+            from,
+            branch,
+            place,
+            by,
+            max_forwards,
+        } = detour;
+        let called = number(&place);
+        let mut parameters = Parameters::new(Some(&by));
+        for (name, value) in [
+            ("called", called.as_str()),
+            ("caller", &by),
+            ("diverter", &by),
+            ("module", "sip"),
+            ("sip_uri", place.as_str()),
+        ] {
+            parameters.set(name, value);
+        }
+        parameters.set("antiloop", max_forwards.to_string());
+        let call = RoutedCall {
+            parameters: self.with_his_own(parameters, &by),
+            caller: Caller::on_behalf_of(&by, max_forwards),
+            called,
+            purpose: Purpose::Detour(Turn {
+                bridge,
+                from,
+                branch,
+            }),
+        };
+        let at = self.clock.moment(now);
+        self.route(at, call);
+    }
+
+    /// It is known who is there.
+    pub(super) fn turn_ends(
+        &mut self,
+        now: Instant,
+        turn: &Turn,
+        found: Result<Ringing, StatusCode>,
+    ) {
+        self.with_bridge(now, turn.bridge, |bridge, desk| {
+            bridge.detour_ends(desk, turn.from, turn.branch, found);
+        });
+    }
+}
+
+fn number(place: &Uri) -> String {
+    if place.scheme() == Scheme::Tel {
+        let number = place.as_ref().opaque().split(';').next();
+        return number.unwrap_or_default().to_owned();
+    }
+    dialled(place)
+}

@@ -1,0 +1,274 @@
+//! A callee's redirect to a number of this exchange goes through the dial plan, with the rights of the
+//! user whose phone redirects.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
+
+mod support;
+
+use offhook_media::relay::Command;
+use offhook_server::{Config, SharedLocation};
+use offhook_sip::{Method, Request};
+use support::party::{Dialog, Party, description};
+use support::store::Store;
+use support::trio::{Trio, hang_up, notified, refer, reinvited, talk, they_talk};
+use support::{Exchange, NUMBERS, SERVER, address};
+
+const USERS: &str =
+    "[u1]\npassword=secret1\n[u2]\npassword=secret2\nboss=u3\n[u3]\npassword=secret3\nboss=u2\n";
+
+/// u1, u2 and u3; 8 is whoever is the boss of him who dials it.
+fn office() -> Trio {
+    office_with(|_| {})
+}
+
+fn office_with(choose: impl FnOnce(&mut Config)) -> Trio {
+    let numbers = format!(
+        "{NUMBERS}^8$=return;called=${{boss}}\n\
+         ^7$=echo/\n\
+         ^6$=fork sip/sip:first@192.0.2.99:5060 | sip/sip:second@192.0.2.99:5060\n"
+    );
+    Trio::with(Exchange::of(USERS, &numbers, choose))
+}
+
+/// u1 calls 2, whose phone names another place.
+fn redirected(trio: &mut Trio, place: &str) -> Dialog {
+    let Trio {
+        exchange, u1, u2, ..
+    } = trio;
+    let dialog = u1.dial(exchange, "2", &description(u1.address));
+    let invite = u2.expect_request(exchange, &Method::Invite);
+    u2.redirect(exchange, &invite, place);
+    u2.expect_request(exchange, &Method::Ack);
+    dialog
+}
+
+/// Both are connected, talk, and hang up.
+fn answered(trio: &mut Trio, mut dialog: Dialog, invite: &Request) {
+    let Trio {
+        exchange, u1, u3, ..
+    } = trio;
+    u3.answer(exchange, invite, 200, &description(u3.address));
+    u3.expect_request(exchange, &Method::Ack);
+    let answer = u1.expect(exchange, 200);
+    u1.acknowledge(exchange, &mut dialog, &answer, "");
+    hang_up(exchange, u1, &mut dialog, u3);
+}
+
+fn refused(trio: &mut Trio, dialog: &Dialog, status: u16) {
+    let Trio { exchange, u1, .. } = trio;
+    let refusal = u1.expect(exchange, status);
+    u1.acknowledge_failure(exchange, dialog, &refusal);
+}
+
+#[test]
+fn a_number_of_this_exchange_is_looked_up_here() {
+    for place in [
+        "<sip:3@192.0.2.50>",
+        "<sip:3@192.0.2.50:5060;user=phone>;q=0.7",
+        "<tel:3;phone-context=house>",
+    ] {
+        let mut trio = office();
+        let dialog = redirected(&mut trio, place);
+        let invite = trio.u3.expect_request(&mut trio.exchange, &Method::Invite);
+        let from = invite.headers().get("From").expect("a From");
+        assert!(from.starts_with("<sip:u1@192.0.2.50>"), "{invite}");
+        // To the phone that u3 has registered, and nothing of who sent the call there.
+        assert_eq!(invite.uri().as_str(), "sip:u3@192.0.2.103:5060");
+        assert!(!invite.to_string().contains("192.0.2.102"), "{invite}");
+        answered(&mut trio, dialog, &invite);
+        assert_eq!(trio.exchange.records.len(), 1);
+        trio.finish();
+    }
+}
+
+#[test]
+fn the_rights_are_those_of_the_user_who_redirects() {
+    let mut trio = office();
+    // u1 has no boss: there is nobody under this number for him.
+    let dialog = trio
+        .u1
+        .dial(&mut trio.exchange, "8", &description(trio.u1.address));
+    refused(&mut trio, &dialog, 404);
+    let dialog = redirected(&mut trio, "<sip:8@192.0.2.50>");
+    let invite = trio.u3.expect_request(&mut trio.exchange, &Method::Invite);
+    answered(&mut trio, dialog, &invite);
+    trio.finish();
+}
+
+#[test]
+fn redirects_in_a_circle_end() {
+    let mut trio = office();
+    let dialog = redirected(&mut trio, "<sip:3@192.0.2.50>");
+    let Trio { exchange, u3, .. } = &mut trio;
+    let invite = u3.expect_request(exchange, &Method::Invite);
+    u3.redirect(exchange, &invite, "<sip:2@192.0.2.50>");
+    u3.expect_request(exchange, &Method::Ack);
+    refused(&mut trio, &dialog, 482);
+    // By rights of its own each time, and to the phone itself.
+    for place in ["<sip:2@192.0.2.50>", "<sip:u2@192.0.2.102:5060>"] {
+        let dialog = redirected(&mut trio, place);
+        refused(&mut trio, &dialog, 482);
+    }
+    trio.finish();
+}
+
+#[test]
+fn redirects_end_at_their_limit() {
+    let mut trio = office_with(|config| config.calls.most_redirects = 1);
+    let dialog = redirected(&mut trio, "<sip:3@192.0.2.50>");
+    let Trio { exchange, u3, .. } = &mut trio;
+    let invite = u3.expect_request(exchange, &Method::Invite);
+    u3.redirect(exchange, &invite, "<sip:7@192.0.2.50>");
+    u3.expect_request(exchange, &Method::Ack);
+    refused(&mut trio, &dialog, 480);
+    trio.finish();
+}
+
+#[test]
+fn a_number_that_leads_nowhere_is_told_so() {
+    let never = |config: &mut Config| config.calls.never_route = ["0900*"].into_iter().collect();
+    for (place, status) in [
+        ("<sip:0900123@192.0.2.50>", 403),
+        ("<tel:0900-123>", 403),
+        ("<sip:44@192.0.2.50>", 404),
+        ("<sip:192.0.2.50>", 404),
+    ] {
+        let mut trio = office_with(never);
+        let dialog = redirected(&mut trio, place);
+        refused(&mut trio, &dialog, status);
+        trio.finish();
+    }
+}
+
+#[test]
+fn the_exchange_itself_may_be_there() {
+    let mut trio = office();
+    let mut dialog = redirected(&mut trio, "<sip:7@192.0.2.50>");
+    let Trio { exchange, u1, .. } = &mut trio;
+    let answer = u1.expect(exchange, 200);
+    u1.acknowledge(exchange, &mut dialog, &answer, "");
+    let served = |command: &Command| matches!(command, Command::Serve { .. });
+    assert!(exchange.commands.iter().any(served));
+    u1.in_dialog(exchange, &mut dialog, "BYE", "", "", true);
+    u1.expect(exchange, 200);
+    trio.finish();
+}
+
+#[test]
+fn a_fork_keeps_its_order() {
+    let mut trio = office();
+    let dialog = redirected(&mut trio, "<sip:6@192.0.2.50>");
+    let gateway = Party::new("gateway", "", "192.0.2.99:5060");
+    for (user, status) in [("first", 486), ("second", 404)] {
+        let invite = gateway.expect_request(&mut trio.exchange, &Method::Invite);
+        assert_eq!(invite.uri().user(), Some(user));
+        gateway.expect_silence(&trio.exchange);
+        gateway.answer(&mut trio.exchange, &invite, status, "");
+        gateway.expect_request(&mut trio.exchange, &Method::Ack);
+    }
+    refused(&mut trio, &dialog, 486);
+    trio.finish();
+}
+
+/// Whoever is no user has no rights: the caller's count, who could have dialled that himself.
+#[test]
+fn a_place_without_an_account_redirects_with_the_callers_rights() {
+    let mut trio = office();
+    let Trio {
+        exchange, u1, u3, ..
+    } = &mut trio;
+    let gateway = Party::new("gateway", "", "192.0.2.99:5060");
+    for (place, status) in [("<sip:8@192.0.2.50>", 404), ("<sip:3@192.0.2.50>", 200)] {
+        let mut dialog = u1.dial(exchange, "6", &description(u1.address));
+        let invite = gateway.expect_request(exchange, &Method::Invite);
+        gateway.redirect(exchange, &invite, place);
+        gateway.expect_request(exchange, &Method::Ack);
+        if status == 200 {
+            let invite = u3.expect_request(exchange, &Method::Invite);
+            u3.answer(exchange, &invite, 200, &description(u3.address));
+            u3.expect_request(exchange, &Method::Ack);
+            let answer = u1.expect(exchange, 200);
+            u1.acknowledge(exchange, &mut dialog, &answer, "");
+            hang_up(exchange, u1, &mut dialog, u3);
+            continue;
+        }
+        // The next place of the fork has its turn.
+        let invite = gateway.expect_request(exchange, &Method::Invite);
+        gateway.answer(exchange, &invite, 404, "");
+        gateway.expect_request(exchange, &Method::Ack);
+        let refusal = u1.expect(exchange, status);
+        u1.acknowledge_failure(exchange, &dialog, &refusal);
+    }
+    trio.finish();
+}
+
+#[test]
+fn the_target_of_a_transfer_may_redirect_too() {
+    let users = format!("{USERS}[u4]\npassword=secret4\n");
+    let numbers = format!("{NUMBERS}^4$=return;called=u4\n");
+    let mut trio = Trio::with(Exchange::of(&users, &numbers, |_| {}));
+    let (mut d1, mut d2) = talk(&mut trio.exchange, &mut trio.u1, &trio.u2, "2");
+    let Trio {
+        exchange,
+        u1,
+        u2,
+        u3,
+    } = &mut trio;
+    let mut u4 = Party::new("u4", "secret4", "192.0.2.104:5060");
+    u4.register(exchange, 3600);
+    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
+    let invite = u3.expect_request(exchange, &Method::Invite);
+    u3.redirect(exchange, &invite, "<sip:4@192.0.2.50>");
+    u3.expect_request(exchange, &Method::Ack);
+    let invite = u4.expect_request(exchange, &Method::Invite);
+    u4.answer(exchange, &invite, 200, &description(u4.address));
+    u4.expect_request(exchange, &Method::Ack);
+    reinvited(exchange, u2, 200, &description(u2.address));
+    notified(exchange, u1, "200 OK", true);
+    u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
+    u1.expect(exchange, 200);
+    they_talk(exchange, u2, &mut d2, &u4);
+    u4.register(exchange, 0);
+    trio.finish();
+}
+
+#[test]
+fn the_answer_of_a_shared_store_is_waited_for_and_may_come_too_late() {
+    let shared = |config: &mut Config| {
+        config.shared_location = Some(SharedLocation::new(address(SERVER)));
+    };
+    let (mut exchange, mut store) = (Exchange::with(shared), Store::default());
+    let mut u1 = Party::new("u1", "secret1", "192.0.2.101:5060");
+    let mut u2 = Party::new("u2", "secret2", "192.0.2.102:5060");
+    let mut u3 = Party::new("u3", "secret3", "192.0.2.103:5060");
+    for party in [&mut u2, &mut u3] {
+        store.log_in(party, &mut exchange, 600);
+    }
+    for gives_up in [false, true] {
+        let mut dialog = u1.dial(&mut exchange, "2", &description(u1.address));
+        store.serve(&mut exchange);
+        let invite = u2.expect_request(&mut exchange, &Method::Invite);
+        u2.redirect(&mut exchange, &invite, "<sip:3@192.0.2.50>");
+        u2.expect_request(&mut exchange, &Method::Ack);
+        u3.expect_silence(&exchange);
+        if gives_up {
+            let cancel = u1.text("CANCEL", &dialog.target, &dialog, "", "");
+            u1.send(&mut exchange, &cancel);
+            u1.expect(&mut exchange, 200);
+            let ended = u1.expect(&mut exchange, 487);
+            u1.acknowledge_failure(&mut exchange, &dialog, &ended);
+        }
+        assert_eq!(store.serve(&mut exchange), 1);
+        if gives_up {
+            u3.expect_silence(&exchange);
+            continue;
+        }
+        let invite = u3.expect_request(&mut exchange, &Method::Invite);
+        u3.answer(&mut exchange, &invite, 200, &description(u3.address));
+        u3.expect_request(&mut exchange, &Method::Ack);
+        let answer = u1.expect(&mut exchange, 200);
+        u1.acknowledge(&mut exchange, &mut dialog, &answer, "");
+        hang_up(&mut exchange, &mut u1, &mut dialog, &u3);
+    }
+    exchange.assert_nothing_left();
+}
