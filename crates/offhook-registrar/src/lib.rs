@@ -9,6 +9,7 @@ pub mod login_guard;
 pub mod policy;
 mod refusal;
 mod registrar;
+mod severed;
 mod wish;
 
 pub use bindings::Bindings;
@@ -17,3 +18,4 @@ pub use directory::{Directory, DirectoryOptions, User};
 pub use login_guard::{LoginGuard, LoginLimits, TooManyFailures};
 pub use policy::Policy;
 pub use registrar::Registrar;
+pub use severed::severed;

@@ -5,11 +5,12 @@ use std::time::Instant;
 use offhook_auth::UnixTime;
 use offhook_routing::location::{AddressOfRecord, Binding, Change, Received};
 use offhook_sip::header::RetryAfter;
-use offhook_sip::{Host, Request, StatusCode};
+use offhook_sip::{Request, StatusCode};
 
 use crate::bindings::Bindings;
 use crate::decision::{Registrant, Registration};
 use crate::policy::Policy;
+use crate::severed::severed;
 
 /// Answers REGISTER and knows where everyone is.
 ///
@@ -103,8 +104,7 @@ impl Registrar {
 
     /// Takes up bindings from before a restart; gives the removal of each that is good no more, for whoever kept it.
     ///
-    /// Connections did not outlive the process: a contact that names an address is kept without them, one that had
-    /// nothing else to be reached by is dropped.
+    /// Connections did not outlive the process: what is left of their bindings is what [`severed`] says.
     pub fn restore(
         &mut self,
         now: Instant,
@@ -112,32 +112,50 @@ impl Registrar {
         kept: impl IntoIterator<Item = Binding>,
     ) -> Vec<Change> {
         let mut dropped = Vec::new();
-        for mut binding in kept {
-            let had_connection = binding
-                .received
-                .is_some_and(|received| received.connection.is_some());
-            let is_lost = had_connection && !matches!(binding.contact.host(), Some(Host::Ip(_)));
-            if is_lost || binding.expires_at <= wall.as_secs() {
+        for binding in kept {
+            let change = if binding.expires_at <= wall.as_secs() {
                 let Binding {
                     aor,
                     contact,
                     reg_id,
                     ..
                 } = binding;
-                dropped.push(Change::Remove {
+                Change::Remove {
                     aor,
                     contact,
                     reg_id,
-                });
-                continue;
+                }
+            } else if connection_of(&binding).is_some() {
+                severed(binding)
+            } else {
+                Change::Put(Box::new(binding))
+            };
+            match change {
+                Change::Put(_) => self.bindings.apply(now, wall, &change),
+                Change::Remove { .. } => dropped.push(change),
             }
-            if had_connection {
-                binding.received = None;
-            }
-            self.bindings
-                .apply(now, wall, &Change::Put(Box::new(binding)));
         }
         dropped
+    }
+
+    /// A connection is gone: what becomes of the bindings that `aor` made on it (see [`severed`]), for whoever keeps a
+    /// copy.
+    pub fn disconnect(
+        &mut self,
+        now: Instant,
+        wall: UnixTime,
+        aor: &AddressOfRecord,
+        connection: u64,
+    ) -> Vec<Change> {
+        let bindings = self.bindings.lookup(now, wall, aor).into_iter();
+        let changes: Vec<Change> = bindings
+            .filter(|binding| connection_of(binding) == Some(connection))
+            .map(severed)
+            .collect();
+        for change in &changes {
+            self.bindings.apply(now, wall, change);
+        }
+        changes
     }
 
     /// Answers a REGISTER whose sender is `registrant`, and makes the changes it wants.
@@ -207,4 +225,9 @@ impl Registrar {
         );
         new > 0 && self.bindings.len() + new > self.max_bindings + removed.count()
     }
+}
+
+/// The connection that a binding is reached on.
+fn connection_of(binding: &Binding) -> Option<u64> {
+    binding.received?.connection
 }

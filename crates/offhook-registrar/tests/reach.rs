@@ -5,6 +5,7 @@
 mod support;
 
 use offhook_registrar::{Policy, Registrar};
+use offhook_routing::location::{AddressOfRecord, Change};
 use offhook_sip::HeaderName;
 use support::{World, contacts, header, register, summary, tcp, udp, with};
 
@@ -165,6 +166,63 @@ fn connections_do_not_outlive_a_restart_but_addresses_do() {
         "what has expired is not taken up"
     );
     assert!(late.bindings().is_empty());
+}
+
+/// What is left of a binding after its connection: `gone`, `contact`, or the address of a new connection.
+fn left(lines: &[&str]) -> String {
+    let mut world = World::new();
+    world.source = tcp("192.168.1.183:40000", 7);
+    world.ok(&register("a", 1, lines));
+    let user = AddressOfRecord::new("u1");
+    let World {
+        registrar,
+        now,
+        wall,
+        ..
+    } = &mut world;
+    assert!(
+        registrar.disconnect(*now, *wall, &user, 8).is_empty(),
+        "another connection"
+    );
+    let changes = registrar.disconnect(*now, *wall, &user, 7);
+    let [change] = &changes[..] else {
+        panic!("{changes:?}")
+    };
+    let found = match change {
+        Change::Remove { .. } => "gone".to_owned(),
+        Change::Put(binding) => binding
+            .received
+            .map_or("contact".to_owned(), |received| received.remote.to_string()),
+    };
+    let bindings = registrar.lookup(*now, *wall, &user);
+    assert_eq!(bindings.is_empty(), found == "gone");
+    assert!(
+        registrar.disconnect(*now, *wall, &user, 7).is_empty(),
+        "once"
+    );
+    found
+}
+
+// RFC 5626 section 5.3
+#[test]
+fn a_binding_ends_with_its_connection_unless_the_phone_takes_another_one() {
+    for (contact, expected) in [
+        (
+            "<sip:u1@192.168.1.183:5070;transport=tcp>",
+            "192.168.1.183:5070",
+        ),
+        ("<sip:u1@192.168.1.183>", "192.168.1.183:5060"),
+        ("<sip:u1@192.168.1.183:40000>", "192.168.1.183:40000"),
+        ("<sip:u1@192.168.1.183;transport=udp>", "contact"),
+        ("<sip:u1@10.0.0.7:5060;transport=tcp>", "gone"),
+        ("<sip:u1@phone.example.com;transport=tcp>", "gone"),
+        ("<sip:x@x8f3k2.invalid;transport=ws>", "gone"),
+    ] {
+        let line = format!("Contact: {contact}");
+        assert_eq!(left(&[&line]), expected, "{contact}");
+    }
+    let flow = format!("{FLOW}1");
+    assert_eq!(left(&[&flow, "Supported: outbound"]), "gone", "by reg-id");
 }
 
 #[test]

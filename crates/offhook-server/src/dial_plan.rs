@@ -8,12 +8,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::time::Duration;
 
-use offhook_registrar::Directory;
+use offhook_registrar::{Directory, severed};
 use offhook_routing::hunt::{self, BranchId};
-use offhook_routing::location::{AddressOfRecord, Binding};
+use offhook_routing::location::{AddressOfRecord, Binding, Change};
 use offhook_routing::target::{ForkGroup, ForkMember, Then};
 use offhook_routing::{Decision, Parameters, State, Table, Target};
-use offhook_sip::{BuildError, Host, NameAddr, StatusCode, Uri, UriRef};
+use offhook_sip::{BuildError, Host, NameAddr, StatusCode, Transport, Uri, UriRef};
 use offhook_transaction::Flow;
 use offhook_ua::{Destination, OutgoingCall};
 
@@ -95,18 +95,20 @@ impl Candidate {
         if matches!(reach, Reach::Here(_) | Reach::Nowhere) {
             Edge::unmark(&mut binding);
         }
+        if matches!(reach, Reach::Nowhere) {
+            let Change::Put(left) = severed(binding) else {
+                return None;
+            };
+            binding = *left;
+        }
         let mut candidate = Self::registered(binding);
         match reach {
-            Reach::AsSaid => {}
             Reach::Here(flow) => candidate.flow = Some(flow),
             Reach::Through(source) => {
                 candidate.flow = None;
                 candidate.seen_at = Some(source);
             }
-            Reach::Nowhere if matches!(candidate.request_uri.host(), Some(Host::Ip(_))) => {
-                candidate.flow = None;
-            }
-            Reach::Nowhere => return None,
+            Reach::AsSaid | Reach::Nowhere => {}
         }
         Some(candidate)
     }
@@ -145,6 +147,16 @@ impl Candidate {
     /// Where the phone's signalling really comes from, if that is not what its contact says.
     pub(crate) const fn nat_source(&self) -> Option<IpAddr> {
         self.seen_at
+    }
+
+    /// What the caller is told when nothing can be sent there. Where a phone is reached by a stream that
+    /// says of its user that he is not there now (RFC 5626 §5.3), not of the exchange that it has no room.
+    pub(crate) fn unreachable(&self) -> StatusCode {
+        let stream = self.flow.filter(|flow| flow.transport != Transport::Udp);
+        match stream {
+            Some(_) => StatusCode::TEMPORARILY_UNAVAILABLE,
+            None => StatusCode::SERVICE_UNAVAILABLE,
+        }
     }
 
     /// Why a place that is no user's may not be called: it leads back here, or is forbidden.

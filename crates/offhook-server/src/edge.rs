@@ -27,6 +27,8 @@ use offhook_sip::{
 use offhook_transaction::{ConnectionId, Flow, Transmit};
 use offhook_ua::Local;
 
+use crate::connections::Connections;
+
 const PATH: u8 = 1;
 const DIALOG: u8 = 2;
 const ANSWER: u8 = 3;
@@ -36,6 +38,10 @@ const BRANCH: &str = "z9hG4bKedge";
 
 /// RFC 3261 §16.6 step 3: what a request without Max-Forwards is taken to have.
 const USUAL_MAX_FORWARDS: MaxForwards = MaxForwards(70);
+
+/// The flow to a phone is none any more. RFC 5626 §5.3.1 has 430 for that, which a caller's phone need not
+/// know.
+const FLOW_FAILED: StatusCode = StatusCode::TEMPORARILY_UNAVAILABLE;
 
 /// A server among others.
 #[derive(Debug)]
@@ -112,14 +118,20 @@ impl Edge {
     }
 
     /// Sends on what is not for this server itself.
-    pub(crate) fn handle_message(&self, flow: Flow, message: Message) -> Passage {
+    pub(crate) fn handle_message(
+        &self,
+        flow: Flow,
+        message: Message,
+        connections: &Connections,
+    ) -> Passage {
         match message {
-            Message::Request(request) => self.request(flow, request),
+            Message::Request(request) => self.request(flow, request, connections),
             Message::Response(response) => self.response(response),
         }
     }
 
-    fn request(&self, flow: Flow, request: Request) -> Passage {
+    fn request(&self, flow: Flow, request: Request, connections: &Connections) -> Passage {
+        let is_gone = |phone: Flow| phone.connection.is_some_and(|id| !connections.is_open(id));
         let token = match request.headers().typed::<Route<'_>>() {
             Ok(Some(route)) if self.is_node(route.uri()) => {
                 route.uri().user().map(ToOwned::to_owned)
@@ -130,11 +142,14 @@ impl Edge {
             return Passage::Ours(request.into());
         };
         if let Some(phone) = self.open_flow(PATH, &token) {
+            if is_gone(phone) {
+                return self.refuse(flow, &request, FLOW_FAILED);
+            }
             return self.forward(flow, request, phone, Some(flow.remote.ip()));
         }
         let Some((phone, server)) = self.open_dialog(&token) else {
-            // From before a restart, or forged. RFC 5626 §5.3.1 has 430, which a caller's phone need not know.
-            return self.refuse(flow, &request, StatusCode::TEMPORARILY_UNAVAILABLE);
+            // From before a restart, or forged.
+            return self.refuse(flow, &request, FLOW_FAILED);
         };
         let from_phone =
             flow == phone || (flow.remote.ip() == phone.remote.ip() && flow.remote.ip() != server);
@@ -143,6 +158,8 @@ impl Edge {
                 return self.refuse(flow, &request, StatusCode::FORBIDDEN);
             };
             self.forward(flow, request, back, None)
+        } else if flow.remote.ip() == server && is_gone(phone) {
+            self.refuse(flow, &request, FLOW_FAILED)
         } else if flow.remote.ip() == server {
             self.forward(flow, request, phone, None)
         } else {

@@ -14,6 +14,7 @@ use offhook_routing::location::{
     AddressOfRecord, Answer, Binding, Change, Question, QuestionId, Received, Revision,
 };
 use offhook_sip::{Headers, Response};
+use offhook_transaction::ConnectionId;
 use offhook_ua::{CallId, IncomingCall, IncomingRequest};
 
 use crate::bridge::Report;
@@ -56,6 +57,19 @@ pub(crate) enum Errand {
     Register(Box<Filing>),
     /// A REGISTER that was decided; its answer may be given when the store has taken the changes.
     Registered(Box<Filing>, Box<Response>),
+    /// A connection is gone: whose bindings are to be looked at.
+    Sever(Severance),
+    /// The same, when the changes are asked for.
+    Severed(Severance),
+}
+
+/// A user whose phone was on a connection that is gone.
+#[derive(Debug)]
+pub(crate) struct Severance {
+    pub(crate) aor: AddressOfRecord,
+    pub(crate) connection: ConnectionId,
+    /// How often another server has been faster.
+    pub(crate) conflicts: u8,
 }
 
 /// A proven caller's call whose callees are to be looked up.
@@ -107,7 +121,7 @@ impl Errand {
                 Purpose::Call(incoming) => Some(incoming.id()),
                 Purpose::Request(_) | Purpose::Transfer(_) | Purpose::Detour(_) => None,
             },
-            Self::Register(_) | Self::Registered(..) => None,
+            Self::Register(_) | Self::Registered(..) | Self::Sever(_) | Self::Severed(_) => None,
         }
     }
 }

@@ -8,6 +8,7 @@ mod bridges;
 mod call_settings;
 mod cdr;
 mod config;
+mod connections;
 mod desk;
 mod dial_plan;
 mod edge;

@@ -21,6 +21,7 @@ use crate::bridge::Bridge;
 use crate::bridges::Bridges;
 use crate::call_settings::CallSettings;
 use crate::config::{Config, Office};
+use crate::connections::Connections;
 use crate::edge::Edge;
 use crate::event::{Event, Output};
 use crate::flood::{Bucket, FloodGuard};
@@ -31,6 +32,7 @@ use crate::picture::Picture;
 use crate::user_requests::UserRequests;
 
 mod attended;
+mod departing;
 mod detours;
 mod dispatch;
 mod gate;
@@ -60,6 +62,7 @@ pub struct Server {
     inquiries: Option<Inquiries>,
     /// With bindings that servers share: what the others send through this one.
     edge: Option<Edge>,
+    connections: Connections,
     anchors: MediaAnchor,
     tokens: TokenSource,
     studio: Studio,
@@ -143,6 +146,7 @@ impl Server {
             registrar: Registrar::new(config.registrar.clone(), config.max_bindings),
             inquiries: config.shared_location.map(Inquiries::new),
             edge,
+            connections: Connections::default(),
             anchors: MediaAnchor::new(config.media, random.random()),
             tokens: TokenSource::new(random.random(), None),
             studio: Studio::new(config.attendant),
@@ -172,6 +176,8 @@ impl Server {
 
     /// The network could not deliver on `flow`, or its connection is gone.
     pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
+        // Before the calls on it fail and others are tried in their place.
+        self.disconnected(now, flow);
         self.ua.handle_transport_error(now, flow);
         self.drain(now);
     }

@@ -7,7 +7,8 @@ mod support;
 use std::net::SocketAddr;
 
 use offhook_server::SharedLocation;
-use offhook_sip::{Method, Request};
+use offhook_sip::{Method, Request, Transport};
+use offhook_ua::Local;
 use support::party::{Dialog, Party, description};
 use support::store::Store;
 use support::{Exchange, NUMBERS, SERVER, USERS, address};
@@ -26,13 +27,20 @@ struct Stage {
 fn server(at: &str) -> Exchange {
     Exchange::at(at, USERS, NUMBERS, |config| {
         config.shared_location = Some(SharedLocation::new(address(at)));
+        config.locals.push(Local::new(Transport::Tcp, address(at)));
     })
 }
 
 impl Stage {
     fn new() -> Self {
+        Self::on(None)
+    }
+
+    /// The callee is on a connection.
+    fn on(connection: Option<u64>) -> Self {
         let mut callee = Party::new("u2", "secret2", "10.0.0.7:5060");
         callee.seen_at = Some(address("198.51.100.9:40000"));
+        callee.connection = connection;
         let mut stage = Self {
             here: server(SERVER),
             there: server(OTHER),
@@ -236,5 +244,105 @@ fn the_server_that_holds_the_flow_calls_by_itself() {
         .caller
         .acknowledge_failure(&mut stage.there, &dialog, &refusal);
     stage.store.log_in(&mut stage.callee, &mut stage.there, 0);
+    stage.there.assert_nothing_left();
+}
+
+/// The caller is told at once that nobody is there.
+fn nobody_is_there(stage: &mut Stage) {
+    let body = description(stage.caller.address);
+    let dialog = stage.caller.dial(&mut stage.here, "2", &body);
+    stage.store.serve(&mut stage.here);
+    stage.carry();
+    let refusal = stage.caller.expect(&mut stage.here, 480);
+    stage
+        .caller
+        .acknowledge_failure(&mut stage.here, &dialog, &refusal);
+    stage.callee.expect_silence(&stage.there);
+}
+
+#[test]
+fn whose_connection_is_gone_is_called_no_more() {
+    let mut stage = Stage::on(Some(7));
+    let (mut dialog, invite) = stage.dial();
+    let phone = address("198.51.100.9:40000");
+    let flow = stage.there.flow_to(phone);
+    assert_eq!(flow, stage.there.flow(phone, Some(7)));
+    stage.connect(&mut dialog, &invite);
+    stage
+        .caller
+        .in_dialog(&mut stage.here, &mut dialog, "BYE", "", "", true);
+    stage.caller.expect(&mut stage.here, 200);
+    stage.carry();
+    let bye = stage.callee.expect_request(&mut stage.there, &Method::Bye);
+    stage.callee.answer(&mut stage.there, &bye, 200, "");
+    stage.carry();
+
+    // The store has not heard of it yet: the server of the connection refuses.
+    stage.there.gone(flow);
+    nobody_is_there(&mut stage);
+    assert_eq!(
+        stage.store.serve(&mut stage.there),
+        2,
+        "a lookup and an update"
+    );
+    assert!(stage.store.users["u2"].1.is_empty());
+    nobody_is_there(&mut stage);
+    stage.here.assert_nothing_left();
+    stage.there.assert_nothing_left();
+}
+
+#[test]
+fn after_a_restart_a_phone_on_a_connection_is_not_waited_for() {
+    for contact in ["10.0.0.7:5060", "198.51.100.9:5060"] {
+        let mut stage = Stage::on(Some(7));
+        stage.callee.address = address(contact);
+        stage.store.log_in(&mut stage.callee, &mut stage.there, 600);
+        stage.there = server(OTHER);
+        nobody_is_there(&mut stage);
+        stage.here.assert_nothing_left();
+    }
+}
+
+#[test]
+fn a_call_in_which_the_connection_is_lost_ends_at_once() {
+    let mut stage = Stage::on(Some(7));
+    let (mut dialog, invite) = stage.dial();
+    stage.connect(&mut dialog, &invite);
+    stage
+        .there
+        .gone(stage.there.flow(address("198.51.100.9:40000"), Some(7)));
+    stage.store.serve(&mut stage.there);
+    stage
+        .caller
+        .in_dialog(&mut stage.here, &mut dialog, "BYE", "", "", true);
+    stage.caller.expect(&mut stage.here, 200);
+    assert!(stage.carry() > 0);
+    stage.callee.expect_silence(&stage.there);
+    stage.here.assert_nothing_left();
+    stage.there.assert_nothing_left();
+}
+
+#[test]
+fn a_store_that_is_away_or_faster_does_not_keep_a_lost_connection() {
+    let mut stage = Stage::on(Some(7));
+    let flow = stage.there.flow(address("198.51.100.9:40000"), Some(7));
+    stage.there.gone(flow);
+    let lookup = stage.there.questions.pop_front().expect("a lookup");
+    let answer = stage.store.answer(lookup);
+    stage.there.answer(answer);
+    // Somebody else changes the bindings meanwhile: it is looked at again.
+    stage.store.users.get_mut("u2").expect("known").0.0 += 1;
+    assert_eq!(stage.store.serve(&mut stage.there), 3);
+    assert!(stage.store.users["u2"].1.is_empty());
+
+    stage.callee.connection = Some(8);
+    stage.store.log_in(&mut stage.callee, &mut stage.there, 600);
+    let flow = stage.there.flow(address("198.51.100.9:40000"), Some(8));
+    stage.there.gone(flow);
+    stage.there.pass(std::time::Duration::from_secs(10));
+    assert_eq!(stage.there.server.counts().inquiries, 0, "given up");
+    stage.there.questions.clear();
+    nobody_is_there(&mut stage);
+    stage.here.assert_nothing_left();
     stage.there.assert_nothing_left();
 }

@@ -264,10 +264,13 @@ impl Search {
 
     /// A phone's call has ended without an answer; [`Self::advance`] follows.
     pub(super) fn ended(&mut self, desk: &Desk<'_>, call: CallId, cause: EndCause) {
-        let Some((id, _)) = self.branch_of(call) else {
+        let Some((id, branch)) = self.branch_of(call) else {
             return;
         };
-        let status = status_of(&cause);
+        let status = match &cause {
+            EndCause::TransportFailed => branch.candidate.unreachable(),
+            cause => status_of(cause),
+        };
         match cause {
             EndCause::Rejected { response }
                 if status.is_redirection() && desk.settings.redirects != Redirects::Pass =>

@@ -67,7 +67,7 @@ impl Server {
         let Some(edge) = &self.edge else {
             return Some(message);
         };
-        match edge.handle_message(flow, message) {
+        match edge.handle_message(flow, message, &self.connections) {
             Passage::Ours(message) => return Some(message),
             Passage::Through(transmit) => self.send(now, transmit),
             Passage::Nobodys => {}

@@ -51,7 +51,7 @@ impl Server {
         }
     }
 
-    fn ask(&mut self, questions: impl IntoIterator<Item = Question>) {
+    pub(super) fn ask(&mut self, questions: impl IntoIterator<Item = Question>) {
         self.outputs
             .extend(questions.into_iter().map(Output::Locate));
     }
@@ -60,8 +60,9 @@ impl Server {
         match errand {
             Errand::Call(call) => self.callees_located(at, *call, bindings),
             Errand::Register(filing) => self.file(at, filing, bindings, seen),
+            Errand::Sever(severance) => self.sever(at, severance, bindings, seen),
             // What was decided waits for no lookup.
-            Errand::Registered(..) => {}
+            Errand::Registered(..) | Errand::Severed(_) => {}
         }
     }
 
@@ -85,15 +86,16 @@ impl Server {
         if changes.is_empty() {
             return self.ua.respond(at.now, filing.incoming, response);
         }
-        let Some(inquiries) = &mut self.inquiries else {
-            return;
-        };
         for change in &mut changes {
             if let Change::Put(binding) = change {
                 edge.mark(binding);
             }
         }
         let aor = filing.aor.clone();
+        self.reached_on(filing.received.connection, &aor, &changes);
+        let Some(inquiries) = &mut self.inquiries else {
+            return;
+        };
         let errand = Errand::Registered(filing, Box::new(response));
         match inquiries.update(at.now, aor, seen, changes, errand) {
             Ok(question) => self.ask([question]),
@@ -111,16 +113,26 @@ impl Server {
 
     /// Another server has changed the bindings of the same user meanwhile: look again.
     fn overtaken(&mut self, at: Moment, errand: Errand) {
-        if let Errand::Registered(mut filing, _) = errand {
-            filing.conflicts += 1;
-            if filing.conflicts > MOST_CONFLICTS {
-                return self.unlocated(at.now, Errand::Register(filing));
+        let (errand, aor, conflicts) = match errand {
+            Errand::Registered(mut filing, _) => {
+                filing.conflicts += 1;
+                let (aor, conflicts) = (filing.aor.clone(), filing.conflicts);
+                (Errand::Register(filing), aor, conflicts)
             }
-            self.locate(at, vec![filing.aor.clone()], Errand::Register(filing));
+            Errand::Severed(mut severance) => {
+                severance.conflicts += 1;
+                let (aor, conflicts) = (severance.aor.clone(), severance.conflicts);
+                (Errand::Sever(severance), aor, conflicts)
+            }
+            Errand::Call(_) | Errand::Register(_) | Errand::Sever(_) => return,
+        };
+        if conflicts > MOST_CONFLICTS {
+            return self.unlocated(at.now, errand);
         }
+        self.locate(at, vec![aor], errand);
     }
 
-    fn no_room(&mut self, now: Instant, errand: Errand) {
+    pub(super) fn no_room(&mut self, now: Instant, errand: Errand) {
         let what = "questions to the location store";
         self.outputs
             .push_back(Output::Event(Event::LimitReached { what }));
@@ -147,6 +159,8 @@ impl Server {
                 let response = filing.incoming.response(StatusCode::SERVICE_UNAVAILABLE);
                 self.ua.respond(now, filing.incoming, later(response));
             }
+            // Nobody waits for it.
+            Errand::Sever(_) | Errand::Severed(_) => {}
         }
     }
 

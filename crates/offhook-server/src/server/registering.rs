@@ -45,7 +45,9 @@ impl Server {
             self.registrar
                 .register(now, at.wall, incoming.request(), registrant, received);
         if let Some(change) = registration.changes.first() {
-            self.registered(change.aor().clone(), &registration.response);
+            let user = change.aor().clone();
+            self.reached_on(received.connection, &user, &registration.changes);
+            self.registered(user, &registration.response);
         }
         self.ua.respond(now, incoming, registration.response);
         self.store(registration.changes);

@@ -26,12 +26,12 @@ use bytes::Bytes;
 use offhook_auth::UnixTime;
 use offhook_media::relay::{Command, Event as MediaEvent};
 use offhook_routing::Conf;
-use offhook_routing::location::{Answer, Question};
+use offhook_routing::location::{Answer, Change, Question};
 use offhook_server::{
     CallRecord, Config, Event, FILE_TARGETS, Office, Output, Server, SoundId, SoundRequest, TARGETS,
 };
 use offhook_sip::Transport;
-use offhook_transaction::Flow;
+use offhook_transaction::{ConnectionId, Flow};
 use offhook_ua::Local;
 
 pub(crate) const SERVER: &str = "192.0.2.50:5060";
@@ -49,7 +49,11 @@ pub(crate) struct Exchange {
     pub records: Vec<CallRecord>,
     pub events: Vec<Event>,
     pub sounds: Vec<SoundRequest>,
+    /// What a store would keep.
+    pub changes: Vec<Change>,
     letters: BTreeMap<SocketAddr, VecDeque<Bytes>>,
+    /// What the last letter to each address went on.
+    flows: BTreeMap<SocketAddr, Flow>,
     /// What was asked of the store that servers share.
     pub questions: VecDeque<Question>,
     /// Answers `Open` with a failure when set.
@@ -95,7 +99,9 @@ impl Exchange {
             records: Vec::new(),
             events: Vec::new(),
             sounds: Vec::new(),
+            changes: Vec::new(),
             letters: BTreeMap::new(),
+            flows: BTreeMap::new(),
             questions: VecDeque::new(),
             ports_are_taken: false,
         };
@@ -105,8 +111,32 @@ impl Exchange {
 
     /// A packet from `from` to the server.
     pub(crate) fn packet(&mut self, from: SocketAddr, payload: impl Into<Bytes>) {
-        self.server
-            .handle_packet(self.now, Flow::udp(self.at, from), payload.into());
+        self.packet_on(self.flow(from, None), payload);
+    }
+
+    /// A packet, or a message of a connection.
+    pub(crate) fn packet_on(&mut self, flow: Flow, payload: impl Into<Bytes>) {
+        self.server.handle_packet(self.now, flow, payload.into());
+        self.drain();
+    }
+
+    /// The way to `remote`: a connection of this number, or datagrams.
+    pub(crate) fn flow(&self, remote: SocketAddr, connection: Option<u64>) -> Flow {
+        Flow {
+            transport: connection.map_or(Transport::Udp, |_| Transport::Tcp),
+            connection: connection.map(ConnectionId),
+            ..Flow::udp(self.at, remote)
+        }
+    }
+
+    /// What the last letter to `at` went on.
+    pub(crate) fn flow_to(&self, at: SocketAddr) -> Flow {
+        self.flows[&at]
+    }
+
+    /// A flow carries nothing any more.
+    pub(crate) fn gone(&mut self, flow: Flow) {
+        self.server.handle_transport_error(self.now, flow);
         self.drain();
     }
 
@@ -172,20 +202,20 @@ impl Exchange {
 
     /// The network has lost the way to `to`.
     pub(crate) fn unreachable(&mut self, to: SocketAddr) {
-        self.server
-            .handle_transport_error(self.now, Flow::udp(self.at, to));
-        self.drain();
+        self.gone(self.flow(to, None));
     }
 
     fn drain(&mut self) {
         while let Some(output) = self.server.poll_output() {
             match output {
                 Output::Transmit(transmit) => {
+                    self.flows.insert(transmit.flow.remote, transmit.flow);
                     self.letters
                         .entry(transmit.flow.remote)
                         .or_default()
                         .push_back(transmit.payload);
                 }
+                Output::Store(changes) => self.changes.extend(changes),
                 Output::Locate(question) => self.questions.push_back(question),
                 Output::Media(command) => self.media(command),
                 Output::Event(Event::CallEnded(record)) => self.records.push(*record),

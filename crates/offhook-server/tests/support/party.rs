@@ -13,6 +13,8 @@ pub(crate) struct Party {
     pub address: SocketAddr,
     /// Where a NAT lets him appear.
     pub seen_at: Option<SocketAddr>,
+    /// The connection that he speaks on; datagrams otherwise.
+    pub connection: Option<u64>,
     pub user: String,
     pub auth: ClientAuth,
     serial: u32,
@@ -44,6 +46,7 @@ impl Party {
         Self {
             address: address(at),
             seen_at: None,
+            connection: None,
             user: user.to_owned(),
             auth: ClientAuth::new(credentials, [3; 32]),
             serial: 0,
@@ -150,9 +153,10 @@ impl Party {
             ..
         } = dialog;
         format!(
-            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {at};rport;branch={branch}\r\nMax-Forwards: 20\r\n\
+            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{transport} {at};rport;branch={branch}\r\nMax-Forwards: 20\r\n\
              From: {local}\r\nTo: {remote}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
              Contact: <sip:{user}@{at}>\r\nUser-Agent: private-phone\r\n{extra}{content}Content-Length: {length}\r\n\r\n{body}",
+            transport = self.connection.map_or("UDP", |_| "TCP"),
             at = self.address,
             user = self.user,
             length = body.len(),
@@ -179,7 +183,8 @@ impl Party {
     }
 
     pub(crate) fn send(&self, exchange: &mut Exchange, text: &str) {
-        exchange.packet(self.outside(), Bytes::copy_from_slice(text.as_bytes()));
+        let flow = exchange.flow(self.outside(), self.connection);
+        exchange.packet_on(flow, Bytes::copy_from_slice(text.as_bytes()));
     }
 
     /// Adds the answer to a challenge.
@@ -353,7 +358,8 @@ impl Party {
                 .set_body("application/sdp", Bytes::copy_from_slice(body.as_bytes()))
                 .expect("a good body");
         }
-        exchange.packet(self.outside(), response.to_bytes());
+        let flow = exchange.flow(self.outside(), self.connection);
+        exchange.packet_on(flow, response.to_bytes());
         let contact = request
             .headers()
             .get("Contact")
