@@ -9,12 +9,11 @@
 mod support;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use offhook_media::relay::{self, Command, Event, LegPorts, RelayId, Remote, Side};
-use offhook_net::{Arrival, Config, RelayConfig, Sockets};
-use support::next;
+use offhook_media::relay::{Command, Event, LegPorts, RelayId, Remote, Side};
+use offhook_net::{Config, Sockets};
+use support::{event, relaying};
 
 /// Each test has an address of its own: tests run side by side and must not take each other's ports.
 const PASSING: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 71);
@@ -22,20 +21,22 @@ const TAKEN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 72);
 const MOVING: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 73);
 const STRANGE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 74);
 
-fn relaying() -> Sockets {
-    let relay = RelayConfig {
-        threads: NonZeroUsize::new(2).unwrap(),
-        relay: relay::Config {
-            linger: Duration::from_millis(50),
-            ..relay::Config::default()
-        },
-        seed: [7; 32],
-    };
-    let config = Config {
-        relay: Some(relay),
-        ..Config::new(Vec::new())
-    };
-    Sockets::bind(config).unwrap()
+const LINGER: Duration = Duration::from_millis(50);
+
+fn open(id: RelayId, ip: Ipv4Addr, a: u16, b: u16) -> Command {
+    Command::Open {
+        id,
+        a: LegPorts::pair(ip.into(), a),
+        b: LegPorts::pair(ip.into(), b),
+    }
+}
+
+/// A call is relayed: the first port of each leg.
+async fn opened(sockets: &mut Sockets, id: RelayId, ip: Ipv4Addr) -> (u16, u16) {
+    let (a, b) = free_pairs(ip);
+    sockets.media(open(id, ip, a, b));
+    assert_eq!(event(sockets).await, Event::Opened { id });
+    (a, b)
 }
 
 /// Two even ports that are free now, each with its neighbour.
@@ -98,25 +99,12 @@ fn heard(by: &UdpSocket) -> Vec<u8> {
     sources
 }
 
-async fn event(sockets: &mut Sockets) -> Event {
-    match next(sockets).await {
-        Arrival::Media(event) => event,
-        other => panic!("no event: {other:?}"),
-    }
-}
-
 #[tokio::test]
 async fn voice_passes_both_ways_and_the_ports_are_given_back() {
     const IP: Ipv4Addr = PASSING;
-    let mut sockets = relaying();
+    let mut sockets = relaying(LINGER);
     let id = RelayId::new(1);
-    let (a, b) = free_pairs(IP);
-    sockets.media(Command::Open {
-        id,
-        a: LegPorts::pair(IP.into(), a),
-        b: LegPorts::pair(IP.into(), b),
-    });
-    assert_eq!(event(&mut sockets).await, Event::Opened { id });
+    let (a, b) = opened(&mut sockets, id, IP).await;
 
     let ((alice, alice_at), (bob, bob_at)) = (phone(IP), phone(IP));
     for (side, remote) in [(Side::A, alice_at), (Side::B, bob_at)] {
@@ -149,15 +137,9 @@ async fn voice_passes_both_ways_and_the_ports_are_given_back() {
 #[tokio::test]
 async fn a_settled_leg_hears_nobody_else_until_the_call_is_transferred() {
     const IP: Ipv4Addr = MOVING;
-    let mut sockets = relaying();
+    let mut sockets = relaying(LINGER);
     let id = RelayId::new(4);
-    let (a, b) = free_pairs(IP);
-    sockets.media(Command::Open {
-        id,
-        a: LegPorts::pair(IP.into(), a),
-        b: LegPorts::pair(IP.into(), b),
-    });
-    assert_eq!(event(&mut sockets).await, Event::Opened { id });
+    let (a, b) = opened(&mut sockets, id, IP).await;
     let set_remote = |side, rtp| Command::SetRemote {
         id,
         side,
@@ -200,16 +182,11 @@ async fn a_settled_leg_hears_nobody_else_until_the_call_is_transferred() {
 #[tokio::test]
 async fn a_taken_port_is_told_and_nothing_stays_open() {
     const IP: Ipv4Addr = TAKEN;
-    let mut sockets = relaying();
+    let mut sockets = relaying(LINGER);
     let id = RelayId::new(2);
     let (a, b) = free_pairs(IP);
     let holder = UdpSocket::bind((IP, b + 1)).unwrap();
-    let open = Command::Open {
-        id,
-        a: LegPorts::pair(IP.into(), a),
-        b: LegPorts::pair(IP.into(), b),
-    };
-    sockets.media(open.clone());
+    sockets.media(open(id, IP, a, b));
     assert_eq!(
         event(&mut sockets).await,
         Event::OpenFailed { id, port: b + 1 }
@@ -218,7 +195,7 @@ async fn a_taken_port_is_told_and_nothing_stays_open() {
         UdpSocket::bind((IP, port)).expect("the port is free");
     }
     drop(holder);
-    sockets.media(open);
+    sockets.media(open(id, IP, a, b));
     assert_eq!(event(&mut sockets).await, Event::Opened { id });
     sockets.shut_down().await;
     UdpSocket::bind((IP, a)).expect("the port is free when all is shut down");
@@ -229,11 +206,7 @@ async fn without_threads_nothing_can_be_opened() {
     const IP: Ipv4Addr = Ipv4Addr::LOCALHOST;
     let mut sockets = Sockets::bind(Config::new(Vec::new())).unwrap();
     let id = RelayId::new(3);
-    let (a, b) = (
-        LegPorts::pair(IP.into(), 20_000),
-        LegPorts::pair(IP.into(), 20_002),
-    );
-    sockets.media(Command::Open { id, a, b });
+    sockets.media(open(id, IP, 20_000, 20_002));
     assert_eq!(
         event(&mut sockets).await,
         Event::OpenFailed { id, port: 20_000 }

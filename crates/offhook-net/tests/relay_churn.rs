@@ -12,12 +12,11 @@
 mod support;
 
 use std::net::Ipv4Addr;
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use offhook_media::relay::{self, Command, Event, LegPorts, RelayId, Remote, Side};
-use offhook_net::{Arrival, Config, RelayConfig, Sockets, raise_descriptor_limit};
-use support::next;
+use offhook_media::relay::{Command, Event, LegPorts, RelayId, Remote, Side};
+use offhook_net::raise_descriptor_limit;
+use support::{event, relaying};
 
 const IP: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 75);
 const FIRST_PORT: u16 = 20_000;
@@ -32,31 +31,12 @@ fn rounds() -> u64 {
     asked.and_then(|text| text.parse().ok()).unwrap_or(10)
 }
 
-async fn event(sockets: &mut Sockets) -> Event {
-    match next(sockets).await {
-        Arrival::Media(event) => event,
-        other => panic!("no event: {other:?}"),
-    }
-}
-
 #[tokio::test]
 async fn a_thousand_calls_again_and_again_leave_no_socket_open() {
     // As many at once as the system lets a test have, which is not our business here.
     let limit = raise_descriptor_limit().unwrap_or(1_024);
     let at_once = u16::try_from((limit.saturating_sub(100) / 4).min(1_000)).unwrap();
-    let relay = RelayConfig {
-        threads: NonZeroUsize::new(2).unwrap(),
-        relay: relay::Config {
-            linger: Duration::from_millis(1),
-            ..relay::Config::default()
-        },
-        seed: [7; 32],
-    };
-    let config = Config {
-        relay: Some(relay),
-        ..Config::new(Vec::new())
-    };
-    let mut sockets = Sockets::bind(config).unwrap();
+    let mut sockets = relaying(Duration::from_millis(1));
     let before = open_descriptors();
     let calls = rounds() * 1_000;
     let mut begun = 0;

@@ -2,10 +2,12 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use offhook_net::{Arrival, Config, Limits, Sockets};
+use offhook_media::relay;
+use offhook_net::{Arrival, Config, Limits, RelayConfig, Sockets};
 use offhook_sip::Transport;
 use offhook_transaction::{Flow, Transmit};
 
@@ -32,6 +34,23 @@ pub(crate) fn sockets(transports: &[Transport], limits: Limits) -> Sockets {
     Sockets::bind(config).unwrap()
 }
 
+/// Two relay threads, which linger so long over a call that has ended.
+pub(crate) fn relaying(linger: Duration) -> Sockets {
+    let relay = RelayConfig {
+        threads: NonZeroUsize::new(2).unwrap(),
+        relay: relay::Config {
+            linger,
+            ..relay::Config::default()
+        },
+        seed: [7; 32],
+    };
+    let config = Config {
+        relay: Some(relay),
+        ..Config::new(Vec::new())
+    };
+    Sockets::bind(config).unwrap()
+}
+
 pub(crate) fn to(sockets: &Sockets, index: usize, remote: SocketAddr, payload: Bytes) -> Transmit {
     let (transport, local) = sockets.bound()[index];
     let flow = Flow {
@@ -54,6 +73,14 @@ pub(crate) async fn packet(sockets: &mut Sockets) -> (Flow, Bytes) {
     match next(sockets).await {
         Arrival::Packet { flow, payload } => (flow, payload),
         other => panic!("no packet: {other:?}"),
+    }
+}
+
+/// What a relay thread tells.
+pub(crate) async fn event(sockets: &mut Sockets) -> relay::Event {
+    match next(sockets).await {
+        Arrival::Media(event) => event,
+        other => panic!("no event: {other:?}"),
     }
 }
 
