@@ -54,10 +54,7 @@ impl Stage {
     }
 
     fn answered(&mut self, dialog: &mut Dialog) -> Response {
-        let answer = self.caller.expect(&mut self.exchange, 200);
-        self.caller
-            .acknowledge(&mut self.exchange, dialog, &answer, "");
-        answer
+        self.caller.answered(&mut self.exchange, dialog)
     }
 
     fn refused(&mut self, number: &str, status: u16) {
@@ -66,9 +63,7 @@ impl Stage {
     }
 
     fn expect_refusal(&mut self, dialog: &Dialog, status: u16) {
-        let failure = self.caller.expect(&mut self.exchange, status);
-        self.caller
-            .acknowledge_failure(&mut self.exchange, dialog, &failure);
+        self.caller.refused(&mut self.exchange, dialog, status);
         let outcome = self.exchange.records.pop().expect("a record").outcome;
         let status = StatusCode::new(status).expect("a status");
         assert_eq!(outcome, Outcome::Failed(status));
@@ -76,8 +71,7 @@ impl Stage {
 
     fn hang_up(&mut self, dialog: &mut Dialog) {
         let Self { exchange, caller } = self;
-        caller.in_dialog(exchange, dialog, "BYE", "", "", true);
-        caller.expect(exchange, 200);
+        caller.leave(exchange, dialog);
         let outcome = exchange.records.pop().expect("a record").outcome;
         assert_eq!(outcome, Outcome::Answered(End::Caller));
     }
@@ -105,8 +99,7 @@ impl Stage {
     /// The exchange hangs up; its BYE is answered.
     fn is_hung_up(&mut self) {
         let Self { exchange, caller } = self;
-        let bye = caller.expect_request(exchange, &Method::Bye);
-        caller.answer(exchange, &bye, 200, "");
+        caller.is_hung_up(exchange);
         let outcome = exchange.records.pop().expect("a record").outcome;
         assert_eq!(outcome, Outcome::Answered(End::Exchange));
     }
@@ -216,13 +209,9 @@ fn a_caller_who_gives_up_waits_for_no_sound() {
     let mut stage = Stage::new();
     let dialog = stage.dial("6hello.wav");
     let Stage { exchange, caller } = &mut stage;
-    caller.send(
-        exchange,
-        &caller.text("CANCEL", &dialog.target, &dialog, "", ""),
-    );
+    caller.cancel(exchange, &dialog);
     caller.expect(exchange, 200);
-    let ended = caller.expect(exchange, 487);
-    caller.acknowledge_failure(exchange, &dialog, &ended);
+    caller.refused(exchange, &dialog, 487);
     assert_eq!(stage.read(Some(80)), "hello.wav");
     let outcome = stage.exchange.records.pop().expect("a record").outcome;
     assert_eq!(outcome, Outcome::Cancelled);
@@ -249,8 +238,7 @@ fn what_a_caller_says_is_recorded_as_long_as_the_rule_allows() {
     let mut second = Party::new("u2", "secret2", "192.0.2.101:5060");
     let body = description(second.address);
     let refused = second.dial(exchange, "5memo.wav", &body);
-    let failure = second.expect(exchange, 503);
-    second.acknowledge_failure(exchange, &refused, &failure);
+    second.refused(exchange, &refused, 503);
     exchange.records.clear();
 
     exchange.media_event(recorded(vec![1; 8000]));
@@ -316,8 +304,7 @@ fn hold_and_resume_are_answered() {
     ] {
         let Stage { exchange, caller } = &mut stage;
         caller.in_dialog(exchange, &mut dialog, "INVITE", "", &offer, true);
-        let response = caller.expect(exchange, 200);
-        caller.acknowledge(exchange, &mut dialog, &response, "");
+        let response = caller.answered(exchange, &mut dialog);
         let body = body_of(&response);
         assert!(body.contains(answer), "{body}");
         let remote = stage.remote();
@@ -328,8 +315,7 @@ fn hold_and_resume_are_answered() {
     let Stage { exchange, caller } = &mut stage;
     let gsm = description(caller.address).replace("RTP/AVP 0 8", "RTP/AVP 3");
     caller.in_dialog(exchange, &mut dialog, "INVITE", "", &gsm, true);
-    let refusal = caller.expect(exchange, 488);
-    caller.acknowledge_failure(exchange, &dialog, &refusal);
+    caller.refused(exchange, &dialog, 488);
     stage.hang_up(&mut dialog);
     stage.finish();
 }
@@ -397,8 +383,7 @@ fn a_fork_may_end_at_the_exchange() {
     let gone = Party::new("gone", "", "192.0.2.99:5060");
     let mut dialog = stage.dial("20");
     let invite = gone.expect_request(&mut stage.exchange, &Method::Invite);
-    gone.answer(&mut stage.exchange, &invite, 404, "");
-    gone.expect_request(&mut stage.exchange, &Method::Ack);
+    gone.refuse(&mut stage.exchange, &invite, 404);
     stage.answered(&mut dialog);
     assert!(matches!(stage.served().1, Service::Tone(_)));
     stage.hang_up(&mut dialog);
@@ -420,12 +405,9 @@ fn who_rings_beside_the_exchange_is_too_late() {
     stage.caller.expect(&mut stage.exchange, 180);
     stage.exchange.pass(Duration::from_secs(1));
     stage.answered(&mut dialog);
-    let cancel = slow.expect_request(&mut stage.exchange, &Method::Cancel);
+    let cancel = slow.is_cancelled(&mut stage.exchange, &invite);
     let reason = cancel.headers().get("Reason").unwrap_or_default();
     assert!(reason.contains("Call completed elsewhere"), "{cancel}");
-    slow.answer(&mut stage.exchange, &cancel, 200, "");
-    slow.answer(&mut stage.exchange, &invite, 487, "");
-    slow.expect_request(&mut stage.exchange, &Method::Ack);
     stage.hang_up(&mut dialog);
     stage.finish();
 }

@@ -27,12 +27,7 @@ fn to_call(dialog: &Dialog) -> String {
 #[test]
 fn two_calls_become_one() {
     let (mut trio, [mut d12, mut d13], mut d2, mut d3) = two_calls();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
+    let (exchange, u1, u2, u3) = trio.all();
     refer(exchange, u1, &mut d12, &to_call(&d13));
     let joined = reinvited(exchange, u3, 200, &description(u3.address));
     assert!(!joined.to_string().contains("192.0.2.102"), "{joined}");
@@ -43,8 +38,7 @@ fn two_calls_become_one() {
     let bye = u1.expect_request(exchange, &Method::Bye);
     assert_eq!(bye.headers().get("Call-ID"), Some(d13.call_id.as_str()));
     u1.answer(exchange, &bye, 200, "");
-    u1.in_dialog(exchange, &mut d12, "BYE", "", "", true);
-    u1.expect(exchange, 200);
+    u1.leave(exchange, &mut d12);
     assert_eq!(exchange.records.len(), 1, "the replaced call is over");
     let (a, b) = (voice_of(exchange, Side::A), voice_of(exchange, Side::B));
     assert_eq!(
@@ -67,12 +61,7 @@ fn either_call_may_carry_the_refer() {
     let mut trio = Trio::new();
     let (d2, d12) = talk(&mut trio.exchange, &mut trio.u2, &trio.u1, "1");
     let (mut d13, mut d3) = talk(&mut trio.exchange, &mut trio.u1, &trio.u3, "3");
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
+    let (exchange, u1, u2, u3) = trio.all();
     refer(exchange, u1, &mut d13, &to_call(&d12));
     reinvited(exchange, u2, 200, &description(u2.address));
     reinvited(exchange, u3, 200, &description(u3.address));
@@ -80,8 +69,7 @@ fn either_call_may_carry_the_refer() {
     let bye = u1.expect_request(exchange, &Method::Bye);
     assert_eq!(bye.headers().get("Call-ID"), Some(d12.call_id.as_str()));
     u1.answer(exchange, &bye, 200, "");
-    u1.in_dialog(exchange, &mut d13, "BYE", "", "", true);
-    u1.expect(exchange, 200);
+    u1.leave(exchange, &mut d13);
     assert!(!d2.call_id.is_empty());
     they_talk(exchange, u3, &mut d3, u2);
     trio.finish();
@@ -89,12 +77,7 @@ fn either_call_may_carry_the_refer() {
 
 /// Both calls go on, with the voice where it was.
 fn both_go_on(mut trio: Trio, [mut d12, mut d13]: [Dialog; 2]) {
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
+    let (exchange, u1, u2, u3) = trio.all();
     they_talk(exchange, u1, &mut d12, u2);
     they_talk(exchange, u1, &mut d13, u3);
     assert_eq!(exchange.records.len(), 2);
@@ -140,16 +123,10 @@ fn a_guest_who_is_not_wanted_goes_back() {
 #[test]
 fn a_guest_who_hangs_up_ends_his_own_call_only() {
     let (mut trio, [mut d12, d13], _d2, mut d3) = two_calls();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
+    let (exchange, u1, u2, u3) = trio.all();
     refer(exchange, u1, &mut d12, &to_call(&d13));
     let asked = u3.expect_request(exchange, &Method::Invite);
-    u3.in_dialog(exchange, &mut d3, "BYE", "", "", true);
-    u3.expect(exchange, 200);
+    u3.leave(exchange, &mut d3);
     notified(exchange, u1, "480 Temporarily Unavailable", true);
     let bye = u1.expect_request(exchange, &Method::Bye);
     assert_eq!(bye.headers().get("Call-ID"), Some(d13.call_id.as_str()));
@@ -163,20 +140,13 @@ fn a_guest_who_hangs_up_ends_his_own_call_only() {
 #[test]
 fn the_transferor_hangs_up_both_calls_at_once() {
     let (mut trio, [mut d12, mut d13], mut d2, _d3) = two_calls();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
+    let (exchange, u1, u2, u3) = trio.all();
     refer(exchange, u1, &mut d12, &to_call(&d13));
     let asked = u3.expect_request(exchange, &Method::Invite);
     for dialog in [&mut d12, &mut d13] {
-        u1.in_dialog(exchange, dialog, "BYE", "", "", true);
-        u1.expect(exchange, 200);
+        u1.leave(exchange, dialog);
     }
-    u3.answer(exchange, &asked, 200, &description(u3.address));
-    u3.expect_request(exchange, &Method::Ack);
+    u3.pick_up(exchange, &asked);
     reinvited(exchange, u2, 200, &description(u2.address));
     notified(exchange, u1, "200 OK", true);
     they_talk(exchange, u2, &mut d2, u3);
@@ -186,24 +156,16 @@ fn the_transferor_hangs_up_both_calls_at_once() {
 #[test]
 fn the_transferor_hangs_up_and_the_others_do_not_agree() {
     let (mut trio, [mut d12, mut d13], _d2, _d3) = two_calls();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
+    let (exchange, u1, u2, u3) = trio.all();
     refer(exchange, u1, &mut d12, &to_call(&d13));
     for dialog in [&mut d12, &mut d13] {
-        u1.in_dialog(exchange, dialog, "BYE", "", "", true);
-        u1.expect(exchange, 200);
+        u1.leave(exchange, dialog);
     }
     let asked = u3.expect_request(exchange, &Method::Invite);
-    u3.answer(exchange, &asked, 488, "");
-    u3.expect_request(exchange, &Method::Ack);
+    u3.refuse(exchange, &asked, 488);
     notified(exchange, u1, "488 Not Acceptable Here", true);
     for party in [&*u2, &*u3] {
-        let bye = party.expect_request(exchange, &Method::Bye);
-        party.answer(exchange, &bye, 200, "");
+        party.is_hung_up(exchange);
     }
     trio.finish();
 }
@@ -213,12 +175,7 @@ fn a_dialog_of_somebody_else_is_no_dialog() {
     let (mut trio, mut d12, _d2) = conversation();
     // u3 calls u2, who is in both; u1 has learned the names of that dialog.
     let (mut d32, _) = talk(&mut trio.exchange, &mut trio.u3, &trio.u2, "2");
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
+    let (exchange, u1, u2, u3) = trio.all();
     let mut none = d32.clone();
     none.remote += "x";
     for named in [&d32, &none, &d12.clone()] {

@@ -8,6 +8,7 @@ use offhook_server::{End, Outcome};
 use offhook_sip::Method;
 use support::Exchange;
 use support::party::{Dialog, Party, description};
+use support::trio::talk;
 
 /// u1 and u2 in a conversation, and each one's end of it.
 fn conversation() -> (Exchange, [(Party, Dialog); 2]) {
@@ -15,14 +16,7 @@ fn conversation() -> (Exchange, [(Party, Dialog); 2]) {
     let mut caller = Party::new("u1", "secret1", "192.0.2.181:5060");
     let mut callee = Party::new("u2", "secret2", "192.0.2.182:5060");
     callee.register(&mut exchange, 3600);
-    let offer = description(caller.address);
-    let mut of_caller = caller.dial(&mut exchange, "2", &offer);
-    let invite = callee.expect_request(&mut exchange, &Method::Invite);
-    let answer = description(callee.address);
-    let of_callee = callee.answer(&mut exchange, &invite, 200, &answer);
-    callee.expect_request(&mut exchange, &Method::Ack);
-    let ok = caller.expect(&mut exchange, 200);
-    caller.acknowledge(&mut exchange, &mut of_caller, &ok, "");
+    let (of_caller, of_callee) = talk(&mut exchange, &mut caller, &callee, "2");
     (exchange, [(caller, of_caller), (callee, of_callee)])
 }
 
@@ -49,8 +43,7 @@ fn asked_of_one_who_left(method: &Method) {
     if *method == Method::Invite {
         callee.acknowledge_failure(&mut exchange, &of_callee, &refusal);
     }
-    let bye = callee.expect_request(&mut exchange, &Method::Bye);
-    callee.answer(&mut exchange, &bye, 200, "");
+    callee.is_hung_up(&mut exchange);
     callee.register(&mut exchange, 0);
     exchange.assert_nothing_left();
     let outcomes: Vec<_> = exchange.records.iter().map(|of| &of.outcome).collect();
@@ -73,8 +66,7 @@ fn what_is_asked_of_one_who_hangs_up_instead_is_answered() {
     callee.in_dialog(&mut exchange, &mut of_callee, "INFO", "", "", true);
     caller.expect_request(&mut exchange, &Method::Info);
     let mut caller = caller;
-    caller.in_dialog(&mut exchange, &mut of_caller, "BYE", "", "", true);
-    caller.expect(&mut exchange, 200);
+    caller.leave(&mut exchange, &mut of_caller);
     // RFC 3261 §15.1.2: requests that are still open are answered when the call ends.
     let bye = callee.expect_request(&mut exchange, &Method::Bye);
     callee.expect(&mut exchange, 487);
@@ -90,12 +82,10 @@ fn who_leaves_an_offer_without_an_answer_has_ended_the_call() {
     let asked = callee.expect_request(&mut exchange, &Method::Invite);
     let offer = description(callee.address);
     callee.answer(&mut exchange, &asked, 200, &offer);
-    let ok = caller.expect(&mut exchange, 200);
-    caller.acknowledge(&mut exchange, &mut of_caller, &ok, "");
+    caller.answered(&mut exchange, &mut of_caller);
     callee.expect_request(&mut exchange, &Method::Ack);
     for party in [&callee, &caller] {
-        let bye = party.expect_request(&mut exchange, &Method::Bye);
-        party.answer(&mut exchange, &bye, 200, "");
+        party.is_hung_up(&mut exchange);
     }
     let outcomes: Vec<_> = exchange.records.iter().map(|of| &of.outcome).collect();
     assert_eq!(outcomes, [&Outcome::Answered(End::Caller)]);

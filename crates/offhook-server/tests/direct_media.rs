@@ -27,8 +27,7 @@ fn call(direct_media: bool, number: &str) -> bool {
     let invite = callee.expect_request(&mut exchange, &Method::Invite);
     callee.answer(&mut exchange, &invite, 200, &answer);
     callee.expect_request(&mut exchange, &Method::Ack);
-    let answered = caller.expect(&mut exchange, 200);
-    caller.acknowledge(&mut exchange, &mut dialog, &answered, "");
+    let answered = caller.answered(&mut exchange, &mut dialog);
 
     let hold = format!("{offer}a=sendonly\r\n");
     caller.in_dialog(&mut exchange, &mut dialog, "INVITE", "", &hold, true);
@@ -36,8 +35,7 @@ fn call(direct_media: bool, number: &str) -> bool {
     let holds = answer.clone() + "a=recvonly\r\n";
     callee.answer(&mut exchange, &held, 200, &holds);
     callee.expect_request(&mut exchange, &Method::Ack);
-    let agreed = caller.expect(&mut exchange, 200);
-    caller.acknowledge(&mut exchange, &mut dialog, &agreed, "");
+    let agreed = caller.answered(&mut exchange, &mut dialog);
 
     let said: [&[u8]; 4] = [&offer, &answer, &hold, &holds].map(String::as_bytes);
     let heard: [&[u8]; 4] =
@@ -54,10 +52,8 @@ fn call(direct_media: bool, number: &str) -> bool {
     let head = invite.to_string().replace(&offer, "");
     assert!(!head.contains("192.0.2.183"), "{head}");
 
-    caller.in_dialog(&mut exchange, &mut dialog, "BYE", "", "", true);
-    caller.expect(&mut exchange, 200);
-    let bye = callee.expect_request(&mut exchange, &Method::Bye);
-    callee.answer(&mut exchange, &bye, 200, "");
+    caller.leave(&mut exchange, &mut dialog);
+    callee.is_hung_up(&mut exchange);
     let record = exchange.records.pop().expect("a record");
     assert_eq!(record.outcome, Outcome::Answered(End::Caller));
     assert_eq!(record.voice_ports.is_none(), untouched);

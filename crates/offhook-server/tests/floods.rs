@@ -147,11 +147,8 @@ fn calls_go_on_and_begin_during_a_flood_from_everywhere_and_from_the_neighbours(
     let mut dialog = caller.dial(&mut exchange, "2", &body);
     let invite = callee.expect_request(&mut exchange, &Method::Invite);
     flood(&mut exchange, 2);
-    let body = description(callee.address);
-    callee.answer(&mut exchange, &invite, 200, &body);
-    callee.expect_request(&mut exchange, &Method::Ack);
-    let answer = caller.expect(&mut exchange, 200);
-    caller.acknowledge(&mut exchange, &mut dialog, &answer, "");
+    callee.pick_up(&mut exchange, &invite);
+    caller.answered(&mut exchange, &mut dialog);
     // It goes on, though the caller's own place now asks too much: his address may be forged.
     for number in 0..100 {
         stranger(
@@ -164,8 +161,7 @@ fn calls_go_on_and_begin_during_a_flood_from_everywhere_and_from_the_neighbours(
     while exchange.letter(caller.address).is_some() {}
     flood(&mut exchange, 3);
     caller.in_dialog(&mut exchange, &mut dialog, "BYE", "", "", true);
-    let bye = callee.expect_request(&mut exchange, &Method::Bye);
-    callee.answer(&mut exchange, &bye, 200, "");
+    callee.is_hung_up(&mut exchange);
     caller.expect(&mut exchange, 200);
     callee.register(&mut exchange, 0);
     exchange.assert_nothing_left();
@@ -189,8 +185,7 @@ fn a_caller_whose_place_is_flooded_can_still_give_up() {
         &caller.text("CANCEL", &dialog.target, &dialog, "", ""),
     );
     caller.expect(&mut exchange, 200);
-    let failure = caller.expect(&mut exchange, 487);
-    caller.acknowledge_failure(&mut exchange, &dialog, &failure);
+    caller.refused(&mut exchange, &dialog, 487);
     callee.register(&mut exchange, 0);
     exchange.assert_nothing_left();
 }

@@ -42,30 +42,18 @@ fn the_losers_hear_that_the_call_was_completed_elsewhere() {
         invite
     });
     let [first, second] = &callees;
-    second.answer(
-        &mut exchange,
-        &invites[1],
-        200,
-        &description(second.address),
-    );
-    second.expect_request(&mut exchange, &Method::Ack);
-    let cancel = first.expect_request(&mut exchange, &Method::Cancel);
+    second.pick_up(&mut exchange, &invites[1]);
+    let cancel = first.is_cancelled(&mut exchange, &invites[0]);
     assert_eq!(
         cancel.headers().get("Reason"),
         Some("SIP;cause=200;text=\"Call completed elsewhere\"")
     );
-    first.answer(&mut exchange, &cancel, 200, "");
-    first.answer(&mut exchange, &invites[0], 487, "");
-    first.expect_request(&mut exchange, &Method::Ack);
 
     caller.expect(&mut exchange, 180);
     caller.expect(&mut exchange, 180);
-    let answer = caller.expect(&mut exchange, 200);
-    caller.acknowledge(&mut exchange, &mut dialog, &answer, "");
-    caller.in_dialog(&mut exchange, &mut dialog, "BYE", "", "", true);
-    caller.expect(&mut exchange, 200);
-    let bye = second.expect_request(&mut exchange, &Method::Bye);
-    second.answer(&mut exchange, &bye, 200, "");
+    caller.answered(&mut exchange, &mut dialog);
+    caller.leave(&mut exchange, &mut dialog);
+    second.is_hung_up(&mut exchange);
     finish(&mut exchange, &mut callees);
 }
 
@@ -84,11 +72,9 @@ fn the_best_refusal_is_told() {
             .each_ref()
             .map(|callee| callee.expect_request(&mut exchange, &Method::Invite));
         for ((callee, invite), status) in callees.iter().zip(&invites).zip(answers) {
-            callee.answer(&mut exchange, invite, status, "");
-            callee.expect_request(&mut exchange, &Method::Ack);
+            callee.refuse(&mut exchange, invite, status);
         }
-        let failure = caller.expect(&mut exchange, told);
-        caller.acknowledge_failure(&mut exchange, &dialog, &failure);
+        caller.refused(&mut exchange, &dialog, told);
         finish(&mut exchange, &mut callees);
     }
 }
@@ -103,16 +89,11 @@ fn a_6xx_ends_it_for_all() {
         invite
     });
     let [first, second] = &callees;
-    first.answer(&mut exchange, &invites[0], 603, "");
-    first.expect_request(&mut exchange, &Method::Ack);
-    let cancel = second.expect_request(&mut exchange, &Method::Cancel);
-    second.answer(&mut exchange, &cancel, 200, "");
-    second.answer(&mut exchange, &invites[1], 487, "");
-    second.expect_request(&mut exchange, &Method::Ack);
+    first.refuse(&mut exchange, &invites[0], 603);
+    second.is_cancelled(&mut exchange, &invites[1]);
     caller.expect(&mut exchange, 180);
     caller.expect(&mut exchange, 180);
-    let failure = caller.expect(&mut exchange, 603);
-    caller.acknowledge_failure(&mut exchange, &dialog, &failure);
+    caller.refused(&mut exchange, &dialog, 603);
     finish(&mut exchange, &mut callees);
 }
 
@@ -126,24 +107,13 @@ fn two_answers_at_once() {
     let [first, second] = &callees;
     // The second one's 180 makes the CANCEL possible; its 200 crosses it.
     second.answer(&mut exchange, &invites[1], 180, "");
-    first.answer(&mut exchange, &invites[0], 200, &description(first.address));
-    first.expect_request(&mut exchange, &Method::Ack);
+    first.pick_up(&mut exchange, &invites[0]);
     second.expect_request(&mut exchange, &Method::Cancel);
-    second.answer(
-        &mut exchange,
-        &invites[1],
-        200,
-        &description(second.address),
-    );
-    second.expect_request(&mut exchange, &Method::Ack);
-    let bye = second.expect_request(&mut exchange, &Method::Bye);
-    second.answer(&mut exchange, &bye, 200, "");
+    second.pick_up(&mut exchange, &invites[1]);
+    second.is_hung_up(&mut exchange);
     caller.expect(&mut exchange, 180);
-    let answer = caller.expect(&mut exchange, 200);
-    caller.acknowledge(&mut exchange, &mut dialog, &answer, "");
-    caller.in_dialog(&mut exchange, &mut dialog, "BYE", "", "", true);
-    caller.expect(&mut exchange, 200);
-    let bye = first.expect_request(&mut exchange, &Method::Bye);
-    first.answer(&mut exchange, &bye, 200, "");
+    caller.answered(&mut exchange, &mut dialog);
+    caller.leave(&mut exchange, &mut dialog);
+    first.is_hung_up(&mut exchange);
     finish(&mut exchange, &mut callees);
 }

@@ -45,9 +45,7 @@ impl Stage {
             dialog.branch = self.caller.branch();
             let mut text = self.caller.text("INVITE", uri, &dialog, extra, &body);
             if proven {
-                let challenge = self.caller.expect(&mut self.exchange, 401);
-                self.caller
-                    .acknowledge_failure(&mut self.exchange, &dialog, &challenge);
+                let challenge = self.caller.refused(&mut self.exchange, &dialog, 401);
                 text = self.caller.authorize(&text, &challenge);
             }
             self.caller.send(&mut self.exchange, &text);
@@ -63,11 +61,8 @@ impl Stage {
         let (dialog, invite) = self.dial(from, extra);
         let shown = header(&invite, "From").expect("a From");
         let shown = shown.split(";tag=").next().expect("an address").to_owned();
-        self.callee.answer(&mut self.exchange, &invite, 486, "");
-        self.callee.expect_request(&mut self.exchange, &Method::Ack);
-        let refusal = self.caller.expect(&mut self.exchange, 486);
-        self.caller
-            .acknowledge_failure(&mut self.exchange, &dialog, &refusal);
+        self.callee.refuse(&mut self.exchange, &invite, 486);
+        self.caller.refused(&mut self.exchange, &dialog, 486);
         self.callee.register(&mut self.exchange, 0);
         self.exchange.assert_nothing_left();
         (shown, invite)
@@ -367,14 +362,8 @@ fn a_server_behind_nat_names_its_public_address_only() {
         .answer(&mut stage.exchange, &invite, 183, &body);
     let ring = stage.caller.expect(&mut stage.exchange, 183).to_string();
     assert!(ring.contains("c=IN IP4 203.0.113.1"), "{ring}");
-    stage.callee.answer(&mut stage.exchange, &invite, 486, "");
-    stage
-        .callee
-        .expect_request(&mut stage.exchange, &Method::Ack);
-    let refusal = stage.caller.expect(&mut stage.exchange, 486);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.exchange, &mine, &refusal);
+    stage.callee.refuse(&mut stage.exchange, &invite, 486);
+    stage.caller.refused(&mut stage.exchange, &mine, 486);
     stage.callee.register(&mut stage.exchange, 0);
     stage.exchange.pass(Duration::from_secs(1));
     stage.exchange.assert_nothing_left();

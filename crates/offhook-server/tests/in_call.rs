@@ -10,17 +10,7 @@ use offhook_media::relay::{Command, Side};
 use offhook_sip::{Message, Method, Request, Response, StatusCode};
 use support::Exchange;
 use support::party::{Dialog, Party, description};
-use support::trio::{Trio, hang_up, reinvited, take_all, talk};
-
-fn conversation() -> (Trio, Dialog, Dialog) {
-    let mut trio = Trio::new();
-    let (d1, d2) = talk(&mut trio.exchange, &mut trio.u1, &trio.u2, "2");
-    (trio, d1, d2)
-}
-
-fn body_of(request: &Request) -> String {
-    String::from_utf8_lossy(request.body()).into_owned()
-}
+use support::trio::{Trio, body_of, conversation, hang_up, reinvited, take_all};
 
 fn body_in(response: &Response) -> String {
     String::from_utf8_lossy(response.body()).into_owned()
@@ -55,8 +45,7 @@ fn change(
     party.in_dialog(exchange, dialog, "INVITE", "", bodies[0], true);
     party_waits(exchange, party);
     let invite = reinvited(exchange, other, 200, bodies[1]);
-    let answer = party.expect(exchange, 200);
-    party.acknowledge(exchange, dialog, &answer, "");
+    let answer = party.answered(exchange, dialog);
     (invite, answer)
 }
 
@@ -74,9 +63,7 @@ fn party_waits(exchange: &mut Exchange, party: &Party) {
 fn hold_and_resume_reach_the_other_side() {
     for by_caller in [true, false] {
         let (mut trio, mut d1, mut d2) = conversation();
-        let Trio {
-            exchange, u1, u2, ..
-        } = &mut trio;
+        let (exchange, u1, u2, _) = trio.all();
         let (a, of_a, b) = if by_caller {
             (u1, &mut d1, &*u2)
         } else {
@@ -86,8 +73,7 @@ fn hold_and_resume_reach_the_other_side() {
         let with = |body: &str, line: &str| format!("{body}a={line}\r\n");
         // Who holds proves himself.
         a.in_dialog(exchange, of_a, "INVITE", "", &of_a_side, false);
-        let challenge = a.expect(exchange, 401);
-        a.acknowledge_failure(exchange, of_a, &challenge);
+        a.refused(exchange, of_a, 401);
         b.expect_silence(exchange);
         for (said, heard) in [("sendonly", "recvonly"), ("inactive", "inactive")] {
             let bodies = [with(&of_a_side, said), with(&of_b_side, heard)];
@@ -129,9 +115,7 @@ fn hold_and_resume_reach_the_other_side() {
 fn a_change_that_is_refused_changes_nothing() {
     for status in [488, 606, 500, 603] {
         let (mut trio, mut d1, _) = conversation();
-        let Trio {
-            exchange, u1, u2, ..
-        } = &mut trio;
+        let (exchange, u1, u2, _) = trio.all();
         let other = description(u1.address)
             .replace("40000 RTP/AVP 0 8", "50000 RTP/AVP 96")
             .replace("40001", "50001")
@@ -139,8 +123,7 @@ fn a_change_that_is_refused_changes_nothing() {
         u1.in_dialog(exchange, &mut d1, "INVITE", "", &other, true);
         let asked = reinvited(exchange, u2, status, "");
         assert!(body_of(&asked).contains("RTP/AVP 96\r\n"), "{asked}");
-        let refusal = u1.expect(exchange, status);
-        u1.acknowledge_failure(exchange, &d1, &refusal);
+        u1.refused(exchange, &d1, status);
         // The voice goes on where it went.
         assert_eq!(callers_voice(exchange).0, "192.0.2.101:40000");
         let (said, heard) = (description(u1.address), description(u2.address));
@@ -153,14 +136,11 @@ fn a_change_that_is_refused_changes_nothing() {
 #[test]
 fn a_change_that_cannot_be_relayed_goes_no_further() {
     let (mut trio, mut d1, _) = conversation();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     let keyed = description(u1.address).replace("RTP/AVP", "RTP/SAVP");
     for (body, status) in [("nonsense", 400), (keyed.as_str(), 488)] {
         u1.in_dialog(exchange, &mut d1, "INVITE", "", body, true);
-        let refusal = u1.expect(exchange, status);
-        u1.acknowledge_failure(exchange, &d1, &refusal);
+        u1.refused(exchange, &d1, status);
         u2.expect_silence(exchange);
     }
     hang_up(exchange, u1, &mut d1, u2);
@@ -171,9 +151,7 @@ fn a_change_that_cannot_be_relayed_goes_no_further() {
 #[test]
 fn the_offer_may_come_in_the_answer() {
     let mut trio = Trio::new();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     let mut d1 = u1.dial(exchange, "2", "");
     let invite = u2.expect_request(exchange, &Method::Invite);
     assert!(invite.body().is_empty());
@@ -207,9 +185,7 @@ fn the_offer_may_come_in_the_answer() {
 fn both_sides_ask_at_once() {
     for method in [Method::Invite, Method::Update] {
         let (mut trio, mut d1, mut d2) = conversation();
-        let Trio {
-            exchange, u1, u2, ..
-        } = &mut trio;
+        let (exchange, u1, u2, _) = trio.all();
         let allow = "Allow: INVITE, ACK, CANCEL, BYE, UPDATE\r\n";
         // That both take UPDATE is known from what they sent.
         for (party, dialog) in [(&mut *u1, &mut d1), (&mut *u2, &mut d2)] {
@@ -265,21 +241,16 @@ fn both_sides_ask_at_once() {
 #[test]
 fn a_change_that_is_taken_back_is_undone() {
     let (mut trio, mut d1, _) = conversation();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     let moved = description(u1.address)
         .replace("40000", "50000")
         .replace("40001", "50001");
     u1.in_dialog(exchange, &mut d1, "INVITE", "", &moved, true);
     let asked = u2.expect_request(exchange, &Method::Invite);
-    let cancel = u1.text("CANCEL", &d1.target, &d1, "", "");
-    u1.send(exchange, &cancel);
+    u1.cancel(exchange, &d1);
     u1.expect(exchange, 200);
-    let ended = u1.expect(exchange, 487);
-    u1.acknowledge_failure(exchange, &d1, &ended);
-    u2.answer(exchange, &asked, 200, &description(u2.address));
-    u2.expect_request(exchange, &Method::Ack);
+    u1.refused(exchange, &d1, 487);
+    u2.pick_up(exchange, &asked);
     reinvited(exchange, u2, 200, &description(u2.address));
     assert_eq!(callers_voice(exchange).0, "192.0.2.101:40000");
     hang_up(exchange, u1, &mut d1, u2);
@@ -290,9 +261,7 @@ fn a_change_that_is_taken_back_is_undone() {
 #[test]
 fn early_media_passes() {
     let mut trio = Trio::new();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     let mut d1 = u1.dial(exchange, "2", &description(u1.address));
     let invite = u2.expect_request(exchange, &Method::Invite);
     u2.answer(exchange, &invite, 183, &description(u2.address));
@@ -302,8 +271,7 @@ fn early_media_passes() {
     u2.answer(exchange, &invite, 180, "");
     let ringing = u1.expect(exchange, 180);
     assert!(ringing.body().is_empty(), "{ringing}");
-    u2.answer(exchange, &invite, 200, &description(u2.address));
-    u2.expect_request(exchange, &Method::Ack);
+    u2.pick_up(exchange, &invite);
     let answer = u1.expect(exchange, 200);
     // RFC 3261 §13.2.1: all that is said before the answer is the same.
     assert_eq!(body_in(&early), body_in(&answer));
@@ -316,9 +284,7 @@ fn early_media_passes() {
 #[test]
 fn a_callee_may_ring_reliably() {
     let mut trio = Trio::new();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     let mut d1 = u1.dial(exchange, "2", &description(u1.address));
     let invite = u2.expect_request(exchange, &Method::Invite);
     let supported = invite.headers().get("Supported").expect("a Supported");
@@ -342,10 +308,8 @@ fn a_callee_may_ring_reliably() {
     u2.answer(exchange, &prack, 200, "");
     let ringing = u1.expect(exchange, 180);
     assert!(!ringing.headers().contains("RSeq"), "{ringing}");
-    u2.answer(exchange, &invite, 200, &description(u2.address));
-    u2.expect_request(exchange, &Method::Ack);
-    let answer = u1.expect(exchange, 200);
-    u1.acknowledge(exchange, &mut d1, &answer, "");
+    u2.pick_up(exchange, &invite);
+    u1.answered(exchange, &mut d1);
     hang_up(exchange, u1, &mut d1, u2);
     trio.finish();
 }
@@ -354,20 +318,9 @@ fn a_callee_may_ring_reliably() {
 #[test]
 fn a_caller_may_want_reliable_ringing() {
     let mut trio = Trio::new();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
-    let uri = "sip:2@192.0.2.50";
-    let mut d1 = u1.new_dialog(uri);
-    let (extra, body) = ("Require: 100rel\r\n", description(u1.address));
-    u1.send(exchange, &u1.text("INVITE", uri, &d1, extra, &body));
-    let challenge = u1.expect(exchange, 401);
-    u1.acknowledge_failure(exchange, &d1, &challenge);
-    d1.cseq += 1;
-    d1.branch = u1.branch();
-    let text = u1.text("INVITE", uri, &d1, extra, &body);
-    let text = u1.authorize(&text, &challenge);
-    u1.send(exchange, &text);
+    let (exchange, u1, u2, _) = trio.all();
+    let body = description(u1.address);
+    let mut d1 = u1.dial_with(exchange, "2", "Require: 100rel\r\n", &body);
     let invite = u2.expect_request(exchange, &Method::Invite);
     assert!(!invite.headers().contains("Require"), "{invite}");
     u2.answer(exchange, &invite, 180, "");
@@ -383,10 +336,8 @@ fn a_caller_may_want_reliable_ringing() {
     u1.in_dialog(exchange, &mut early, "PRACK", &rack, "", true);
     u1.expect(exchange, 200);
     u2.expect_silence(exchange);
-    u2.answer(exchange, &invite, 200, &description(u2.address));
-    u2.expect_request(exchange, &Method::Ack);
-    let answer = u1.expect(exchange, 200);
-    u1.acknowledge(exchange, &mut d1, &answer, "");
+    u2.pick_up(exchange, &invite);
+    u1.answered(exchange, &mut d1);
     d1.cseq = early.cseq;
     hang_up(exchange, u1, &mut d1, u2);
     trio.finish();
@@ -395,20 +346,9 @@ fn a_caller_may_want_reliable_ringing() {
 /// A dialled call whose INVITE, or whose answer, asks for a session timer.
 fn timed(of_caller: &str, of_callee: &str) -> (Trio, Dialog, Dialog) {
     let mut trio = Trio::new();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
-    let uri = "sip:2@192.0.2.50";
-    let mut d1 = u1.new_dialog(uri);
+    let (exchange, u1, u2, _) = trio.all();
     let body = description(u1.address);
-    u1.send(exchange, &u1.text("INVITE", uri, &d1, of_caller, &body));
-    let challenge = u1.expect(exchange, 401);
-    u1.acknowledge_failure(exchange, &d1, &challenge);
-    d1.cseq += 1;
-    d1.branch = u1.branch();
-    let text = u1.text("INVITE", uri, &d1, of_caller, &body);
-    let text = u1.authorize(&text, &challenge);
-    u1.send(exchange, &text);
+    let mut d1 = u1.dial_with(exchange, "2", of_caller, &body);
     let invite = u2.expect_request(exchange, &Method::Invite);
     let extra: Vec<(&str, &str)> = of_callee
         .lines()
@@ -416,8 +356,7 @@ fn timed(of_caller: &str, of_callee: &str) -> (Trio, Dialog, Dialog) {
         .collect();
     let d2 = u2.answer_with(exchange, &invite, 200, &extra, &description(u2.address));
     u2.expect_request(exchange, &Method::Ack);
-    let answer = u1.expect(exchange, 200);
-    u1.acknowledge(exchange, &mut d1, &answer, "");
+    let answer = u1.answered(exchange, &mut d1);
     // What one side asks for is no affair of the other one.
     assert!(
         !invite.to_string().contains("Session-Expires: 120"),
@@ -433,9 +372,7 @@ fn timed(of_caller: &str, of_callee: &str) -> (Trio, Dialog, Dialog) {
 fn a_caller_who_refreshes_no_more_is_gone() {
     let timer = "Supported: timer\r\nSession-Expires: 120;refresher=uac\r\n";
     let (mut trio, mut d1, _) = timed(timer, "");
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     for _ in 0..3 {
         exchange.pass(Duration::from_secs(60));
         u1.in_dialog(exchange, &mut d1, "UPDATE", timer, "", true);
@@ -448,8 +385,7 @@ fn a_caller_who_refreshes_no_more_is_gone() {
     }
     exchange.pass(Duration::from_secs(120));
     for party in [&*u1, &*u2] {
-        let bye = party.expect_request(exchange, &Method::Bye);
-        party.answer(exchange, &bye, 200, "");
+        party.is_hung_up(exchange);
         take_all(exchange, party);
     }
     trio.finish();
@@ -461,9 +397,7 @@ fn a_caller_who_refreshes_no_more_is_gone() {
 fn a_callee_who_answers_no_refresh_is_gone() {
     let timer = "Require: timer\nSession-Expires: 120;refresher=uac\nAllow: UPDATE, INVITE\n";
     let (mut trio, _, _) = timed("", timer);
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     let extra = [
         ("Require", "timer"),
         ("Session-Expires", "120;refresher=uac"),
@@ -478,8 +412,7 @@ fn a_callee_who_answers_no_refresh_is_gone() {
     let messages = take_all(exchange, u2);
     let is_bye = |message: &Message| matches!(message, Message::Request(request) if *request.method() == Method::Bye);
     assert!(messages.iter().any(is_bye));
-    let bye = u1.expect_request(exchange, &Method::Bye);
-    u1.answer(exchange, &bye, 200, "");
+    u1.is_hung_up(exchange);
     take_all(exchange, u1);
     trio.finish();
 }
@@ -489,9 +422,7 @@ fn a_callee_who_answers_no_refresh_is_gone() {
 #[test]
 fn a_session_interval_may_be_too_short() {
     let mut trio = Trio::new();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     let uri = "sip:2@192.0.2.50";
     let d1 = u1.new_dialog(uri);
     let extra = "Supported: timer\r\nSession-Expires: 30\r\n";
@@ -507,9 +438,7 @@ fn a_session_interval_may_be_too_short() {
 #[test]
 fn who_hangs_up_proves_himself_on_either_side() {
     let (mut trio, mut d1, mut d2) = conversation();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     u2.in_dialog(exchange, &mut d2, "BYE", "", "", false);
     u2.expect(exchange, 401);
     u1.in_dialog(exchange, &mut d1, "BYE", "", "", false);

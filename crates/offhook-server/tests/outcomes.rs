@@ -49,23 +49,16 @@ impl Stage {
     /// The same, answered and acknowledged; both ends of the conversation.
     fn talk(&mut self) -> (Dialog, Dialog) {
         let (mut dialog, invite) = self.dial();
-        let body = description(self.callee.address);
-        let theirs = self.callee.answer(&mut self.exchange, &invite, 200, &body);
-        self.callee.expect_request(&mut self.exchange, &Method::Ack);
-        let answer = self.caller.expect(&mut self.exchange, 200);
-        self.caller
-            .acknowledge(&mut self.exchange, &mut dialog, &answer, "");
+        let theirs = self.callee.pick_up(&mut self.exchange, &invite);
+        self.caller.answered(&mut self.exchange, &mut dialog);
         (dialog, theirs)
     }
 
     /// The callee refuses with `status`; the caller is told `told`.
     fn refused(&mut self, status: u16, told: u16) {
         let (dialog, invite) = self.dial();
-        self.callee.answer(&mut self.exchange, &invite, status, "");
-        self.callee.expect_request(&mut self.exchange, &Method::Ack);
-        let failure = self.caller.expect(&mut self.exchange, told);
-        self.caller
-            .acknowledge_failure(&mut self.exchange, &dialog, &failure);
+        self.callee.refuse(&mut self.exchange, &invite, status);
+        self.caller.refused(&mut self.exchange, &dialog, told);
         self.assert_failed(told);
     }
 
@@ -115,10 +108,7 @@ fn nobody_has_the_number() {
         "999",
         &description(stage.caller.address),
     );
-    let failure = stage.caller.expect(&mut stage.exchange, 404);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    stage.caller.refused(&mut stage.exchange, &dialog, 404);
     stage.finish();
 }
 
@@ -129,10 +119,7 @@ fn the_user_is_not_logged_in() {
     let dialog = stage
         .caller
         .dial(&mut stage.exchange, "3", &description(stage.caller.address));
-    let failure = stage.caller.expect(&mut stage.exchange, 480);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    stage.caller.refused(&mut stage.exchange, &dialog, 480);
     stage.finish();
 }
 
@@ -142,12 +129,10 @@ fn a_wrong_password_is_no_user_name() {
     let mut liar = Party::new("u1", "guessed", "192.0.2.66:5060");
     let body = description(liar.address);
     let dialog = liar.dial(&mut stage.exchange, "2", &body);
-    let failure = liar.expect(&mut stage.exchange, 401);
-    liar.acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    liar.refused(&mut stage.exchange, &dialog, 401);
     let mut nobody = Party::new("nobody", "guessed", "192.0.2.67:5060");
     let dialog = nobody.dial(&mut stage.exchange, "2", &body);
-    let failure = nobody.expect(&mut stage.exchange, 401);
-    nobody.acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    nobody.refused(&mut stage.exchange, &dialog, 401);
     stage.callee.expect_silence(&stage.exchange);
     stage.finish();
 }
@@ -168,19 +153,9 @@ fn the_caller_gives_up_while_it_rings() {
     );
     stage.caller.send(&mut stage.exchange, &cancel);
     stage.caller.expect(&mut stage.exchange, 200);
-    let failure = stage.caller.expect(&mut stage.exchange, 487);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
-    let cancel = stage
-        .callee
-        .expect_request(&mut stage.exchange, &Method::Cancel);
+    stage.caller.refused(&mut stage.exchange, &dialog, 487);
+    let cancel = stage.callee.is_cancelled(&mut stage.exchange, &invite);
     assert_eq!(cancel.headers().get("Reason"), Some("SIP;text=\"No time\""));
-    stage.callee.answer(&mut stage.exchange, &cancel, 200, "");
-    stage.callee.answer(&mut stage.exchange, &invite, 487, "");
-    stage
-        .callee
-        .expect_request(&mut stage.exchange, &Method::Ack);
     assert_eq!(
         stage.exchange.records.pop().map(|record| record.outcome),
         Some(Outcome::Cancelled)
@@ -195,8 +170,7 @@ fn the_cancel_crosses_the_answer() {
     let (dialog, invite) = stage.dial();
     stage.callee.answer(&mut stage.exchange, &invite, 180, "");
     stage.caller.expect(&mut stage.exchange, 180);
-    let cancel = stage.caller.text("CANCEL", &dialog.target, &dialog, "", "");
-    stage.caller.send(&mut stage.exchange, &cancel);
+    stage.caller.cancel(&mut stage.exchange, &dialog);
     stage
         .callee
         .expect_request(&mut stage.exchange, &Method::Cancel);
@@ -208,15 +182,9 @@ fn the_cancel_crosses_the_answer() {
     stage
         .callee
         .expect_request(&mut stage.exchange, &Method::Ack);
-    let bye = stage
-        .callee
-        .expect_request(&mut stage.exchange, &Method::Bye);
-    stage.callee.answer(&mut stage.exchange, &bye, 200, "");
+    stage.callee.is_hung_up(&mut stage.exchange);
     stage.caller.expect(&mut stage.exchange, 200);
-    let failure = stage.caller.expect(&mut stage.exchange, 487);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    stage.caller.refused(&mut stage.exchange, &dialog, 487);
     stage.finish();
 }
 
@@ -230,18 +198,8 @@ fn nobody_answers_in_time() {
     stage.callee.answer(&mut stage.exchange, &invite, 180, "");
     stage.caller.expect(&mut stage.exchange, 180);
     stage.exchange.pass(Duration::from_millis(20_100));
-    let failure = stage.caller.expect(&mut stage.exchange, 480);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
-    let cancel = stage
-        .callee
-        .expect_request(&mut stage.exchange, &Method::Cancel);
-    stage.callee.answer(&mut stage.exchange, &cancel, 200, "");
-    stage.callee.answer(&mut stage.exchange, &invite, 487, "");
-    stage
-        .callee
-        .expect_request(&mut stage.exchange, &Method::Ack);
+    stage.caller.refused(&mut stage.exchange, &dialog, 480);
+    stage.callee.is_cancelled(&mut stage.exchange, &invite);
     stage.assert_failed(480);
 }
 
@@ -254,18 +212,8 @@ fn a_rules_own_limits_are_answered_as_yate_does() {
         stage.callee.answer(&mut stage.exchange, &invite, 180, "");
         stage.caller.expect(&mut stage.exchange, 180);
         stage.exchange.pass(Duration::from_millis(5100));
-        let failure = stage.caller.expect(&mut stage.exchange, status);
-        stage
-            .caller
-            .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
-        let cancel = stage
-            .callee
-            .expect_request(&mut stage.exchange, &Method::Cancel);
-        stage.callee.answer(&mut stage.exchange, &cancel, 200, "");
-        stage.callee.answer(&mut stage.exchange, &invite, 487, "");
-        stage
-            .callee
-            .expect_request(&mut stage.exchange, &Method::Ack);
+        stage.caller.refused(&mut stage.exchange, &dialog, status);
+        stage.callee.is_cancelled(&mut stage.exchange, &invite);
         stage.assert_failed(status);
     }
 }
@@ -275,10 +223,7 @@ fn the_callee_answers_no_packet() {
     let mut stage = Stage::new();
     let (dialog, _invite) = stage.dial();
     stage.exchange.pass(Duration::from_secs(33));
-    let failure = stage.caller.expect(&mut stage.exchange, 408);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    stage.caller.refused(&mut stage.exchange, &dialog, 408);
     while stage.exchange.letter(stage.callee.address).is_some() {}
     stage.assert_failed(408);
 }
@@ -289,10 +234,7 @@ fn the_callee_is_unreachable() {
     let mut stage = Stage::new();
     let (dialog, _invite) = stage.dial();
     stage.exchange.unreachable(stage.callee.address);
-    let failure = stage.caller.expect(&mut stage.exchange, 503);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    stage.caller.refused(&mut stage.exchange, &dialog, 503);
     stage.assert_failed(503);
 }
 
@@ -353,10 +295,7 @@ fn no_port_is_left() {
         for _ in 0..3 {
             let body = description(stage.caller.address);
             let dialog = stage.caller.dial(&mut stage.exchange, "2", &body);
-            let failure = stage.caller.expect(&mut stage.exchange, 503);
-            stage
-                .caller
-                .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+            stage.caller.refused(&mut stage.exchange, &dialog, 503);
         }
         stage.callee.expect_silence(&stage.exchange);
         let told = stage.exchange.events.iter();
@@ -377,14 +316,8 @@ fn ports_that_are_free_again_carry_the_next_call() {
     for _ in 0..3 {
         let (mut dialog, _) = stage.talk();
         assert_eq!(stage.exchange.server.counts().ports, 2);
-        stage
-            .caller
-            .in_dialog(&mut stage.exchange, &mut dialog, "BYE", "", "", true);
-        stage.caller.expect(&mut stage.exchange, 200);
-        let bye = stage
-            .callee
-            .expect_request(&mut stage.exchange, &Method::Bye);
-        stage.callee.answer(&mut stage.exchange, &bye, 200, "");
+        stage.caller.leave(&mut stage.exchange, &mut dialog);
+        stage.callee.is_hung_up(&mut stage.exchange);
         assert_eq!(stage.exchange.server.counts().ports, 0);
         // The linger time, which nobody waits for in a larger range.
         stage.exchange.pass(Duration::from_millis(250));
@@ -407,10 +340,7 @@ fn keys_and_missing_voice_are_told_with_the_call() {
     stage
         .callee
         .answer(&mut stage.exchange, &invite, 200, &body);
-    let answer = stage.caller.expect(&mut stage.exchange, 200);
-    stage
-        .caller
-        .acknowledge(&mut stage.exchange, &mut dialog, &answer, "");
+    stage.caller.answered(&mut stage.exchange, &mut dialog);
     let open = stage
         .exchange
         .commands
@@ -465,10 +395,7 @@ fn a_description_that_is_none() {
     ] {
         let mut stage = Stage::new();
         let dialog = stage.caller.dial(&mut stage.exchange, "2", body);
-        let failure = stage.caller.expect(&mut stage.exchange, status);
-        stage
-            .caller
-            .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+        stage.caller.refused(&mut stage.exchange, &dialog, status);
         stage.callee.expect_silence(&stage.exchange);
         stage.assert_failed(status);
     }
@@ -482,10 +409,7 @@ fn too_many_hops() {
     let mut dialog = stage.caller.new_dialog(uri);
     let first = stage.caller.text("INVITE", uri, &dialog, "", "");
     stage.caller.send(&mut stage.exchange, &first);
-    let challenge = stage.caller.expect(&mut stage.exchange, 401);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.exchange, &dialog, &challenge);
+    let challenge = stage.caller.refused(&mut stage.exchange, &dialog, 401);
     dialog.cseq += 1;
     dialog.branch = stage.caller.branch();
     let second = stage
@@ -494,10 +418,7 @@ fn too_many_hops() {
         .replace("Max-Forwards: 20", "Max-Forwards: 0");
     let second = stage.caller.authorize(&second, &challenge);
     stage.caller.send(&mut stage.exchange, &second);
-    let failure = stage.caller.expect(&mut stage.exchange, 483);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    stage.caller.refused(&mut stage.exchange, &dialog, 483);
     stage.callee.expect_silence(&stage.exchange);
     stage.finish();
 }
@@ -523,23 +444,10 @@ fn a_redirect_is_followed() {
         .callee
         .expect_request(&mut stage.exchange, &Method::Ack);
     let invite = other.expect_request(&mut stage.exchange, &Method::Invite);
-    let theirs = other.answer(
-        &mut stage.exchange,
-        &invite,
-        200,
-        &description(other.address),
-    );
-    other.expect_request(&mut stage.exchange, &Method::Ack);
-    let answer = stage.caller.expect(&mut stage.exchange, 200);
-    stage
-        .caller
-        .acknowledge(&mut stage.exchange, &mut dialog, &answer, "");
-    stage
-        .caller
-        .in_dialog(&mut stage.exchange, &mut dialog, "BYE", "", "", true);
-    stage.caller.expect(&mut stage.exchange, 200);
-    let bye = other.expect_request(&mut stage.exchange, &Method::Bye);
-    other.answer(&mut stage.exchange, &bye, 200, "");
+    let theirs = other.pick_up(&mut stage.exchange, &invite);
+    stage.caller.answered(&mut stage.exchange, &mut dialog);
+    stage.caller.leave(&mut stage.exchange, &mut dialog);
+    other.is_hung_up(&mut stage.exchange);
     assert!(theirs.call_id.len() > 4);
     stage.finish();
 }
@@ -552,8 +460,7 @@ fn the_server_is_stopped() {
     stage.exchange.server.shut_down(now);
     stage.exchange.pass(Duration::ZERO);
     for party in [&stage.caller, &stage.callee] {
-        let bye = party.expect_request(&mut stage.exchange, &Method::Bye);
-        party.answer(&mut stage.exchange, &bye, 200, "");
+        party.is_hung_up(&mut stage.exchange);
     }
     assert!(NUMBERS.contains("noauth"));
     stage.finish();
@@ -565,10 +472,7 @@ fn a_rule_says_something_to_the_operator() {
     let mut stage = Stage::with(Exchange::of(USERS, numbers, |_| {}));
     let body = description(stage.caller.address);
     let dialog = stage.caller.dial(&mut stage.exchange, "9", &body);
-    let failure = stage.caller.expect(&mut stage.exchange, 404);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    stage.caller.refused(&mut stage.exchange, &dialog, 404);
     let said = |event: &Event| event.to_string() == "routing: somebody dialled 9";
     assert!(stage.exchange.events.iter().any(said));
     stage.finish();

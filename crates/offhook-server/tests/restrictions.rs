@@ -6,7 +6,8 @@ mod support;
 
 use offhook_server::Config;
 use offhook_sip::Method;
-use support::party::{Dialog, Party, description};
+use support::party::{Party, description};
+use support::trio::{hang_up, talk};
 use support::{Exchange, NUMBERS, USERS};
 
 const CALLER: &str = "192.0.2.183:5060";
@@ -18,8 +19,7 @@ fn refused(numbers: &str, choose: impl FnOnce(&mut Config), dialled: &str, statu
     let mut caller = Party::new("u1", "secret1", CALLER);
     let body = description(caller.address);
     let dialog = caller.dial(&mut exchange, dialled, &body);
-    let refusal = caller.expect(&mut exchange, status);
-    caller.acknowledge_failure(&mut exchange, &dialog, &refusal);
+    caller.refused(&mut exchange, &dialog, status);
     for elsewhere in ["192.0.2.50:5060", "203.0.113.9:5060"] {
         let place = Party::new("gateway", "", elsewhere);
         place.expect_silence(&exchange);
@@ -77,30 +77,10 @@ fn a_redirect_leads_neither_back_nor_to_a_forbidden_number() {
         let invite = callee.expect_request(&mut exchange, &Method::Invite);
         callee.redirect(&mut exchange, &invite, place);
         callee.expect_request(&mut exchange, &Method::Ack);
-        let refusal = caller.expect(&mut exchange, status);
-        caller.acknowledge_failure(&mut exchange, &dialog, &refusal);
+        caller.refused(&mut exchange, &dialog, status);
         callee.register(&mut exchange, 0);
         exchange.assert_nothing_left();
     }
-}
-
-/// Whoever dials gets through to u2, who answers.
-fn talk(exchange: &mut Exchange, caller: &mut Party, callee: &Party) -> Dialog {
-    let body = description(caller.address);
-    let mut dialog = caller.dial(exchange, "2", &body);
-    let invite = callee.expect_request(exchange, &Method::Invite);
-    callee.answer(exchange, &invite, 200, &description(callee.address));
-    callee.expect_request(exchange, &Method::Ack);
-    let answer = caller.expect(exchange, 200);
-    caller.acknowledge(exchange, &mut dialog, &answer, "");
-    dialog
-}
-
-fn hang_up(exchange: &mut Exchange, caller: &mut Party, dialog: &mut Dialog, callee: &Party) {
-    caller.in_dialog(exchange, dialog, "BYE", "", "", true);
-    let bye = callee.expect_request(exchange, &Method::Bye);
-    callee.answer(exchange, &bye, 200, "");
-    caller.expect(exchange, 200);
 }
 
 #[test]
@@ -113,22 +93,20 @@ fn a_user_is_in_no_more_calls_than_he_may_be() {
     let mut third = Party::new("u3", "secret3", "192.0.2.3:5060");
     let mut callee = Party::new("u2", "secret2", CALLEE);
     callee.register(&mut exchange, 3600);
-    let mut dialogs = vec![talk(&mut exchange, &mut first, &callee)];
+    let mut dialogs = vec![talk(&mut exchange, &mut first, &callee, "2").0];
     // u1 is in one call, and may be in no other.
     let body = description(first.address);
     let dialog = first.dial(&mut exchange, "3", &body);
-    let refusal = first.expect(&mut exchange, 486);
-    first.acknowledge_failure(&mut exchange, &dialog, &refusal);
+    first.refused(&mut exchange, &dialog, 486);
     // u2 may be in two, by his own parameter; a third call does not ring.
-    dialogs.push(talk(&mut exchange, &mut third, &callee));
+    dialogs.push(talk(&mut exchange, &mut third, &callee, "2").0);
     let dialog = callee.dial(&mut exchange, "1", &description(callee.address));
-    let refusal = callee.expect(&mut exchange, 486);
-    callee.acknowledge_failure(&mut exchange, &dialog, &refusal);
+    callee.refused(&mut exchange, &dialog, 486);
     let mut dialogs = dialogs.into_iter();
     let mut next = || dialogs.next().expect("two calls");
     hang_up(&mut exchange, &mut first, &mut next(), &callee);
     // There is room again.
-    let mut again = talk(&mut exchange, &mut first, &callee);
+    let (mut again, _) = talk(&mut exchange, &mut first, &callee, "2");
     hang_up(&mut exchange, &mut first, &mut again, &callee);
     hang_up(&mut exchange, &mut third, &mut next(), &callee);
     callee.register(&mut exchange, 0);
@@ -142,8 +120,7 @@ fn a_server_that_is_being_stopped_takes_no_new_call() {
     let mut caller = Party::new("u1", "secret1", CALLER);
     let body = description(caller.address);
     let dialog = caller.dial(&mut exchange, "2", &body);
-    let refusal = caller.expect(&mut exchange, 503);
-    caller.acknowledge_failure(&mut exchange, &dialog, &refusal);
+    caller.refused(&mut exchange, &dialog, 503);
     exchange.assert_nothing_left();
 }
 
@@ -167,7 +144,7 @@ fn a_call_too_many_is_told_when_to_try_again() {
         let mut third = Party::new("u3", "secret3", "192.0.2.3:5060");
         let mut callee = Party::new("u2", "secret2", CALLEE);
         callee.register(&mut exchange, 3600);
-        let mut dialog = talk(&mut exchange, &mut first, &callee);
+        let (mut dialog, _) = talk(&mut exchange, &mut first, &callee, "2");
         let again = third.dial(&mut exchange, dialled, &description(third.address));
         let refusal = third.expect(&mut exchange, 503);
         assert_eq!(refusal.headers().get("Retry-After"), Some("5"), "{dialled}");

@@ -35,12 +35,9 @@ fn hang_up(
 ) {
     callee.answer(exchange, invite, 200, &description(callee.address));
     callee.expect_request(exchange, &Method::Ack);
-    let answer = caller.expect(exchange, 200);
-    caller.acknowledge(exchange, dialog, &answer, "");
-    caller.in_dialog(exchange, dialog, "BYE", "", "", true);
-    caller.expect(exchange, 200);
-    let bye = callee.expect_request(exchange, &Method::Bye);
-    callee.answer(exchange, &bye, 200, "");
+    caller.answered(exchange, dialog);
+    caller.leave(exchange, dialog);
+    callee.is_hung_up(exchange);
 }
 
 #[test]
@@ -106,8 +103,7 @@ fn a_store_that_is_away_ends_in_503() {
     let dialog = caller.dial(&mut exchange, "2", &description(caller.address));
     let id = id_of(&exchange.questions.pop_front().expect("a question"));
     exchange.answer(Answer::Unavailable { id });
-    let refusal = caller.expect(&mut exchange, 503);
-    caller.acknowledge_failure(&mut exchange, &dialog, &refusal);
+    caller.refused(&mut exchange, &dialog, 503);
 
     caller.ask_to_register(&mut exchange, 600);
     let id = id_of(&exchange.questions.pop_front().expect("a question"));
@@ -122,11 +118,9 @@ fn a_caller_who_gives_up_leaves_nothing_behind() {
     let mut caller = Party::new("u1", "secret1", "192.0.2.183:5060");
     let dialog = caller.dial(&mut exchange, "2", &description(caller.address));
     let question = exchange.questions.pop_front().expect("a question");
-    let cancel = caller.text("CANCEL", &dialog.target, &dialog, "", "");
-    caller.send(&mut exchange, &cancel);
+    caller.cancel(&mut exchange, &dialog);
     caller.expect(&mut exchange, 200);
-    let refusal = caller.expect(&mut exchange, 487);
-    caller.acknowledge_failure(&mut exchange, &dialog, &refusal);
+    caller.refused(&mut exchange, &dialog, 487);
     assert_eq!(exchange.server.counts().inquiries, 0);
     exchange.answer(Store::default().answer(question));
     caller.expect_silence(&exchange);
@@ -178,8 +172,7 @@ fn only_so_many_requests_wait() {
     let mut store = Store::default();
     store.serve(&mut exchange);
     for dialog in &dialogs[..3] {
-        let refusal = caller.expect(&mut exchange, 480);
-        caller.acknowledge_failure(&mut exchange, dialog, &refusal);
+        caller.refused(&mut exchange, dialog, 480);
     }
     exchange.assert_nothing_left();
 }

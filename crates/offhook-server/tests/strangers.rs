@@ -12,6 +12,7 @@ use offhook_rtp::id::{PayloadType, Ssrc};
 use offhook_server::{Config, End, Outcome};
 use offhook_sip::{Method, Request};
 use support::party::{Dialog, Party, description};
+use support::trio::talk;
 use support::{Exchange, NUMBERS, USERS};
 
 /// A conversation of u1 and u2, and a stranger who has seen every message of it.
@@ -43,14 +44,7 @@ impl Stage {
         let mut caller = Party::new("u1", "secret1", "192.0.2.183:5060");
         let mut callee = Party::new("u2", "secret2", "192.0.2.101:5060");
         callee.register(&mut exchange, 3600);
-        let body = description(caller.address);
-        let mut mine = caller.dial(&mut exchange, number, &body);
-        let invite = callee.expect_request(&mut exchange, &Method::Invite);
-        let body = description(callee.address);
-        let theirs = callee.answer(&mut exchange, &invite, 200, &body);
-        callee.expect_request(&mut exchange, &Method::Ack);
-        let answer = caller.expect(&mut exchange, 200);
-        caller.acknowledge(&mut exchange, &mut mine, &answer, "");
+        let (mine, theirs) = talk(&mut exchange, &mut caller, &callee, number);
         Self {
             exchange,
             caller,
@@ -112,8 +106,7 @@ impl Stage {
         let [mine, _] = &mut self.ends;
         self.caller
             .in_dialog(&mut self.exchange, mine, "BYE", "", "", true);
-        let bye = self.callee.expect_request(&mut self.exchange, &Method::Bye);
-        self.callee.answer(&mut self.exchange, &bye, 200, "");
+        self.callee.is_hung_up(&mut self.exchange);
         self.caller.expect(&mut self.exchange, 200);
         self.finish();
     }
@@ -248,15 +241,10 @@ fn only_the_invites_own_branch_cancels_it() {
     exchange.pass(Duration::from_secs(1));
     callee.expect_silence(&exchange);
     // His own does.
-    let cancel = caller.text("CANCEL", &dialog.target, &dialog, "", "");
-    caller.send(&mut exchange, &cancel);
+    caller.cancel(&mut exchange, &dialog);
     caller.expect(&mut exchange, 200);
-    let failure = caller.expect(&mut exchange, 487);
-    caller.acknowledge_failure(&mut exchange, &dialog, &failure);
-    let cancel = callee.expect_request(&mut exchange, &Method::Cancel);
-    callee.answer(&mut exchange, &cancel, 200, "");
-    callee.answer(&mut exchange, &invite, 487, "");
-    callee.expect_request(&mut exchange, &Method::Ack);
+    caller.refused(&mut exchange, &dialog, 487);
+    callee.is_cancelled(&mut exchange, &invite);
     callee.register(&mut exchange, 0);
     exchange.assert_nothing_left();
 }
@@ -288,8 +276,7 @@ fn a_side_without_an_account_is_held_to_its_address() {
         .callee
         .in_dialog(exchange, theirs, "BYE", "", "", false);
     stage.callee.expect(exchange, 200);
-    let bye = stage.caller.expect_request(exchange, &Method::Bye);
-    stage.caller.answer(exchange, &bye, 200, "");
+    stage.caller.is_hung_up(exchange);
     stage.finish();
 }
 

@@ -8,7 +8,16 @@ use offhook_media::relay::Side;
 use offhook_sip::Method;
 use support::Exchange;
 use support::party::{Dialog, Party, description};
-use support::trio::{Trio, conversation, reinvited, replaces, talk, they_talk, to_of, voice_of};
+use support::trio::{conversation, reinvited, replaces, talk, they_talk, to_of, voice_of};
+
+/// The header that names a dialog, as a URI does it but without its escapes.
+fn replacing(dialog: &Dialog) -> String {
+    let named = replaces(dialog)
+        .replace("%3B", ";")
+        .replace("%3D", "=")
+        .replace("%40", "@");
+    format!("Replaces: {named}")
+}
 
 /// An INVITE with Replaces, with whatever proof the party has.
 fn take_over(
@@ -18,11 +27,7 @@ fn take_over(
     body: &str,
     flag: &str,
 ) -> Dialog {
-    let named = replaces(named)
-        .replace("%3B", ";")
-        .replace("%3D", "=")
-        .replace("%40", "@");
-    let extra = format!("Replaces: {named}{flag}\r\n");
+    let extra = format!("{}{flag}\r\n", replacing(named));
     let uri = "sip:2@192.0.2.50";
     let mut dialog = party.new_dialog(uri);
     // Two phones of one user count alike.
@@ -34,11 +39,7 @@ fn take_over(
         to_of(&challenge).clone_into(&mut dialog.remote);
         return dialog;
     }
-    dialog.cseq += 1;
-    dialog.branch = party.branch();
-    let text = party.text("INVITE", uri, &dialog, &extra, body);
-    let text = party.authorize(&text, &challenge);
-    party.send(exchange, &text);
+    party.ask_again(exchange, &mut dialog, &challenge, "INVITE", &extra, body);
     dialog
 }
 
@@ -47,9 +48,7 @@ fn another_phone_of_the_same_user_takes_the_call_over() {
     for late in [false, true] {
         let (mut trio, d1, mut d2) = conversation();
         let mut second = Party::new("u1", "secret1", "192.0.2.111:5060");
-        let Trio {
-            exchange, u1, u2, ..
-        } = &mut trio;
+        let (exchange, u1, u2, _) = trio.all();
         let said = description(second.address);
         let offer = if late { "" } else { &said };
         let mut dialog = take_over(exchange, &mut second, &d1, offer, "");
@@ -68,8 +67,7 @@ fn another_phone_of_the_same_user_takes_the_call_over() {
             let ack = u2.expect_request(exchange, &Method::Ack);
             assert!(!ack.body().is_empty());
         }
-        let bye = u1.expect_request(exchange, &Method::Bye);
-        u1.answer(exchange, &bye, 200, "");
+        u1.is_hung_up(exchange);
         assert_eq!(voice_of(exchange, Side::A), "192.0.2.111:40000");
         they_talk(exchange, u2, &mut d2, &second);
         assert_eq!(exchange.records.len(), 1);
@@ -81,25 +79,19 @@ fn another_phone_of_the_same_user_takes_the_call_over() {
 fn a_call_that_cannot_be_taken_over_stays() {
     let (mut trio, mut d1, _d2) = conversation();
     let mut second = Party::new("u1", "secret1", "192.0.2.111:5060");
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     let said = description(second.address);
     let dialog = take_over(exchange, &mut second, &d1, &said, "");
     reinvited(exchange, u2, 488, "");
-    let refusal = second.expect(exchange, 488);
-    second.acknowledge_failure(exchange, &dialog, &refusal);
+    second.refused(exchange, &dialog, 488);
     assert_eq!(voice_of(exchange, Side::A), "192.0.2.101:40000");
     // Taken back before the other side has agreed.
     let dialog = take_over(exchange, &mut second, &d1, &said, "");
     let asked = u2.expect_request(exchange, &Method::Invite);
-    let cancel = second.text("CANCEL", &dialog.target, &dialog, "", "");
-    second.send(exchange, &cancel);
+    second.cancel(exchange, &dialog);
     second.expect(exchange, 200);
-    let ended = second.expect(exchange, 487);
-    second.acknowledge_failure(exchange, &dialog, &ended);
-    u2.answer(exchange, &asked, 200, &description(u2.address));
-    u2.expect_request(exchange, &Method::Ack);
+    second.refused(exchange, &dialog, 487);
+    u2.pick_up(exchange, &asked);
     reinvited(exchange, u2, 200, &description(u2.address));
     assert_eq!(voice_of(exchange, Side::A), "192.0.2.101:40000");
     they_talk(exchange, u1, &mut d1, u2);
@@ -109,25 +101,18 @@ fn a_call_that_cannot_be_taken_over_stays() {
 #[test]
 fn nobody_takes_over_the_calls_of_others() {
     let (mut trio, mut d1, d2) = conversation();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
+    let (exchange, u1, u2, u3) = trio.all();
     let body = description(u3.address);
     // Another user, who knows all names of the dialog, of either leg.
     for named in [&d1, &d2] {
         let dialog = take_over(exchange, u3, named, &body, "");
-        let refusal = u3.expect(exchange, 403);
-        u3.acknowledge_failure(exchange, &dialog, &refusal);
+        u3.refused(exchange, &dialog, 403);
     }
     // Referred-By is what anybody can write.
     let mut stranger = Party::new("u1", "guessed", "192.0.2.66:5060");
     let flag = "\r\nReferred-By: <sip:u1@192.0.2.50>";
     let dialog = take_over(exchange, &mut stranger, &d1, &body, flag);
-    let refusal = stranger.expect(exchange, 401);
-    stranger.acknowledge_failure(exchange, &dialog, &refusal);
+    stranger.refused(exchange, &dialog, 401);
     // RFC 3891 §3: names that fit no dialog, a confirmed one that must be early, two of them.
     let mut wrong = d1.clone();
     wrong.local += "x";
@@ -143,22 +128,15 @@ fn nobody_takes_over_the_calls_of_others() {
     let refused = take_over(exchange, u1, &d1, &body, "");
     assert!(refused.remote.contains("tag="));
     let (d1, mut d2) = talk(exchange, u1, u2, "2");
-    u2.in_dialog(exchange, &mut d2, "BYE", "", "", true);
-    u2.expect(exchange, 200);
+    u2.leave(exchange, &mut d2);
     let bye = u1.expect_request(exchange, &Method::Bye);
-    let named = replaces(&d1);
-    let named = named
-        .replace("%3B", ";")
-        .replace("%3D", "=")
-        .replace("%40", "@");
     let again = u1.new_dialog("sip:2@192.0.2.50");
-    let extra = format!("Replaces: {named}\r\n");
+    let extra = format!("{}\r\n", replacing(&d1));
     u1.send(
         exchange,
         &u1.text("INVITE", &again.target, &again, &extra, &body),
     );
-    let declined = u1.expect(exchange, 603);
-    u1.acknowledge_failure(exchange, &again, &declined);
+    u1.refused(exchange, &again, 603);
     u1.answer(exchange, &bye, 200, "");
     trio.finish();
 }

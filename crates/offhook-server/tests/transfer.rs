@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use offhook_media::relay::{self, Relay, Side};
 use offhook_sip::{Method, Request};
-use support::party::{Party, description};
+use support::party::{Dialog, Party, description};
 use support::trio::{
-    Trio, conversation, hang_up, notified, refer, reinvited, talk, they_talk, voice_of,
+    Trio, body_of, conversation, hang_up, notified, refer, reinvited, talk, they_talk, voice_of,
 };
 use support::{Exchange, USERS};
 
@@ -38,24 +38,30 @@ fn assert_invitation(invite: &Request, transferor: &str, secrets: &[&str]) {
     }
 }
 
+/// A party asks to be replaced by u3: the INVITE that reaches him.
+#[track_caller]
+fn referred(
+    exchange: &mut Exchange,
+    party: &mut Party,
+    dialog: &mut Dialog,
+    u3: &Party,
+) -> Request {
+    refer(exchange, party, dialog, "sip:3@192.0.2.50");
+    u3.expect_request(exchange, &Method::Invite)
+}
+
 // yate: Fork, transfer: REFER from the caller
 #[test]
 fn the_caller_transfers_the_callee() {
     let (mut trio, mut d1, mut d2) = conversation();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
+    let (exchange, u1, u2, u3) = trio.all();
     // Without a proof nothing happens.
     let to = "Refer-To: <sip:3@192.0.2.50>\r\n";
     u1.in_dialog(exchange, &mut d1, "REFER", to, "", false);
     u1.expect(exchange, 401);
     u3.expect_silence(exchange);
 
-    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
-    let invite = u3.expect_request(exchange, &Method::Invite);
+    let invite = referred(exchange, u1, &mut d1, u3);
     let hidden = [
         d1.call_id.as_str(),
         &d2.call_id,
@@ -71,8 +77,7 @@ fn the_caller_transfers_the_callee() {
     notified(exchange, u1, "180 Ringing", false);
     u2.expect_silence(exchange);
 
-    let mut d3 = u3.answer(exchange, &invite, 200, &description(u3.address));
-    u3.expect_request(exchange, &Method::Ack);
+    let mut d3 = u3.pick_up(exchange, &invite);
     let moved = reinvited(exchange, u2, 200, &description(u2.address));
     assert!(!moved.to_string().contains("192.0.2.103"), "{moved}");
     assert!(!moved.to_string().contains("u3"), "{moved}");
@@ -83,8 +88,7 @@ fn the_caller_transfers_the_callee() {
     // RFC 5589 §6.1: the transferor hangs up by itself, with his proof.
     u1.in_dialog(exchange, &mut d1, "BYE", "", "", false);
     u1.expect(exchange, 401);
-    u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
-    u1.expect(exchange, 200);
+    u1.leave(exchange, &mut d1);
     u2.expect_silence(exchange);
     u3.expect_silence(exchange);
 
@@ -109,12 +113,7 @@ fn voice(source: u32, sequence: u16, timestamp: u32) -> Vec<u8> {
 #[test]
 fn the_voice_goes_on_in_one_stream() {
     let (mut trio, mut d1, mut d2) = conversation();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
+    let (exchange, u1, u2, u3) = trio.all();
     let mut relay = Relay::new(relay::Config::default(), [1; 32]);
     let mut obeyed = 0;
     let mut obey = |exchange: &Exchange, relay: &mut Relay| {
@@ -132,10 +131,8 @@ fn the_voice_goes_on_in_one_stream() {
     let way = relay.handle_packet(exchange.now, keys.a_rtp, t, &mut packet);
     assert_eq!(way.expect("a way").to.to_string(), "192.0.2.102:40000");
 
-    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
-    let invite = u3.expect_request(exchange, &Method::Invite);
-    u3.answer(exchange, &invite, 200, &description(u3.address));
-    u3.expect_request(exchange, &Method::Ack);
+    let invite = referred(exchange, u1, &mut d1, u3);
+    u3.pick_up(exchange, &invite);
     reinvited(exchange, u2, 200, &description(u2.address));
     notified(exchange, u1, "200 OK", true);
     obey(exchange, &mut relay);
@@ -160,8 +157,7 @@ fn the_voice_goes_on_in_one_stream() {
     let way = relay.handle_packet(exchange.now, keys.b_rtp, kept, &mut voice(0xCCCC, 1, 1));
     assert_eq!(way.expect("a way").to, target);
 
-    u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
-    u1.expect(exchange, 200);
+    u1.leave(exchange, &mut d1);
     they_talk(exchange, u2, &mut d2, u3);
     trio.finish();
 }
@@ -169,23 +165,15 @@ fn the_voice_goes_on_in_one_stream() {
 #[test]
 fn the_callee_transfers_the_caller() {
     let (mut trio, mut d1, mut d2) = conversation();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
-    refer(exchange, u2, &mut d2, "sip:3@192.0.2.50");
-    let invite = u3.expect_request(exchange, &Method::Invite);
+    let (exchange, u1, u2, u3) = trio.all();
+    let invite = referred(exchange, u2, &mut d2, u3);
     assert_invitation(&invite, "u2", &["u1", "192.0.2.101", "192.0.2.102"]);
-    let mut d3 = u3.answer(exchange, &invite, 200, &description(u3.address));
-    u3.expect_request(exchange, &Method::Ack);
+    let mut d3 = u3.pick_up(exchange, &invite);
     reinvited(exchange, u1, 200, &description(u1.address));
     notified(exchange, u2, "200 OK", true);
     // A phone that does not hang up is hung up.
     exchange.pass(Duration::from_secs(2));
-    let bye = u2.expect_request(exchange, &Method::Bye);
-    u2.answer(exchange, &bye, 200, "");
+    u2.is_hung_up(exchange);
     assert_eq!(voice_of(exchange, Side::B), "192.0.2.103:40000");
     // Either may hang up; here the new one.
     hang_up(exchange, u3, &mut d3, u1);
@@ -196,33 +184,24 @@ fn the_callee_transfers_the_caller() {
 #[test]
 fn a_transferor_on_hold_leaves_two_who_hear_each_other() {
     let (mut trio, mut d1, mut d2) = conversation();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
+    let (exchange, u1, u2, u3) = trio.all();
     let hold = description(u1.address) + "a=sendonly\r\n";
     u1.in_dialog(exchange, &mut d1, "INVITE", "", &hold, true);
     let invite = u2.expect_request(exchange, &Method::Invite);
     let held = description(u2.address) + "a=recvonly\r\n";
     u2.answer(exchange, &invite, 200, &held);
     u2.expect_request(exchange, &Method::Ack);
-    let answer = u1.expect(exchange, 200);
-    u1.acknowledge(exchange, &mut d1, &answer, "");
+    u1.answered(exchange, &mut d1);
 
-    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
-    let invite = u3.expect_request(exchange, &Method::Invite);
-    let offer = String::from_utf8_lossy(invite.body()).into_owned();
+    let invite = referred(exchange, u1, &mut d1, u3);
+    let offer = body_of(&invite);
     assert!(offer.contains("a=sendrecv"), "{offer}");
-    u3.answer(exchange, &invite, 200, &description(u3.address));
-    u3.expect_request(exchange, &Method::Ack);
+    u3.pick_up(exchange, &invite);
     let back = reinvited(exchange, u2, 200, &description(u2.address));
-    let offer = String::from_utf8_lossy(back.body()).into_owned();
+    let offer = body_of(&back);
     assert!(offer.contains("a=sendrecv"), "{offer}");
     notified(exchange, u1, "200 OK", true);
-    u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
-    u1.expect(exchange, 200);
+    u1.leave(exchange, &mut d1);
     they_talk(exchange, u2, &mut d2, u3);
     trio.finish();
 }
@@ -230,24 +209,16 @@ fn a_transferor_on_hold_leaves_two_who_hear_each_other() {
 #[test]
 fn a_target_that_could_send_what_is_not_taken_is_told_so() {
     let (mut trio, mut d1, mut d2) = conversation();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
-    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
-    let invite = u3.expect_request(exchange, &Method::Invite);
-    u3.answer(exchange, &invite, 200, &description(u3.address));
-    u3.expect_request(exchange, &Method::Ack);
+    let (exchange, u1, u2, u3) = trio.all();
+    let invite = referred(exchange, u1, &mut d1, u3);
+    u3.pick_up(exchange, &invite);
     let only_a_law = description(u2.address).replace("RTP/AVP 0 8", "RTP/AVP 8");
     reinvited(exchange, u2, 200, &only_a_law);
     let narrowed = reinvited(exchange, u3, 200, &only_a_law.replace("0.2.102", "0.2.103"));
-    let offer = String::from_utf8_lossy(narrowed.body()).into_owned();
+    let offer = body_of(&narrowed);
     assert!(offer.contains("RTP/AVP 8\r\n"), "{offer}");
     notified(exchange, u1, "200 OK", true);
-    u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
-    u1.expect(exchange, 200);
+    u1.leave(exchange, &mut d1);
     they_talk(exchange, u2, &mut d2, u3);
     trio.finish();
 }
@@ -256,35 +227,24 @@ fn a_target_that_could_send_what_is_not_taken_is_told_so() {
 fn a_transferor_need_not_wait() {
     for agrees in [true, false] {
         let (mut trio, mut d1, mut d2) = conversation();
-        let Trio {
-            exchange,
-            u1,
-            u2,
-            u3,
-        } = &mut trio;
-        refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
-        let invite = u3.expect_request(exchange, &Method::Invite);
-        u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
-        u1.expect(exchange, 200);
+        let (exchange, u1, u2, u3) = trio.all();
+        let invite = referred(exchange, u1, &mut d1, u3);
+        u1.leave(exchange, &mut d1);
         u2.expect_silence(exchange);
         // Nobody is there to be asked; it may be tried again.
         let body = description(u2.address);
         u2.in_dialog(exchange, &mut d2, "INVITE", "", &body, true);
-        let pending = u2.expect(exchange, 491);
-        u2.acknowledge_failure(exchange, &d2, &pending);
+        u2.refused(exchange, &d2, 491);
         if agrees {
-            u3.answer(exchange, &invite, 200, &description(u3.address));
-            u3.expect_request(exchange, &Method::Ack);
+            u3.pick_up(exchange, &invite);
             reinvited(exchange, u2, 200, &body);
             // It is told all the same (RFC 5057 §5: the subscription is not the call).
             notified(exchange, u1, "200 OK", true);
             they_talk(exchange, u2, &mut d2, u3);
         } else {
-            u3.answer(exchange, &invite, 486, "");
-            u3.expect_request(exchange, &Method::Ack);
+            u3.refuse(exchange, &invite, 486);
             notified(exchange, u1, "486 Busy Here", true);
-            let bye = u2.expect_request(exchange, &Method::Bye);
-            u2.answer(exchange, &bye, 200, "");
+            u2.is_hung_up(exchange);
         }
         assert_eq!(exchange.records.len(), 1);
         trio.finish();
@@ -299,16 +259,9 @@ fn a_target_that_does_not_take_it_leaves_the_call_as_it_was() {
         (404, "404 Not Found"),
     ] {
         let (mut trio, mut d1, _d2) = conversation();
-        let Trio {
-            exchange,
-            u1,
-            u2,
-            u3,
-        } = &mut trio;
-        refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
-        let invite = u3.expect_request(exchange, &Method::Invite);
-        u3.answer(exchange, &invite, status, "");
-        u3.expect_request(exchange, &Method::Ack);
+        let (exchange, u1, u2, u3) = trio.all();
+        let invite = referred(exchange, u1, &mut d1, u3);
+        u3.refuse(exchange, &invite, status);
         notified(exchange, u1, line, true);
         u2.expect_silence(exchange);
         assert_eq!(voice_of(exchange, Side::A), "192.0.2.101:40000");
@@ -324,12 +277,7 @@ fn a_target_that_cannot_be_reached_leaves_the_call_as_it_was() {
         ("sip:3@192.0.2.50", "480 Temporarily Unavailable"),
     ] {
         let (mut trio, mut d1, _d2) = conversation();
-        let Trio {
-            exchange,
-            u1,
-            u2,
-            u3,
-        } = &mut trio;
+        let (exchange, u1, u2, u3) = trio.all();
         u3.register(exchange, 0);
         refer(exchange, u1, &mut d1, to);
         notified(exchange, u1, line, true);
@@ -344,22 +292,13 @@ fn a_target_that_never_answers_is_given_up() {
     let exchange = Exchange::with(|config| config.calls.no_answer = Duration::from_secs(20));
     let mut trio = Trio::with(exchange);
     let (mut d1, _) = talk(&mut trio.exchange, &mut trio.u1, &trio.u2, "2");
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
-    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
-    let invite = u3.expect_request(exchange, &Method::Invite);
+    let (exchange, u1, u2, u3) = trio.all();
+    let invite = referred(exchange, u1, &mut d1, u3);
     u3.answer(exchange, &invite, 180, "");
     notified(exchange, u1, "180 Ringing", false);
     exchange.pass(Duration::from_millis(20_100));
     notified(exchange, u1, "480 Temporarily Unavailable", true);
-    let cancel = u3.expect_request(exchange, &Method::Cancel);
-    u3.answer(exchange, &cancel, 200, "");
-    u3.answer(exchange, &invite, 487, "");
-    u3.expect_request(exchange, &Method::Ack);
+    u3.is_cancelled(exchange, &invite);
     they_talk(exchange, u1, &mut d1, u2);
     trio.finish();
 }
@@ -367,20 +306,12 @@ fn a_target_that_never_answers_is_given_up() {
 #[test]
 fn who_is_to_be_transferred_may_refuse() {
     let (mut trio, mut d1, _d2) = conversation();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
-    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
-    let invite = u3.expect_request(exchange, &Method::Invite);
-    u3.answer(exchange, &invite, 200, &description(u3.address));
-    u3.expect_request(exchange, &Method::Ack);
+    let (exchange, u1, u2, u3) = trio.all();
+    let invite = referred(exchange, u1, &mut d1, u3);
+    u3.pick_up(exchange, &invite);
     reinvited(exchange, u2, 488, "");
     notified(exchange, u1, "488 Not Acceptable Here", true);
-    let bye = u3.expect_request(exchange, &Method::Bye);
-    u3.answer(exchange, &bye, 200, "");
+    u3.is_hung_up(exchange);
     // The voice goes where it went before.
     assert_eq!(voice_of(exchange, Side::A), "192.0.2.101:40000");
     they_talk(exchange, u1, &mut d1, u2);
@@ -390,25 +321,15 @@ fn who_is_to_be_transferred_may_refuse() {
 #[test]
 fn who_is_to_be_transferred_may_hang_up() {
     let (mut trio, mut d1, mut d2) = conversation();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
-    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
-    let invite = u3.expect_request(exchange, &Method::Invite);
+    let (exchange, u1, u2, u3) = trio.all();
+    let invite = referred(exchange, u1, &mut d1, u3);
     u3.answer(exchange, &invite, 180, "");
     notified(exchange, u1, "180 Ringing", false);
     u2.in_dialog(exchange, &mut d2, "BYE", "", "", true);
     notified(exchange, u1, "487 Request Terminated", true);
     u2.expect(exchange, 200);
-    let bye = u1.expect_request(exchange, &Method::Bye);
-    u1.answer(exchange, &bye, 200, "");
-    let cancel = u3.expect_request(exchange, &Method::Cancel);
-    u3.answer(exchange, &cancel, 200, "");
-    u3.answer(exchange, &invite, 487, "");
-    u3.expect_request(exchange, &Method::Ack);
+    u1.is_hung_up(exchange);
+    u3.is_cancelled(exchange, &invite);
     assert_eq!(exchange.records.len(), 1);
     trio.finish();
 }
@@ -416,22 +337,13 @@ fn who_is_to_be_transferred_may_hang_up() {
 #[test]
 fn a_target_may_hang_up_while_the_other_is_asked() {
     let (mut trio, mut d1, _d2) = conversation();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
-    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
-    let invite = u3.expect_request(exchange, &Method::Invite);
-    let mut d3 = u3.answer(exchange, &invite, 200, &description(u3.address));
-    u3.expect_request(exchange, &Method::Ack);
+    let (exchange, u1, u2, u3) = trio.all();
+    let invite = referred(exchange, u1, &mut d1, u3);
+    let mut d3 = u3.pick_up(exchange, &invite);
     let asked = u2.expect_request(exchange, &Method::Invite);
-    u3.in_dialog(exchange, &mut d3, "BYE", "", "", true);
-    u3.expect(exchange, 200);
+    u3.leave(exchange, &mut d3);
     notified(exchange, u1, "480 Temporarily Unavailable", true);
-    u2.answer(exchange, &asked, 200, &description(u2.address));
-    u2.expect_request(exchange, &Method::Ack);
+    u2.pick_up(exchange, &asked);
     // It is told again what holds, and the voice goes where it went before.
     reinvited(exchange, u2, 200, &description(u2.address));
     assert_eq!(voice_of(exchange, Side::A), "192.0.2.101:40000");
@@ -442,28 +354,18 @@ fn a_target_may_hang_up_while_the_other_is_asked() {
 #[test]
 fn a_transfer_waits_for_a_change_that_is_under_way() {
     let (mut trio, mut d1, mut d2) = conversation();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
-    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
-    let invite = u3.expect_request(exchange, &Method::Invite);
+    let (exchange, u1, u2, u3) = trio.all();
+    let invite = referred(exchange, u1, &mut d1, u3);
     let body = description(u1.address);
     u1.in_dialog(exchange, &mut d1, "INVITE", "", &body, true);
     let changed = u2.expect_request(exchange, &Method::Invite);
-    u3.answer(exchange, &invite, 200, &description(u3.address));
-    u3.expect_request(exchange, &Method::Ack);
+    u3.pick_up(exchange, &invite);
     u2.expect_silence(exchange);
-    u2.answer(exchange, &changed, 200, &description(u2.address));
-    u2.expect_request(exchange, &Method::Ack);
-    let answer = u1.expect(exchange, 200);
-    u1.acknowledge(exchange, &mut d1, &answer, "");
+    u2.pick_up(exchange, &changed);
+    u1.answered(exchange, &mut d1);
     reinvited(exchange, u2, 200, &description(u2.address));
     notified(exchange, u1, "200 OK", true);
-    u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
-    u1.expect(exchange, 200);
+    u1.leave(exchange, &mut d1);
     they_talk(exchange, u2, &mut d2, u3);
     trio.finish();
 }
@@ -471,23 +373,16 @@ fn a_transfer_waits_for_a_change_that_is_under_way() {
 #[test]
 fn a_transferor_who_wants_no_reports_gets_none() {
     let (mut trio, mut d1, mut d2) = conversation();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
+    let (exchange, u1, u2, u3) = trio.all();
     let extra = "Refer-To: <sip:3@192.0.2.50>\r\nRefer-Sub: false\r\nRequire: norefersub\r\n";
     u1.in_dialog(exchange, &mut d1, "REFER", extra, "", true);
     let accepted = u1.expect(exchange, 202);
     assert_eq!(accepted.headers().get("Refer-Sub"), Some("false"));
     let invite = u3.expect_request(exchange, &Method::Invite);
-    u3.answer(exchange, &invite, 200, &description(u3.address));
-    u3.expect_request(exchange, &Method::Ack);
+    u3.pick_up(exchange, &invite);
     reinvited(exchange, u2, 200, &description(u2.address));
     u1.expect_silence(exchange);
-    u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
-    u1.expect(exchange, 200);
+    u1.leave(exchange, &mut d1);
     they_talk(exchange, u2, &mut d2, u3);
     trio.finish();
 }
@@ -495,30 +390,20 @@ fn a_transferor_who_wants_no_reports_gets_none() {
 #[test]
 fn a_transfer_can_be_transferred_on() {
     let (mut trio, mut d1, mut d2) = conversation();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
-    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
-    let invite = u3.expect_request(exchange, &Method::Invite);
-    let mut d3 = u3.answer(exchange, &invite, 200, &description(u3.address));
-    u3.expect_request(exchange, &Method::Ack);
+    let (exchange, u1, u2, u3) = trio.all();
+    let invite = referred(exchange, u1, &mut d1, u3);
+    let mut d3 = u3.pick_up(exchange, &invite);
     reinvited(exchange, u2, 200, &description(u2.address));
     notified(exchange, u1, "200 OK", true);
-    u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
-    u1.expect(exchange, 200);
+    u1.leave(exchange, &mut d1);
     // Back to u1, in a call of its own.
     refer(exchange, u3, &mut d3, "sip:1@192.0.2.50");
     let invite = u1.expect_request(exchange, &Method::Invite);
     assert_invitation(&invite, "u3", &["u2", "192.0.2.102", "192.0.2.103"]);
-    u1.answer(exchange, &invite, 200, &description(u1.address));
-    u1.expect_request(exchange, &Method::Ack);
+    u1.pick_up(exchange, &invite);
     reinvited(exchange, u2, 200, &description(u2.address));
     notified(exchange, u3, "200 OK", true);
-    u3.in_dialog(exchange, &mut d3, "BYE", "", "", true);
-    u3.expect(exchange, 200);
+    u3.leave(exchange, &mut d3);
     they_talk(exchange, u2, &mut d2, u1);
     trio.finish();
 }
@@ -526,12 +411,7 @@ fn a_transfer_can_be_transferred_on() {
 #[test]
 fn what_is_no_transfer_is_refused() {
     let (mut trio, mut d1, mut d2) = conversation();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
+    let (exchange, u1, u2, u3) = trio.all();
     for (extra, status) in [
         ("", 400),
         (
@@ -567,14 +447,12 @@ fn what_is_no_transfer_is_refused() {
     u3.expect_silence(exchange);
 
     // One at a time.
-    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
-    let invite = u3.expect_request(exchange, &Method::Invite);
+    let invite = referred(exchange, u1, &mut d1, u3);
     u1.in_dialog(exchange, &mut d1, "REFER", to, "", true);
     u1.expect(exchange, 491);
     u2.in_dialog(exchange, &mut d2, "REFER", to, "", true);
     u2.expect(exchange, 491);
-    u3.answer(exchange, &invite, 486, "");
-    u3.expect_request(exchange, &Method::Ack);
+    u3.refuse(exchange, &invite, 486);
     notified(exchange, u1, "486 Busy Here", true);
     they_talk(exchange, u1, &mut d1, u2);
     trio.finish();
@@ -584,12 +462,7 @@ fn what_is_no_transfer_is_refused() {
 #[test]
 fn nobody_transfers_the_calls_of_others() {
     let (mut trio, d1, _d2) = conversation();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
+    let (exchange, u1, u2, u3) = trio.all();
     let to = "Refer-To: <sip:3@192.0.2.50>\r\n";
     let mut liar = Party::new("u3", "secret3", "192.0.2.66:5060");
     // His own proof in the dialog of u1.
@@ -597,11 +470,7 @@ fn nobody_transfers_the_calls_of_others() {
     stolen.cseq += 10;
     liar.in_dialog(exchange, &mut stolen, "REFER", to, "", false);
     let challenge = liar.expect(exchange, 401);
-    stolen.cseq += 1;
-    stolen.branch = liar.branch();
-    let text = liar.text("REFER", &stolen.target, &stolen, to, "");
-    let text = liar.authorize(&text, &challenge);
-    liar.send(exchange, &text);
+    liar.ask_again(exchange, &mut stolen, &challenge, "REFER", to, "");
     liar.expect(exchange, 403);
     // Tags that are not those of the dialog.
     for guess in ["one", ""] {
@@ -638,14 +507,11 @@ fn a_side_without_an_account_transfers_nobody() {
     gate.expect(exchange, 403);
     u3.expect_silence(exchange);
     // But it can be transferred.
-    refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
-    let invite = u3.expect_request(exchange, &Method::Invite);
-    let mut d3 = u3.answer(exchange, &invite, 200, &description(u3.address));
-    u3.expect_request(exchange, &Method::Ack);
+    let invite = referred(exchange, u1, &mut d1, u3);
+    let mut d3 = u3.pick_up(exchange, &invite);
     reinvited(exchange, &gate, 200, &description(gate.address));
     notified(exchange, u1, "200 OK", true);
-    u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
-    u1.expect(exchange, 200);
+    u1.leave(exchange, &mut d1);
     hang_up(exchange, u3, &mut d3, &gate);
     trio.finish();
 }

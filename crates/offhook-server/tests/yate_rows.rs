@@ -8,27 +8,15 @@ mod support;
 
 use std::time::Duration;
 
-use offhook_sip::{Method, Request};
+use offhook_sip::Method;
 use support::party::{Dialog, Party, description};
-use support::trio::{Trio, hang_up, talk};
+use support::trio::{Trio, body_of, conversation, hang_up, talk};
 use support::{Exchange, USERS};
-
-fn conversation() -> (Trio, Dialog, Dialog) {
-    let mut trio = Trio::new();
-    let (d1, d2) = talk(&mut trio.exchange, &mut trio.u1, &trio.u2, "2");
-    (trio, d1, d2)
-}
-
-fn body_of(request: &Request) -> String {
-    String::from_utf8_lossy(request.body()).into_owned()
-}
 
 /// u1 dials 2 with this body; u2 answers with that one; what each was told, and the end.
 fn told(said: &str, heard: &str) -> (String, String) {
     let mut trio = Trio::new();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     let mut d1 = u1.dial(exchange, "2", said);
     let invite = u2.expect_request(exchange, &Method::Invite);
     let offer = body_of(&invite);
@@ -77,9 +65,7 @@ fn no_name_and_no_password_lets_nobody_in() {
 #[test]
 fn who_does_not_say_who_he_is_is_asked() {
     let mut trio = Trio::new();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     let uri = "sip:2@192.0.2.50";
     let dialog = u1.new_dialog(uri);
     u1.send(exchange, &u1.text("INVITE", uri, &dialog, "", ""));
@@ -106,23 +92,17 @@ fn who_does_not_say_who_he_is_is_asked() {
 #[test]
 fn a_user_name_is_a_number_too_and_so_is_ones_own() {
     let mut trio = Trio::new();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     let (mut d1, _) = talk(exchange, u1, u2, "u2");
     hang_up(exchange, u1, &mut d1, u2);
     // The own number rings the own phone, in a call of its own.
     let mut d1 = u1.dial(exchange, "1", &description(u1.address));
     let invite = u1.expect_request(exchange, &Method::Invite);
     assert_ne!(invite.headers().get("Call-ID"), Some(d1.call_id.as_str()));
-    u1.answer(exchange, &invite, 200, &description(u1.address));
-    u1.expect_request(exchange, &Method::Ack);
-    let answer = u1.expect(exchange, 200);
-    u1.acknowledge(exchange, &mut d1, &answer, "");
-    u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
-    u1.expect(exchange, 200);
-    let bye = u1.expect_request(exchange, &Method::Bye);
-    u1.answer(exchange, &bye, 200, "");
+    u1.pick_up(exchange, &invite);
+    u1.answered(exchange, &mut d1);
+    u1.leave(exchange, &mut d1);
+    u1.is_hung_up(exchange);
     trio.finish();
 }
 
@@ -130,9 +110,7 @@ fn a_user_name_is_a_number_too_and_so_is_ones_own() {
 #[test]
 fn a_callee_sees_the_caller_who_was_proved() {
     let mut trio = Trio::new();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     let uri = "sip:2@192.0.2.50";
     let mut dialog = u1.new_dialog(uri);
     dialog.local = "<sip:ceo@192.0.2.50>;tag=lie".to_owned();
@@ -140,21 +118,14 @@ fn a_callee_sees_the_caller_who_was_proved() {
         P-Preferred-Identity: <sip:ceo@192.0.2.50>\r\nSubject: from the ceo\r\n";
     let body = description(u1.address);
     u1.send(exchange, &u1.text("INVITE", uri, &dialog, extra, &body));
-    let challenge = u1.expect(exchange, 401);
-    u1.acknowledge_failure(exchange, &dialog, &challenge);
-    dialog.cseq += 1;
-    dialog.branch = u1.branch();
-    let text = u1.text("INVITE", uri, &dialog, extra, &body);
-    let text = u1.authorize(&text, &challenge);
-    u1.send(exchange, &text);
+    let challenge = u1.refused(exchange, &dialog, 401);
+    u1.ask_again(exchange, &mut dialog, &challenge, "INVITE", extra, &body);
     let invite = u2.expect_request(exchange, &Method::Invite);
     let from = invite.headers().get("From").expect("a From");
     assert!(from.contains("<sip:u1@192.0.2.50>"), "{from}");
     assert!(!invite.to_string().contains("ceo"), "{invite}");
-    u2.answer(exchange, &invite, 486, "");
-    u2.expect_request(exchange, &Method::Ack);
-    let refusal = u1.expect(exchange, 486);
-    u1.acknowledge_failure(exchange, &dialog, &refusal);
+    u2.refuse(exchange, &invite, 486);
+    u1.refused(exchange, &dialog, 486);
     trio.finish();
 }
 
@@ -162,9 +133,7 @@ fn a_callee_sees_the_caller_who_was_proved() {
 #[test]
 fn a_callees_own_status_passes() {
     let mut trio = Trio::new();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     for (said, told) in [
         (403, 403),
         (407, 403),
@@ -180,10 +149,8 @@ fn a_callees_own_status_passes() {
     ] {
         let dialog = u1.dial(exchange, "2", &description(u1.address));
         let invite = u2.expect_request(exchange, &Method::Invite);
-        u2.answer(exchange, &invite, said, "");
-        u2.expect_request(exchange, &Method::Ack);
-        let refusal = u1.expect(exchange, told);
-        u1.acknowledge_failure(exchange, &dialog, &refusal);
+        u2.refuse(exchange, &invite, said);
+        u1.refused(exchange, &dialog, told);
     }
     trio.finish();
 }
@@ -192,9 +159,7 @@ fn a_callees_own_status_passes() {
 #[test]
 fn only_the_invites_own_branch_cancels_it() {
     let mut trio = Trio::new();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     let dialog = u1.dial(exchange, "2", &description(u1.address));
     let invite = u2.expect_request(exchange, &Method::Invite);
     u2.answer(exchange, &invite, 180, "");
@@ -203,13 +168,11 @@ fn only_the_invites_own_branch_cancels_it() {
     let mut other = dialog.clone();
     other.branch = "z9hG4bK-another".to_owned();
     for party in [&stranger, &*u1] {
-        let cancel = party.text("CANCEL", &other.target, &other, "", "");
-        party.send(exchange, &cancel);
+        party.cancel(exchange, &other);
         party.expect(exchange, 481);
     }
     // The right branch from another place is not the caller's: its Via names that place.
-    let cancel = stranger.text("CANCEL", &dialog.target, &dialog, "", "");
-    stranger.send(exchange, &cancel);
+    stranger.cancel(exchange, &dialog);
     stranger.expect(exchange, 481);
     // And nobody hangs up what only rings.
     other.remote = ringing.headers().get("To").expect("a To").to_owned();
@@ -227,15 +190,10 @@ fn only_the_invites_own_branch_cancels_it() {
     }
     u2.expect_silence(exchange);
     // The caller's own: 200 to the CANCEL, 487 to the INVITE.
-    let cancel = u1.text("CANCEL", &dialog.target, &dialog, "", "");
-    u1.send(exchange, &cancel);
+    u1.cancel(exchange, &dialog);
     u1.expect(exchange, 200);
-    let ended = u1.expect(exchange, 487);
-    u1.acknowledge_failure(exchange, &dialog, &ended);
-    let cancel = u2.expect_request(exchange, &Method::Cancel);
-    u2.answer(exchange, &cancel, 200, "");
-    u2.answer(exchange, &invite, 487, "");
-    u2.expect_request(exchange, &Method::Ack);
+    u1.refused(exchange, &dialog, 487);
+    u2.is_cancelled(exchange, &invite);
     trio.finish();
 }
 
@@ -244,9 +202,7 @@ fn only_the_invites_own_branch_cancels_it() {
 #[test]
 fn a_call_id_is_not_enough() {
     let (mut trio, mut d1, d2) = conversation();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     let mut stranger = Party::new("u1", "guessed", "192.0.2.66:5060");
     for real in [&d1, &d2] {
         for (local, remote) in [
@@ -308,18 +264,12 @@ fn a_call_id_is_not_enough() {
 #[test]
 fn a_digest_counts_once_and_for_its_own_request() {
     let mut trio = Trio::new();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
+    let (exchange, u1, u2, u3) = trio.all();
     let uri = "sip:2@192.0.2.50";
     let body = description(u1.address);
     let mut dialog = u1.new_dialog(uri);
     u1.send(exchange, &u1.text("INVITE", uri, &dialog, "", &body));
-    let challenge = u1.expect(exchange, 401);
-    u1.acknowledge_failure(exchange, &dialog, &challenge);
+    let challenge = u1.refused(exchange, &dialog, 401);
     dialog.cseq += 1;
     dialog.branch = u1.branch();
     let text = u1.text("INVITE", uri, &dialog, "", &body);
@@ -347,11 +297,9 @@ fn a_digest_counts_once_and_for_its_own_request() {
         thief.send(exchange, &ack);
     }
     u3.expect_silence(exchange);
-    u2.answer(exchange, &invite, 486, "");
-    u2.expect_request(exchange, &Method::Ack);
+    u2.refuse(exchange, &invite, 486);
     u2.expect_silence(exchange);
-    let refusal = u1.expect(exchange, 486);
-    u1.acknowledge_failure(exchange, &dialog, &refusal);
+    u1.refused(exchange, &dialog, 486);
     trio.finish();
 }
 
@@ -400,9 +348,7 @@ fn streams_that_are_not_relayed_are_off_in_their_places() {
 #[test]
 fn what_cannot_be_relayed_at_all_rings_nobody() {
     let mut trio = Trio::new();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     let good = description(u1.address);
     for (body, status) in [
         (good.replace("RTP/AVP", "RTP/SAVP"), 488),
@@ -412,8 +358,7 @@ fn what_cannot_be_relayed_at_all_rings_nobody() {
         ("garbage".to_owned(), 400),
     ] {
         let dialog = u1.dial(exchange, "2", &body);
-        let refusal = u1.expect(exchange, status);
-        u1.acknowledge_failure(exchange, &dialog, &refusal);
+        u1.refused(exchange, &dialog, status);
         u2.expect_silence(exchange);
     }
     trio.finish();
@@ -453,30 +398,23 @@ fn groups_have_their_turns() {
             "8" => {
                 exchange.pass(Duration::from_secs(10));
                 b.expect_silence(&exchange);
-                a.answer(&mut exchange, &first, 486, "");
-                a.expect_request(&mut exchange, &Method::Ack);
+                a.refuse(&mut exchange, &first, 486);
             }
             _ => {
                 exchange.pass(Duration::from_millis(101));
-                let cancel = a.expect_request(&mut exchange, &Method::Cancel);
-                a.answer(&mut exchange, &cancel, 200, "");
-                a.answer(&mut exchange, &first, 487, "");
-                a.expect_request(&mut exchange, &Method::Ack);
+                a.is_cancelled(&mut exchange, &first);
             }
         }
         let second = b.expect_request(&mut exchange, &Method::Invite);
-        b.answer(&mut exchange, &second, 200, &description(b.address));
-        b.expect_request(&mut exchange, &Method::Ack);
+        b.pick_up(&mut exchange, &second);
         if number == "7" {
             let cancel = a.expect_request(&mut exchange, &Method::Cancel);
             let reason = cancel.headers().get("Reason").expect("a Reason");
             assert_eq!(reason, "SIP;cause=200;text=\"Call completed elsewhere\"");
             a.answer(&mut exchange, &cancel, 200, "");
-            a.answer(&mut exchange, &first, 487, "");
-            a.expect_request(&mut exchange, &Method::Ack);
+            a.refuse(&mut exchange, &first, 487);
         }
-        let answer = u1.expect(&mut exchange, 200);
-        u1.acknowledge(&mut exchange, &mut d1, &answer, "");
+        u1.answered(&mut exchange, &mut d1);
         hang_up(&mut exchange, &mut u1, &mut d1, &b);
         exchange.assert_nothing_left();
     }
@@ -489,25 +427,15 @@ fn a_number_of_several_users_rings_them_all() {
         [u3]\npassword=secret3\nalternatives=100\n";
     let numbers = "[default]\n";
     let mut trio = Trio::with(Exchange::of(users, numbers, |_| {}));
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
+    let (exchange, u1, u2, u3) = trio.all();
     let mut d1 = u1.dial(exchange, "100", &description(u1.address));
     let first = u2.expect_request(exchange, &Method::Invite);
     let second = u3.expect_request(exchange, &Method::Invite);
     u2.answer(exchange, &first, 180, "");
     u1.expect(exchange, 180);
-    u3.answer(exchange, &second, 200, &description(u3.address));
-    u3.expect_request(exchange, &Method::Ack);
-    let cancel = u2.expect_request(exchange, &Method::Cancel);
-    u2.answer(exchange, &cancel, 200, "");
-    u2.answer(exchange, &first, 487, "");
-    u2.expect_request(exchange, &Method::Ack);
-    let answer = u1.expect(exchange, 200);
-    u1.acknowledge(exchange, &mut d1, &answer, "");
+    u3.pick_up(exchange, &second);
+    u2.is_cancelled(exchange, &first);
+    u1.answered(exchange, &mut d1);
     hang_up(exchange, u1, &mut d1, u3);
     trio.finish();
 }

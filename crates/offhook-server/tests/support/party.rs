@@ -198,6 +198,23 @@ impl Party {
         request.to_string()
     }
 
+    /// Asks again, with the answer to a challenge.
+    pub(crate) fn ask_again(
+        &mut self,
+        exchange: &mut Exchange,
+        dialog: &mut Dialog,
+        challenge: &Response,
+        method: &str,
+        extra: &str,
+        body: &str,
+    ) {
+        dialog.cseq += 1;
+        dialog.branch = self.branch();
+        let text = self.text(method, &dialog.target, dialog, extra, body);
+        let text = self.authorize(&text, challenge);
+        self.send(exchange, &text);
+    }
+
     /// Logs in.
     #[track_caller]
     pub(crate) fn register(&mut self, exchange: &mut Exchange, expires: u32) -> Response {
@@ -219,26 +236,30 @@ impl Party {
         let extra = format!("Expires: {expires}\r\n");
         self.send(exchange, &self.text("REGISTER", &uri, &dialog, &extra, ""));
         let challenge = self.expect(exchange, 401);
-        dialog.cseq += 1;
-        dialog.branch = self.branch();
-        let text = self.text("REGISTER", &uri, &dialog, &extra, "");
-        let text = self.authorize(&text, &challenge);
-        self.send(exchange, &text);
+        self.ask_again(exchange, &mut dialog, &challenge, "REGISTER", &extra, "");
     }
 
     /// Dials, is challenged, and dials with credentials. What comes next is in the letter box.
     #[track_caller]
     pub(crate) fn dial(&mut self, exchange: &mut Exchange, number: &str, body: &str) -> Dialog {
+        self.dial_with(exchange, number, "", body)
+    }
+
+    /// The same, with more headers.
+    #[track_caller]
+    pub(crate) fn dial_with(
+        &mut self,
+        exchange: &mut Exchange,
+        number: &str,
+        extra: &str,
+        body: &str,
+    ) -> Dialog {
         let uri = format!("sip:{number}@{}", address(SERVER).ip());
         let mut dialog = self.new_dialog(&uri);
-        self.send(exchange, &self.text("INVITE", &uri, &dialog, "", body));
+        self.send(exchange, &self.text("INVITE", &uri, &dialog, extra, body));
         let challenge = self.expect(exchange, 401);
         self.acknowledge_failure(exchange, &dialog, &challenge);
-        dialog.cseq += 1;
-        dialog.branch = self.branch();
-        let text = self.text("INVITE", &uri, &dialog, "", body);
-        let text = self.authorize(&text, &challenge);
-        self.send(exchange, &text);
+        self.ask_again(exchange, &mut dialog, &challenge, "INVITE", extra, body);
         dialog
     }
 

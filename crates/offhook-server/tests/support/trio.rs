@@ -36,6 +36,17 @@ impl Trio {
         }
     }
 
+    /// The exchange and the three, each to be had apart from the others.
+    pub(crate) fn all(&mut self) -> (&mut Exchange, &mut Party, &mut Party, &mut Party) {
+        let Self {
+            exchange,
+            u1,
+            u2,
+            u3,
+        } = self;
+        (exchange, u1, u2, u3)
+    }
+
     /// Everyone logs out; nothing is left.
     pub(crate) fn finish(&mut self) {
         for party in [&mut self.u1, &mut self.u2, &mut self.u3] {
@@ -56,10 +67,8 @@ pub(crate) fn talk(
 ) -> (Dialog, Dialog) {
     let mut dialog = caller.dial(exchange, number, &description(caller.address));
     let invite = callee.expect_request(exchange, &Method::Invite);
-    let theirs = callee.answer(exchange, &invite, 200, &description(callee.address));
-    callee.expect_request(exchange, &Method::Ack);
-    let answer = caller.expect(exchange, 200);
-    caller.acknowledge(exchange, &mut dialog, &answer, "");
+    let theirs = callee.pick_up(exchange, &invite);
+    caller.answered(exchange, &mut dialog);
     (dialog, theirs)
 }
 
@@ -73,8 +82,7 @@ pub(crate) fn hang_up(
 ) {
     party.in_dialog(exchange, dialog, "BYE", "", "", true);
     party.expect(exchange, 200);
-    let bye = other.expect_request(exchange, &Method::Bye);
-    other.answer(exchange, &bye, 200, "");
+    other.is_hung_up(exchange);
 }
 
 /// The exchange offers another session; the party answers.
@@ -139,6 +147,11 @@ pub(crate) fn take_all(exchange: &mut Exchange, party: &Party) -> Vec<Message> {
         all.push(message);
     }
     all
+}
+
+/// The description that a request carries.
+pub(crate) fn body_of(request: &Request) -> String {
+    String::from_utf8_lossy(request.body()).into_owned()
 }
 
 /// The tag of a response's To.
