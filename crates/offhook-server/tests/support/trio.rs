@@ -123,6 +123,18 @@ pub(crate) fn refer(exchange: &mut Exchange, party: &mut Party, dialog: &mut Dia
     notified(exchange, party, "100 Trying", false);
 }
 
+/// A party asks to be replaced by u3: the INVITE that reaches him.
+#[track_caller]
+pub(crate) fn referred(
+    exchange: &mut Exchange,
+    party: &mut Party,
+    dialog: &mut Dialog,
+    u3: &Party,
+) -> Request {
+    refer(exchange, party, dialog, "sip:3@192.0.2.50");
+    u3.expect_request(exchange, &Method::Invite)
+}
+
 /// What Replaces says of a dialog, seen from the exchange, with every special character escaped.
 pub(crate) fn replaces(dialog: &Dialog) -> String {
     let tag = |address: &str| address.split("tag=").nth(1).expect("a tag").to_owned();
