@@ -7,6 +7,7 @@
 mod attending;
 mod awaiting;
 mod guests;
+mod promises;
 mod search;
 mod seeking;
 mod silence;
@@ -207,7 +208,11 @@ impl Bridge {
             here: incoming.flow().local.ip(),
         };
         let search = Search::new(desk, ringing, invitation);
-        self.state = State::Answer(Box::new(AwaitingAnswer { incoming, search }));
+        self.state = State::Answer(Box::new(AwaitingAnswer {
+            incoming,
+            search,
+            promised: None,
+        }));
         self.hunt(desk);
     }
 
@@ -236,9 +241,16 @@ impl Bridge {
             .extend(state.search.take_detours().into_iter().map(News::Detour));
         match found {
             Found::Nothing => self.state = State::Answer(state),
-            Found::Attendant(service) => self.attend(desk, state.incoming, &service),
+            Found::Attendant(service) => {
+                self.break_promise(state.promised, StatusCode::NOT_IMPLEMENTED);
+                if self.open.contains(&self.caller) {
+                    return self.attend(desk, state.incoming, &service);
+                }
+                self.draft.ends(Outcome::Cancelled, None);
+            }
             Found::Winner(winner) => self.connect(desk, *state, *winner),
             Found::Nobody { status, refusal } => {
+                self.break_promise(state.promised, status);
                 self.refuse(desk, state.incoming, status, refusal.as_ref());
             }
         }
@@ -257,6 +269,7 @@ impl Bridge {
         let body = answer.as_ref().and_then(Body::of_response);
         let Ok(body) = self.pass_body(desk, Side::Caller, body) else {
             desk.ua.hang_up(desk.now, call, passing::no_headers());
+            self.break_promise(state.promised, StatusCode::BAD_GATEWAY);
             return self.refuse(desk, state.incoming, StatusCode::BAD_GATEWAY, None);
         };
         self.draft.answers(desk.now, candidate.user.clone());
@@ -272,6 +285,7 @@ impl Bridge {
         desk.ua
             .accept(desk.now, state.incoming, body, passing::no_headers());
         self.state = State::Talking(InCall::new(caller, callee, late_offer));
+        self.news.extend(state.promised.map(News::Answers));
     }
 
     /// Rewrites a description for the leg on `towards`; its sender is on the other side.
@@ -296,6 +310,9 @@ impl Bridge {
             return;
         }
         self.draft.rings(desk.now);
+        let status = response.status();
+        self.news
+            .extend(state.promised.map(|to| News::Rings { to, status }));
         let mut ring = state.incoming.response(response.status());
         // Early media that cannot be relayed is left out; the ringing passes all the same.
         if let (Some(anchor), Some(body)) = (&mut self.anchor, Body::of_response(response))
@@ -331,6 +348,10 @@ impl Bridge {
             State::Ports(_) => self
                 .draft
                 .ends(Outcome::Cancelled, passing::reason_text(&cause)),
+            // Whoever answers is awaited by others.
+            state @ State::Answer(_) if call == self.caller && is_promised(&state) => {
+                self.state = state;
+            }
             State::Answer(state) if call == self.caller => {
                 self.draft
                     .ends(Outcome::Cancelled, passing::reason_text(&cause));
@@ -456,6 +477,10 @@ impl Bridge {
             State::Ports(_) | State::Attended(_) | State::End => None,
         }
     }
+}
+
+fn is_promised(state: &State) -> bool {
+    matches!(state, State::Answer(state) if state.promised.is_some())
 }
 
 /// Whether the party of a leg hung up. A 481 to a request of ours says so as well: its BYE was

@@ -176,6 +176,11 @@ impl Draft {
         self.ringing.get_or_insert(now);
     }
 
+    /// Whether somebody's phone has rung.
+    pub(crate) const fn has_rung(&self) -> bool {
+        self.ringing.is_some()
+    }
+
     pub(crate) fn answers(&mut self, now: Instant, user: Option<String>) {
         self.answered.get_or_insert((now, user));
     }

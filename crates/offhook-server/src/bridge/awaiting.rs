@@ -6,6 +6,7 @@ use offhook_sip::header::Contact;
 use offhook_ua::IncomingCall;
 
 use crate::bridge::search::Search;
+use crate::cdr::BridgeId;
 use crate::dial_plan::{Ringing, names};
 
 /// The relay has been asked for ports; nobody rings yet.
@@ -21,6 +22,8 @@ pub(super) struct AwaitingPorts {
 pub(super) struct AwaitingAnswer {
     pub(super) incoming: IncomingCall,
     pub(super) search: Search,
+    /// The conversation that whoever answers is to join, in place of the caller, who may be gone.
+    pub(super) promised: Option<BridgeId>,
 }
 
 /// Where a caller's signalling comes from, if that is not where his Contact says he is.

@@ -14,18 +14,22 @@ use crate::passing;
 impl Bridge {
     /// Joins the far end of another call of the transferor.
     pub(crate) fn refer_to_guest(&mut self, desk: &mut Desk<'_>, mut report: Report, guest: Guest) {
-        let offered = self.place_of(report.call()).and_then(|(side, anchor)| {
+        let place = self.place_of(report.call());
+        let side = place.map(|(side, _)| side);
+        let offered = place.and_then(|(side, anchor)| {
             let offered = desk.anchors.offer_in_place(anchor, side)?;
-            anchor.suits(side, guest.address).then_some((side, offered))
+            anchor.suits(side, guest.address).then_some(offered)
         });
         self.open.insert(guest.leg.call);
-        let Some((side, offered)) = offered else {
+        let (Some(side), Some(offered)) = (side, offered) else {
             report.tell(desk, StatusCode::NOT_ACCEPTABLE_HERE);
-            return self.news.push(News::GoesBack {
+            self.news.push(News::GoesBack {
                 home: guest.home,
                 leg: guest.leg,
                 changed: false,
             });
+            // Who asked for it may have hung up while he waited.
+            return side.map_or((), |side| self.let_go_or(desk, side, |_, _| {}));
         };
         // Its session goes on under the number that it knows (RFC 3264 §8).
         let offered = match &guest.told {
@@ -120,6 +124,9 @@ impl Bridge {
             return None;
         }
         self.lent = true;
+        if self.open.is_empty() {
+            self.draft.ends(Outcome::Answered(End::Caller), None);
+        }
         Some(guest)
     }
 
@@ -143,6 +150,13 @@ impl Bridge {
     /// A leg belongs to another bridge now.
     pub(crate) fn release(&mut self, call: CallId) {
         self.open.remove(&call);
+    }
+
+    /// Nobody is left to talk to a leg that has answered for somebody else.
+    pub(crate) fn hang_up_alone(&mut self, desk: &mut Desk<'_>) {
+        if !self.open.contains(&self.caller) {
+            self.hang_up_rest(desk);
+        }
     }
 
     /// What other bridges must be told.

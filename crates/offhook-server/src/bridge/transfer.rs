@@ -32,6 +32,8 @@ pub(super) enum Stage {
         from: Caller,
         offered: Box<SessionDescription>,
     },
+    /// Whoever answers another call of the transferor's, which still rings, will be asked to join.
+    Promised { home: BridgeId },
     /// The far end of another call has been asked to join.
     Invited { newcomer: Box<Newcomer> },
     /// Somebody would join, but another change of the session is still open.
@@ -95,6 +97,14 @@ pub(crate) enum News {
     },
     /// The guest has hung up.
     Lost(BridgeId),
+    /// The phone that a conversation waits for has said this.
+    Rings { to: BridgeId, status: StatusCode },
+    /// It has been answered.
+    Answers(BridgeId),
+    /// It will not be.
+    Fails { to: BridgeId, status: StatusCode },
+    /// Nobody waits for it any more.
+    Renounced(BridgeId),
     /// A callee's redirect leads back here.
     Detour(Detour),
 }

@@ -178,6 +178,7 @@ impl Bridge {
                     desk.ua.hang_up(desk.now, call, passing::no_headers());
                 }
             }
+            Stage::Promised { home } => self.news.push(News::Renounced(home)),
             Stage::Invited { newcomer } => self.dismiss(desk, *newcomer, status, false),
             Stage::Willing { newcomer } => self.dismiss(desk, *newcomer, status, true),
             Stage::Joining { newcomer, before } => {
@@ -220,7 +221,7 @@ impl Bridge {
     }
 
     /// If the old leg has hung up meanwhile, nobody is left to talk to.
-    fn let_go_or(
+    pub(super) fn let_go_or(
         &mut self,
         desk: &mut Desk<'_>,
         side: Side,
@@ -317,7 +318,7 @@ impl Bridge {
                 .account
                 .as_deref()
                 .filter(|_| of(&newcomer.leg)),
-            Stage::Undoing { .. } => None,
+            Stage::Promised { .. } | Stage::Undoing { .. } => None,
         }
     }
 }

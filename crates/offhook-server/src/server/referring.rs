@@ -12,7 +12,8 @@ use offhook_ua::{CallId, IncomingRequest, ReferTarget, Replaces};
 
 use super::Server;
 use super::incoming::{dialled, hops_left};
-use crate::bridge::{Guest, Report};
+use crate::bridge::{Bridge, Guest, Report};
+use crate::cdr::BridgeId;
 use crate::identity::Caller;
 use crate::inquiries::{Purpose, Referral, RoutedCall};
 use crate::passing;
@@ -99,29 +100,69 @@ impl Server {
         replaces: &Replaces,
     ) {
         let here = self.bridges.of_call(call);
-        let guest = self
+        let other = self
             .ua
             .find_call(&replaces.call_id, &replaces.to_tag, &replaces.from_tag)
             .and_then(|other| Some((other, self.bridges.of_call(other)?)))
-            .filter(|(_, home)| Some(*home) != here)
-            .and_then(|(other, home)| {
-                let bridge = self.bridges.get_mut(home)?;
-                (bridge.account(other) == Some(by.username()) && bridge.may_transfer(other))
-                    .then_some((other, home))
+            .filter(|(other, home)| {
+                let bridge = self.bridges.get_mut(*home);
+                let account = bridge.as_deref().and_then(|bridge| bridge.account(*other));
+                Some(*home) != here && account == Some(by.username())
             });
-        let Some((other, home)) = guest else {
-            return self.on_call(now, call, |_, desk| {
-                report.tell(desk, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST);
-            });
+        let gone = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+        let status = match (other, here) {
+            (Some((other, home)), Some(here)) => {
+                let bridge = self.bridges.get_mut(home);
+                if bridge.is_some_and(|bridge| bridge.may_transfer(other)) {
+                    if !replaces.early_only {
+                        return self.refer_to_guest(now, (other, home), here, report);
+                    }
+                    // RFC 3891 §3: it has been answered meanwhile.
+                    StatusCode::BUSY_HERE
+                } else {
+                    let bridge = self.bridges.get_mut(home);
+                    if let Some(rings) = bridge.and_then(|bridge| bridge.promise(other, here)) {
+                        return self.with_bridge(now, here, |bridge, desk| {
+                            bridge.wait_for(desk, report, home, rings);
+                        });
+                    }
+                    gone
+                }
+            }
+            _ => gone,
         };
+        self.on_call(now, call, |_, desk| report.tell(desk, status));
+    }
+
+    /// Lends the far end of one call to the other.
+    fn refer_to_guest(
+        &mut self,
+        now: Instant,
+        (transferor, home): (CallId, BridgeId),
+        to: BridgeId,
+        report: Report,
+    ) {
         let mut guest: Option<Guest> = None;
         self.with_bridge(now, home, |bridge, desk| {
-            guest = bridge.lend(desk, home, other);
+            guest = bridge.lend(desk, home, transferor);
         });
-        self.on_call(now, call, |bridge, desk| match guest {
+        self.with_bridge(now, to, |bridge, desk| match guest {
             Some(guest) => bridge.refer_to_guest(desk, report, guest),
-            None => report.tell(desk, StatusCode::REQUEST_PENDING),
+            None => bridge.nobody_joins(desk, report, StatusCode::REQUEST_PENDING),
         });
+    }
+
+    /// A call that a conversation waited for has been answered: whoever did it is asked to join.
+    pub(super) fn redeem(&mut self, now: Instant, home: BridgeId, to: BridgeId) {
+        let waiting = self.bridges.get_mut(to);
+        let report = waiting.and_then(|bridge| bridge.redeem(home));
+        let caller = self.bridges.get_mut(home).map(|bridge| bridge.caller());
+        match (report, caller) {
+            (Some(report), Some(caller)) => {
+                self.refer_to_guest(now, (caller, home), to, report);
+            }
+            _ => self.with_bridge(now, home, Bridge::hang_up_alone),
+        }
     }
 }
 

@@ -58,6 +58,14 @@ impl Server {
                     self.with_bridge(now, home, Bridge::hang_up_rest);
                 }
                 News::Detour(detour) => self.look_up_detour(now, id, detour),
+                News::Rings { to, status } => self.with_bridge(now, to, |bridge, desk| {
+                    bridge.promised_rings(desk, id, status);
+                }),
+                News::Answers(to) => self.redeem(now, id, to),
+                News::Fails { to, status } => self.with_bridge(now, to, |bridge, desk| {
+                    bridge.promise_fails(desk, id, status);
+                }),
+                News::Renounced(home) => self.with_bridge(now, home, Bridge::renounce),
                 News::GoesBack { home, leg, changed } if self.bridges.get_mut(home).is_some() => {
                     self.with_bridge(now, id, |bridge, _| bridge.release(leg.call));
                     self.with_bridge(now, home, |bridge, desk| {
