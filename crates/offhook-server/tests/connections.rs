@@ -51,9 +51,7 @@ impl Stage {
     fn nobody_is_there(&mut self) {
         let body = description(self.caller.address);
         let dialog = self.caller.dial(&mut self.exchange, "2", &body);
-        let refusal = self.caller.expect(&mut self.exchange, 480);
-        self.caller
-            .acknowledge_failure(&mut self.exchange, &dialog, &refusal);
+        self.caller.refused(&mut self.exchange, &dialog, 480);
         self.callee.expect_silence(&self.exchange);
     }
 }
@@ -87,14 +85,8 @@ fn he_is_called_when_he_has_come_back() {
         .expect_request(&mut stage.exchange, &Method::Invite);
     let flow = stage.exchange.flow_to(address(OUTSIDE));
     assert_eq!(flow, stage.exchange.flow(address(OUTSIDE), Some(8)));
-    stage.callee.answer(&mut stage.exchange, &invite, 486, "");
-    stage
-        .callee
-        .expect_request(&mut stage.exchange, &Method::Ack);
-    let refusal = stage.caller.expect(&mut stage.exchange, 486);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.exchange, &dialog, &refusal);
+    stage.callee.refuse(&mut stage.exchange, &invite, 486);
+    stage.caller.refused(&mut stage.exchange, &dialog, 486);
     stage.callee.register(&mut stage.exchange, 0);
     stage.exchange.assert_nothing_left();
 }
@@ -112,22 +104,14 @@ fn his_other_phones_ring() {
         .expect_request(&mut stage.exchange, &Method::Invite);
     let invite = desk.expect_request(&mut stage.exchange, &Method::Invite);
     stage.exchange.gone(stage.connection());
-    desk.answer(&mut stage.exchange, &invite, 486, "");
-    desk.expect_request(&mut stage.exchange, &Method::Ack);
-    let refusal = stage.caller.expect(&mut stage.exchange, 486);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.exchange, &dialog, &refusal);
+    desk.refuse(&mut stage.exchange, &invite, 486);
+    stage.caller.refused(&mut stage.exchange, &dialog, 486);
     // And before.
     let dialog = stage.caller.dial(&mut stage.exchange, "2", &body);
     stage.callee.expect_silence(&stage.exchange);
     let invite = desk.expect_request(&mut stage.exchange, &Method::Invite);
-    desk.answer(&mut stage.exchange, &invite, 486, "");
-    desk.expect_request(&mut stage.exchange, &Method::Ack);
-    let refusal = stage.caller.expect(&mut stage.exchange, 486);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.exchange, &dialog, &refusal);
+    desk.refuse(&mut stage.exchange, &invite, 486);
+    stage.caller.refused(&mut stage.exchange, &dialog, 486);
     desk.register(&mut stage.exchange, 0);
     stage.exchange.assert_nothing_left();
 }
@@ -141,10 +125,7 @@ fn a_call_that_rings_on_a_lost_connection_ends() {
         .callee
         .expect_request(&mut stage.exchange, &Method::Invite);
     stage.exchange.gone(stage.connection());
-    let refusal = stage.caller.expect(&mut stage.exchange, 480);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.exchange, &dialog, &refusal);
+    stage.caller.refused(&mut stage.exchange, &dialog, 480);
     stage.exchange.assert_nothing_left();
 }
 
@@ -158,10 +139,7 @@ fn is_called_anew(stage: &mut Stage, at: &str) {
     assert_eq!((flow.transport, flow.connection), (Transport::Tcp, None));
     stage.exchange.letter(at);
     stage.exchange.gone(flow);
-    let refusal = stage.caller.expect(&mut stage.exchange, 480);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.exchange, &dialog, &refusal);
+    stage.caller.refused(&mut stage.exchange, &dialog, 480);
 }
 
 #[test]

@@ -45,11 +45,7 @@ fn dial_talk_and_hang_up() {
     caller.in_dialog(&mut exchange, &mut dialog, "BYE", reason, "", false);
     let challenge = caller.expect(&mut exchange, 401);
     callee.expect_silence(&exchange);
-    dialog.cseq += 1;
-    dialog.branch = caller.branch();
-    let bye = caller.text("BYE", &dialog.target, &dialog, reason, "");
-    let bye = caller.authorize(&bye, &challenge);
-    caller.send(&mut exchange, &bye);
+    caller.ask_again(&mut exchange, &mut dialog, &challenge, "BYE", reason, "");
     caller.expect(&mut exchange, 200);
     let bye = callee.expect_request(&mut exchange, &Method::Bye);
     assert_eq!(

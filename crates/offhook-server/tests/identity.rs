@@ -63,9 +63,13 @@ impl Stage {
         let shown = shown.split(";tag=").next().expect("an address").to_owned();
         self.callee.refuse(&mut self.exchange, &invite, 486);
         self.caller.refused(&mut self.exchange, &dialog, 486);
+        self.finish();
+        (shown, invite)
+    }
+
+    fn finish(&mut self) {
         self.callee.register(&mut self.exchange, 0);
         self.exchange.assert_nothing_left();
-        (shown, invite)
     }
 }
 
@@ -280,8 +284,7 @@ fn neither_side_learns_anything_of_the_other_from_ringing_to_the_end() {
         let told = stage.callee.expect(exchange, 200);
         assert_private(&told.to_string(), CALLER, &of_caller);
     }
-    stage.callee.register(&mut stage.exchange, 0);
-    stage.exchange.assert_nothing_left();
+    stage.finish();
 }
 
 #[test]
@@ -293,17 +296,13 @@ fn a_refusal_brings_its_status_and_when_to_try_again_and_nothing_else() {
         stage
             .callee
             .expect_request(&mut stage.exchange, &Method::Ack);
-        let refusal = stage.caller.expect(&mut stage.exchange, status);
+        let refusal = stage.caller.refused(&mut stage.exchange, &mine, status);
         assert_private(&refusal.to_string(), CALLEE, &["sip:u2", "tag=u2"]);
         assert_eq!(refusal.headers().get("Retry-After"), Some("17"));
         for name in ["Warning", "Error-Info", "Contact"] {
             assert_eq!(refusal.headers().get(name), None, "{name}");
         }
-        stage
-            .caller
-            .acknowledge_failure(&mut stage.exchange, &mine, &refusal);
-        stage.callee.register(&mut stage.exchange, 0);
-        stage.exchange.assert_nothing_left();
+        stage.finish();
     }
 }
 
@@ -314,18 +313,11 @@ fn a_redirect_passes_with_its_places_where_it_is_to_pass() {
         let (mine, invite) = stage.dial(HIMSELF, "");
         let place = "<sip:3@elsewhere.example>";
         stage.callee.redirect(&mut stage.exchange, &invite, place);
-        stage
-            .callee
-            .expect_request(&mut stage.exchange, &Method::Ack);
-        let refusal = stage.caller.expect(&mut stage.exchange, told);
+        let refusal = stage.caller.refused(&mut stage.exchange, &mine, told);
         let places: Vec<&str> = refusal.headers().get_all("Contact").collect();
         let passed = places.contains(&"<sip:3@elsewhere.example>");
         assert_eq!(passed, told == 302, "{places:?}");
-        stage
-            .caller
-            .acknowledge_failure(&mut stage.exchange, &mine, &refusal);
-        stage.callee.register(&mut stage.exchange, 0);
-        stage.exchange.assert_nothing_left();
+        stage.finish();
     }
 }
 

@@ -32,32 +32,24 @@ fn office_with(choose: impl FnOnce(&mut Config)) -> Trio {
 
 /// u1 calls 2, whose phone names another place.
 fn redirected(trio: &mut Trio, place: &str) -> Dialog {
-    let Trio {
-        exchange, u1, u2, ..
-    } = trio;
+    let (exchange, u1, u2, _) = trio.all();
     let dialog = u1.dial(exchange, "2", &description(u1.address));
     let invite = u2.expect_request(exchange, &Method::Invite);
     u2.redirect(exchange, &invite, place);
-    u2.expect_request(exchange, &Method::Ack);
     dialog
 }
 
 /// Both are connected, talk, and hang up.
 fn answered(trio: &mut Trio, mut dialog: Dialog, invite: &Request) {
-    let Trio {
-        exchange, u1, u3, ..
-    } = trio;
-    u3.answer(exchange, invite, 200, &description(u3.address));
-    u3.expect_request(exchange, &Method::Ack);
-    let answer = u1.expect(exchange, 200);
-    u1.acknowledge(exchange, &mut dialog, &answer, "");
+    let (exchange, u1, _, u3) = trio.all();
+    u3.pick_up(exchange, invite);
+    u1.answered(exchange, &mut dialog);
     hang_up(exchange, u1, &mut dialog, u3);
 }
 
 fn refused(trio: &mut Trio, dialog: &Dialog, status: u16) {
     let Trio { exchange, u1, .. } = trio;
-    let refusal = u1.expect(exchange, status);
-    u1.acknowledge_failure(exchange, dialog, &refusal);
+    u1.refused(exchange, dialog, status);
 }
 
 #[test]
@@ -102,7 +94,6 @@ fn redirects_in_a_circle_end() {
     let Trio { exchange, u3, .. } = &mut trio;
     let invite = u3.expect_request(exchange, &Method::Invite);
     u3.redirect(exchange, &invite, "<sip:2@192.0.2.50>");
-    u3.expect_request(exchange, &Method::Ack);
     refused(&mut trio, &dialog, 482);
     // By rights of its own each time, and to the phone itself.
     for place in ["<sip:2@192.0.2.50>", "<sip:u2@192.0.2.102:5060>"] {
@@ -119,7 +110,6 @@ fn redirects_end_at_their_limit() {
     let Trio { exchange, u3, .. } = &mut trio;
     let invite = u3.expect_request(exchange, &Method::Invite);
     u3.redirect(exchange, &invite, "<sip:7@192.0.2.50>");
-    u3.expect_request(exchange, &Method::Ack);
     refused(&mut trio, &dialog, 480);
     trio.finish();
 }
@@ -145,12 +135,10 @@ fn the_exchange_itself_may_be_there() {
     let mut trio = office();
     let mut dialog = redirected(&mut trio, "<sip:7@192.0.2.50>");
     let Trio { exchange, u1, .. } = &mut trio;
-    let answer = u1.expect(exchange, 200);
-    u1.acknowledge(exchange, &mut dialog, &answer, "");
+    u1.answered(exchange, &mut dialog);
     let served = |command: &Command| matches!(command, Command::Serve { .. });
     assert!(exchange.commands.iter().any(served));
-    u1.in_dialog(exchange, &mut dialog, "BYE", "", "", true);
-    u1.expect(exchange, 200);
+    u1.leave(exchange, &mut dialog);
     trio.finish();
 }
 
@@ -163,8 +151,7 @@ fn a_fork_keeps_its_order() {
         let invite = gateway.expect_request(&mut trio.exchange, &Method::Invite);
         assert_eq!(invite.uri().user(), Some(user));
         gateway.expect_silence(&trio.exchange);
-        gateway.answer(&mut trio.exchange, &invite, status, "");
-        gateway.expect_request(&mut trio.exchange, &Method::Ack);
+        gateway.refuse(&mut trio.exchange, &invite, status);
     }
     refused(&mut trio, &dialog, 486);
     trio.finish();
@@ -174,30 +161,23 @@ fn a_fork_keeps_its_order() {
 #[test]
 fn a_place_without_an_account_redirects_with_the_callers_rights() {
     let mut trio = office();
-    let Trio {
-        exchange, u1, u3, ..
-    } = &mut trio;
+    let (exchange, u1, _, u3) = trio.all();
     let gateway = Party::new("gateway", "", "192.0.2.99:5060");
     for (place, status) in [("<sip:8@192.0.2.50>", 404), ("<sip:3@192.0.2.50>", 200)] {
         let mut dialog = u1.dial(exchange, "6", &description(u1.address));
         let invite = gateway.expect_request(exchange, &Method::Invite);
         gateway.redirect(exchange, &invite, place);
-        gateway.expect_request(exchange, &Method::Ack);
         if status == 200 {
             let invite = u3.expect_request(exchange, &Method::Invite);
-            u3.answer(exchange, &invite, 200, &description(u3.address));
-            u3.expect_request(exchange, &Method::Ack);
-            let answer = u1.expect(exchange, 200);
-            u1.acknowledge(exchange, &mut dialog, &answer, "");
+            u3.pick_up(exchange, &invite);
+            u1.answered(exchange, &mut dialog);
             hang_up(exchange, u1, &mut dialog, u3);
             continue;
         }
         // The next place of the fork has its turn.
         let invite = gateway.expect_request(exchange, &Method::Invite);
-        gateway.answer(exchange, &invite, 404, "");
-        gateway.expect_request(exchange, &Method::Ack);
-        let refusal = u1.expect(exchange, status);
-        u1.acknowledge_failure(exchange, &dialog, &refusal);
+        gateway.refuse(exchange, &invite, 404);
+        u1.refused(exchange, &dialog, status);
     }
     trio.finish();
 }
@@ -208,25 +188,17 @@ fn the_target_of_a_transfer_may_redirect_too() {
     let numbers = format!("{NUMBERS}^4$=return;called=u4\n");
     let mut trio = Trio::with(Exchange::of(&users, &numbers, |_| {}));
     let (mut d1, mut d2) = talk(&mut trio.exchange, &mut trio.u1, &trio.u2, "2");
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
+    let (exchange, u1, u2, u3) = trio.all();
     let mut u4 = Party::new("u4", "secret4", "192.0.2.104:5060");
     u4.register(exchange, 3600);
     refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
     let invite = u3.expect_request(exchange, &Method::Invite);
     u3.redirect(exchange, &invite, "<sip:4@192.0.2.50>");
-    u3.expect_request(exchange, &Method::Ack);
     let invite = u4.expect_request(exchange, &Method::Invite);
-    u4.answer(exchange, &invite, 200, &description(u4.address));
-    u4.expect_request(exchange, &Method::Ack);
+    u4.pick_up(exchange, &invite);
     reinvited(exchange, u2, 200, &description(u2.address));
     notified(exchange, u1, "200 OK", true);
-    u1.in_dialog(exchange, &mut d1, "BYE", "", "", true);
-    u1.expect(exchange, 200);
+    u1.leave(exchange, &mut d1);
     they_talk(exchange, u2, &mut d2, &u4);
     u4.register(exchange, 0);
     trio.finish();
@@ -249,14 +221,11 @@ fn the_answer_of_a_shared_store_is_waited_for_and_may_come_too_late() {
         store.serve(&mut exchange);
         let invite = u2.expect_request(&mut exchange, &Method::Invite);
         u2.redirect(&mut exchange, &invite, "<sip:3@192.0.2.50>");
-        u2.expect_request(&mut exchange, &Method::Ack);
         u3.expect_silence(&exchange);
         if gives_up {
-            let cancel = u1.text("CANCEL", &dialog.target, &dialog, "", "");
-            u1.send(&mut exchange, &cancel);
+            u1.cancel(&mut exchange, &dialog);
             u1.expect(&mut exchange, 200);
-            let ended = u1.expect(&mut exchange, 487);
-            u1.acknowledge_failure(&mut exchange, &dialog, &ended);
+            u1.refused(&mut exchange, &dialog, 487);
         }
         assert_eq!(store.serve(&mut exchange), 1);
         if gives_up {
@@ -264,10 +233,8 @@ fn the_answer_of_a_shared_store_is_waited_for_and_may_come_too_late() {
             continue;
         }
         let invite = u3.expect_request(&mut exchange, &Method::Invite);
-        u3.answer(&mut exchange, &invite, 200, &description(u3.address));
-        u3.expect_request(&mut exchange, &Method::Ack);
-        let answer = u1.expect(&mut exchange, 200);
-        u1.acknowledge(&mut exchange, &mut dialog, &answer, "");
+        u3.pick_up(&mut exchange, &invite);
+        u1.answered(&mut exchange, &mut dialog);
         hang_up(&mut exchange, &mut u1, &mut dialog, &u3);
     }
     exchange.assert_nothing_left();

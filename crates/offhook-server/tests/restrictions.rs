@@ -76,7 +76,6 @@ fn a_redirect_leads_neither_back_nor_to_a_forbidden_number() {
         let dialog = caller.dial(&mut exchange, "2", &body);
         let invite = callee.expect_request(&mut exchange, &Method::Invite);
         callee.redirect(&mut exchange, &invite, place);
-        callee.expect_request(&mut exchange, &Method::Ack);
         caller.refused(&mut exchange, &dialog, status);
         callee.register(&mut exchange, 0);
         exchange.assert_nothing_left();

@@ -26,15 +26,24 @@ fn id_of(question: &Question) -> QuestionId {
     }
 }
 
-fn hang_up(
+/// u1 has dialled 2, and the store is asked where that is.
+fn asking() -> (Exchange, Party, Dialog, Question) {
+    let mut exchange = Exchange::with(shared);
+    let mut caller = Party::new("u1", "secret1", "192.0.2.183:5060");
+    let dialog = caller.dial(&mut exchange, "2", &description(caller.address));
+    let question = exchange.questions.pop_front().expect("a question");
+    (exchange, caller, dialog, question)
+}
+
+/// The call is answered and ended.
+fn talk_and_hang_up(
     caller: &mut Party,
     callee: &Party,
     exchange: &mut Exchange,
     dialog: &mut Dialog,
     invite: &offhook_sip::Request,
 ) {
-    callee.answer(exchange, invite, 200, &description(callee.address));
-    callee.expect_request(exchange, &Method::Ack);
+    callee.pick_up(exchange, invite);
     caller.answered(exchange, dialog);
     caller.leave(exchange, dialog);
     callee.is_hung_up(exchange);
@@ -58,7 +67,7 @@ fn a_registration_and_a_call_wait_for_the_store() {
     callee.expect_silence(&exchange);
     assert_eq!(store.serve(&mut exchange), 1);
     let invite = callee.expect_request(&mut exchange, &Method::Invite);
-    hang_up(&mut caller, &callee, &mut exchange, &mut dialog, &invite);
+    talk_and_hang_up(&mut caller, &callee, &mut exchange, &mut dialog, &invite);
     store.log_in(&mut callee, &mut exchange, 0);
     assert!(store.users["u2"].1.is_empty());
     exchange.assert_nothing_left();
@@ -74,22 +83,18 @@ fn whom_another_server_registered_is_called() {
     let mut dialog = caller.dial(&mut exchange, "2", &description(caller.address));
     store.serve(&mut exchange);
     let invite = callee.expect_request(&mut exchange, &Method::Invite);
-    hang_up(&mut caller, &callee, &mut exchange, &mut dialog, &invite);
+    talk_and_hang_up(&mut caller, &callee, &mut exchange, &mut dialog, &invite);
     exchange.assert_nothing_left();
 }
 
 #[test]
 fn a_silent_store_ends_in_503_and_a_late_answer_is_nothing() {
-    let mut exchange = Exchange::with(shared);
-    let mut caller = Party::new("u1", "secret1", "192.0.2.183:5060");
-    let dialog = caller.dial(&mut exchange, "2", &description(caller.address));
-    let question = exchange.questions.pop_front().expect("a question");
+    let (mut exchange, mut caller, dialog, question) = asking();
     exchange.pass(Duration::from_secs(4));
     assert_eq!(exchange.server.counts().inquiries, 1);
     exchange.pass(Duration::from_secs(1));
-    let refusal = caller.expect(&mut exchange, 503);
+    let refusal = caller.refused(&mut exchange, &dialog, 503);
     assert_eq!(refusal.headers().get("Retry-After"), Some("5"));
-    caller.acknowledge_failure(&mut exchange, &dialog, &refusal);
     let late = Store::default().answer(question);
     exchange.answer(late);
     caller.expect_silence(&exchange);
@@ -98,10 +103,8 @@ fn a_silent_store_ends_in_503_and_a_late_answer_is_nothing() {
 
 #[test]
 fn a_store_that_is_away_ends_in_503() {
-    let mut exchange = Exchange::with(shared);
-    let mut caller = Party::new("u1", "secret1", "192.0.2.183:5060");
-    let dialog = caller.dial(&mut exchange, "2", &description(caller.address));
-    let id = id_of(&exchange.questions.pop_front().expect("a question"));
+    let (mut exchange, mut caller, dialog, question) = asking();
+    let id = id_of(&question);
     exchange.answer(Answer::Unavailable { id });
     caller.refused(&mut exchange, &dialog, 503);
 
@@ -114,10 +117,7 @@ fn a_store_that_is_away_ends_in_503() {
 
 #[test]
 fn a_caller_who_gives_up_leaves_nothing_behind() {
-    let mut exchange = Exchange::with(shared);
-    let mut caller = Party::new("u1", "secret1", "192.0.2.183:5060");
-    let dialog = caller.dial(&mut exchange, "2", &description(caller.address));
-    let question = exchange.questions.pop_front().expect("a question");
+    let (mut exchange, mut caller, dialog, question) = asking();
     caller.cancel(&mut exchange, &dialog);
     caller.expect(&mut exchange, 200);
     caller.refused(&mut exchange, &dialog, 487);
@@ -167,8 +167,7 @@ fn only_so_many_requests_wait() {
         .map(|_| caller.dial(&mut exchange, "2", &description(caller.address)))
         .collect();
     assert_eq!(exchange.server.counts().inquiries, 3);
-    let refusal = caller.expect(&mut exchange, 503);
-    caller.acknowledge_failure(&mut exchange, &dialogs[3], &refusal);
+    caller.refused(&mut exchange, &dialogs[3], 503);
     let mut store = Store::default();
     store.serve(&mut exchange);
     for dialog in &dialogs[..3] {

@@ -78,9 +78,16 @@ impl Stage {
         self.carry();
         let ack = self.callee.expect_request(&mut self.there, &Method::Ack);
         assert_eq!(ack.uri().as_str(), "sip:u2@10.0.0.7:5060");
-        let answer = self.caller.expect(&mut self.here, 200);
-        self.caller.acknowledge(&mut self.here, dialog, &answer, "");
+        self.caller.answered(&mut self.here, dialog);
         theirs
+    }
+
+    /// The caller hangs up, and the callee behind the other server is told.
+    fn hang_up(&mut self, dialog: &mut Dialog) {
+        self.caller.leave(&mut self.here, dialog);
+        self.carry();
+        self.callee.is_hung_up(&mut self.there);
+        self.carry();
     }
 
     fn finish(mut self) {
@@ -107,14 +114,7 @@ fn the_caller_hangs_up() {
     let via: Vec<&str> = invite.headers().get_all("Via").collect();
     assert!(via[0].contains(OTHER) && via[1].contains(SERVER), "{via:?}");
     stage.connect(&mut dialog, &invite);
-    stage
-        .caller
-        .in_dialog(&mut stage.here, &mut dialog, "BYE", "", "", true);
-    stage.caller.expect(&mut stage.here, 200);
-    stage.carry();
-    let bye = stage.callee.expect_request(&mut stage.there, &Method::Bye);
-    stage.callee.answer(&mut stage.there, &bye, 200, "");
-    stage.carry();
+    stage.hang_up(&mut dialog);
     stage.finish();
 }
 
@@ -129,17 +129,12 @@ fn the_callee_hangs_up_and_proves_himself_to_the_server_that_bridges() {
         .in_dialog(&mut stage.there, &mut theirs, "BYE", &route, "", false);
     stage.carry();
     let challenge = stage.callee.expect(&mut stage.there, 401);
-    theirs.cseq += 1;
-    theirs.branch = stage.callee.branch();
-    let bye = stage
+    stage
         .callee
-        .text("BYE", &theirs.target, &theirs, &route, "");
-    let bye = stage.callee.authorize(&bye, &challenge);
-    stage.callee.send(&mut stage.there, &bye);
+        .ask_again(&mut stage.there, &mut theirs, &challenge, "BYE", &route, "");
     stage.carry();
     stage.callee.expect(&mut stage.there, 200);
-    let bye = stage.caller.expect_request(&mut stage.here, &Method::Bye);
-    stage.caller.answer(&mut stage.here, &bye, 200, "");
+    stage.caller.is_hung_up(&mut stage.here);
     stage.finish();
 }
 
@@ -150,8 +145,7 @@ fn a_cancelled_call_stops_ringing_behind_the_other_server() {
     stage.callee.answer(&mut stage.there, &invite, 180, "");
     stage.carry();
     stage.caller.expect(&mut stage.here, 180);
-    let cancel = stage.caller.text("CANCEL", &dialog.target, &dialog, "", "");
-    stage.caller.send(&mut stage.here, &cancel);
+    stage.caller.cancel(&mut stage.here, &dialog);
     stage.carry();
     let cancel = stage
         .callee
@@ -164,10 +158,7 @@ fn a_cancelled_call_stops_ringing_behind_the_other_server() {
     let ack = stage.callee.expect_request(&mut stage.there, &Method::Ack);
     assert_eq!(branch(&ack), branch(&invite), "RFC 3261 section 17.1.1.3");
     stage.caller.expect(&mut stage.here, 200);
-    let refusal = stage.caller.expect(&mut stage.here, 487);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.here, &dialog, &refusal);
+    stage.caller.refused(&mut stage.here, &dialog, 487);
     stage.finish();
 }
 
@@ -216,14 +207,7 @@ fn strangers_get_nowhere() {
     assert_eq!(stage.there.waiting(elsewhere), 0);
 
     stage.connect(&mut dialog, &invite);
-    stage
-        .caller
-        .in_dialog(&mut stage.here, &mut dialog, "BYE", "", "", true);
-    stage.caller.expect(&mut stage.here, 200);
-    stage.carry();
-    let bye = stage.callee.expect_request(&mut stage.there, &Method::Bye);
-    stage.callee.answer(&mut stage.there, &bye, 200, "");
-    stage.carry();
+    stage.hang_up(&mut dialog);
     stage.finish();
 }
 
@@ -237,12 +221,8 @@ fn the_server_that_holds_the_flow_calls_by_itself() {
         .callee
         .expect_request(&mut stage.there, &Method::Invite);
     assert_eq!(invite.headers().get("Record-Route"), None);
-    stage.callee.answer(&mut stage.there, &invite, 486, "");
-    stage.callee.expect_request(&mut stage.there, &Method::Ack);
-    let refusal = stage.caller.expect(&mut stage.there, 486);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.there, &dialog, &refusal);
+    stage.callee.refuse(&mut stage.there, &invite, 486);
+    stage.caller.refused(&mut stage.there, &dialog, 486);
     stage.store.log_in(&mut stage.callee, &mut stage.there, 0);
     stage.there.assert_nothing_left();
 }
@@ -253,10 +233,7 @@ fn nobody_is_there(stage: &mut Stage) {
     let dialog = stage.caller.dial(&mut stage.here, "2", &body);
     stage.store.serve(&mut stage.here);
     stage.carry();
-    let refusal = stage.caller.expect(&mut stage.here, 480);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.here, &dialog, &refusal);
+    stage.caller.refused(&mut stage.here, &dialog, 480);
     stage.callee.expect_silence(&stage.there);
 }
 
@@ -268,14 +245,7 @@ fn whose_connection_is_gone_is_called_no_more() {
     let flow = stage.there.flow_to(phone);
     assert_eq!(flow, stage.there.flow(phone, Some(7)));
     stage.connect(&mut dialog, &invite);
-    stage
-        .caller
-        .in_dialog(&mut stage.here, &mut dialog, "BYE", "", "", true);
-    stage.caller.expect(&mut stage.here, 200);
-    stage.carry();
-    let bye = stage.callee.expect_request(&mut stage.there, &Method::Bye);
-    stage.callee.answer(&mut stage.there, &bye, 200, "");
-    stage.carry();
+    stage.hang_up(&mut dialog);
 
     // The store has not heard of it yet: the server of the connection refuses.
     stage.there.gone(flow);
@@ -312,10 +282,7 @@ fn a_call_in_which_the_connection_is_lost_ends_at_once() {
         .there
         .gone(stage.there.flow(address("198.51.100.9:40000"), Some(7)));
     stage.store.serve(&mut stage.there);
-    stage
-        .caller
-        .in_dialog(&mut stage.here, &mut dialog, "BYE", "", "", true);
-    stage.caller.expect(&mut stage.here, 200);
+    stage.caller.leave(&mut stage.here, &mut dialog);
     assert!(stage.carry() > 0);
     stage.callee.expect_silence(&stage.there);
     stage.here.assert_nothing_left();

@@ -404,7 +404,8 @@ impl Party {
         }
     }
 
-    /// Names another place instead (RFC 3261 §21.3).
+    /// Names another place instead (RFC 3261 §21.3); the ACK of that has come too.
+    #[track_caller]
     pub(crate) fn redirect(&self, exchange: &mut Exchange, request: &Request, place: &str) {
         let mut response = request.response(StatusCode::new(302).expect("a status"));
         let to = format!("{};tag=moved", request.headers().get("To").expect("a To"));
@@ -414,5 +415,6 @@ impl Party {
             .set("Contact", place)
             .expect("a good Contact");
         exchange.packet(self.address, response.to_bytes());
+        self.expect_request(exchange, &Method::Ack);
     }
 }
