@@ -11,8 +11,8 @@ use offhook_trace::ladder::{Host, Ladder, Recorder};
 
 /// Draws the calls of a capture file: times, messages, and the voice between.
 ///
-/// Reads pcap and pcapng as tcpdump, tshark, Wireshark, the server and the phone write them. One
-/// picture a call; registrations and the like only with --all.
+/// Reads pcap and pcapng as tcpdump, tshark and Wireshark write them. One picture a call;
+/// registrations and the like only with --all.
 #[derive(Debug, Parser)]
 #[command(name = "ladder", version, after_help = AFTER_HELP)]
 struct Arguments {
