@@ -63,6 +63,7 @@ fn a_wrong_password_and_an_unknown_user_get_the_same_answer_and_no_proof() {
     );
 }
 
+// checklist: R8760-01
 #[test]
 fn several_algorithms_are_offered_in_order_and_any_of_them_is_taken() {
     use Algorithm::{Md5, Md5Sess, Sha256, Sha256Sess, Sha512_256, Sha512_256Sess};
@@ -83,7 +84,6 @@ fn several_algorithms_are_offered_in_order_and_any_of_them_is_taken() {
             assert_eq!(proof_of(server.verify(NOW, &request)).username(), "u1");
         }
     }
-    // checklist: R8760-01
     let mut server = Server::new(Config {
         algorithms: vec![Sha256, Md5],
         ..config()

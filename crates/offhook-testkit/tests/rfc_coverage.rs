@@ -134,14 +134,23 @@ fn scan(root: &Path, folder: &Path, found: &mut BTreeMap<String, BTreeSet<String
     }
 }
 
-/// The ids of marks stand for the next function.
+/// The ids of marks stand for the test right below.
 fn scan_file(place: &str, text: &str, found: &mut BTreeMap<String, BTreeSet<String>>) {
     let mut ids: Vec<String> = Vec::new();
+    let mut is_test = false;
     for line in text.lines().map(str::trim) {
         if let Some(list) = line.strip_prefix(MARK) {
             let listed = list.split(',').map(|id| id.trim().to_owned());
             ids.extend(listed.filter(|id| !id.is_empty() && !id.contains("ID")));
-        } else if let Some(name) = function(line) {
+        } else if line.starts_with("#[") {
+            is_test |= line.contains("test");
+        } else if !line.is_empty() && !line.starts_with("//") {
+            let name = function(line).filter(|_| is_test);
+            is_test = false;
+            let Some(name) = name else {
+                assert!(ids.is_empty(), "{place}: {ids:?} stand above no test");
+                continue;
+            };
             for id in ids.drain(..) {
                 let proof = format!("{place} {name}");
                 found.entry(id).or_default().insert(proof);

@@ -456,11 +456,10 @@ fn a_stray_200_makes_nobody_send_anything() {
     stage.nothing_left();
 }
 
-// checklist: R3261-37
+// checklist: R3261-37, R3261-38
 #[test]
 fn what_cannot_be_taken_is_turned_away_with_the_right_status() {
     let mut stage = Stage::new();
-    // checklist: R3261-38
     stage.ask(1, "INVITE", "Require: foo, 100rel\r\n", "");
     let response = stage.hear_response(420);
     assert_eq!(header(response.headers(), HeaderName::UNSUPPORTED), "foo");

@@ -15,7 +15,7 @@ use support::Stage;
 
 /// Name, and the final statuses that the receiving element may give.
 const EXPECTED: &[(&str, &[u16])] = &[
-    // checklist: R3261-35
+    // R3261-35
     ("intmeth", &[501]),
     ("esc02", &[501]),
     ("badinv01", &[400]),
@@ -26,11 +26,11 @@ const EXPECTED: &[(&str, &[u16])] = &[
     ("mismatch01", &[400]),
     ("mismatch02", &[501, 400]),
     ("insuf", &[400]),
-    // checklist: R3261-36
+    // R3261-36
     ("unkscm", &[416]),
     ("novelsc", &[416, 404]),
     ("bext01", &[420]),
-    // checklist: R3261-39
+    // R3261-39
     ("invut", &[415]),
     ("mpart01", &[200, 415]),
     ("multi01", &[400]),
