@@ -11,6 +11,7 @@ mod seeds;
 mod sighting;
 mod stack;
 mod streams;
+mod vectors;
 
 pub use conditions::Conditions;
 pub use network::Network;
@@ -18,3 +19,4 @@ pub use node::{Datagram, Node, NodeId};
 pub use seeds::for_each_seed;
 pub use sighting::{Fate, Sighting, Statistics};
 pub use stack::Stack;
+pub use vectors::vectors;

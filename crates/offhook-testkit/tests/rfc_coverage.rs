@@ -73,15 +73,7 @@ fn crates() -> PathBuf {
 
 /// The rows, or `None` where the checklist is not at hand.
 fn checklist() -> Option<Vec<Row>> {
-    let Some(root) = env::var_os("OFFHOOK_CONFORMANCE") else {
-        assert!(
-            env::var_os("OFFHOOK_NO_SKIP").is_none(),
-            "OFFHOOK_CONFORMANCE is not set"
-        );
-        println!("skipped: OFFHOOK_CONFORMANCE is not set");
-        return None;
-    };
-    let path = Path::new(&root).join("checklist/checklist.json");
+    let path = offhook_testkit::vectors("checklist")?.join("checklist.json");
     let text = fs::read_to_string(&path).expect("the checklist can be read");
     let rows: Vec<Value> = serde_json::from_str(&text).expect("the checklist is a JSON list");
     Some(rows.iter().map(row).collect())

@@ -4,8 +4,7 @@
 
 mod common;
 
-use std::path::PathBuf;
-use std::{env, fs};
+use std::fs;
 
 use bytes::Bytes;
 use common::{Desk, ms, tcp, udp};
@@ -13,15 +12,7 @@ use offhook_sip::Method;
 
 /// The messages by name, or `None` where they are not at hand.
 fn messages() -> Option<Vec<(String, Bytes)>> {
-    let Some(root) = env::var_os("OFFHOOK_CONFORMANCE") else {
-        assert!(
-            env::var_os("OFFHOOK_NO_SKIP").is_none(),
-            "OFFHOOK_CONFORMANCE is not set"
-        );
-        println!("skipped: OFFHOOK_CONFORMANCE is not set");
-        return None;
-    };
-    let folder = PathBuf::from(root).join("rfc4475");
+    let folder = offhook_testkit::vectors("rfc4475")?;
     let mut found: Vec<_> = fs::read_dir(folder)
         .expect("the folder is there")
         .map(|entry| entry.unwrap().path())

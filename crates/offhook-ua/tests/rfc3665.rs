@@ -6,8 +6,6 @@
 
 mod support;
 
-use std::path::PathBuf;
-
 use bytes::Bytes;
 use offhook_auth::Credentials;
 use offhook_routing::next_hop::{Record, RecordKind};
@@ -23,17 +21,7 @@ use support::{ANSWER, OFFER, Stage, header, sdp};
 
 /// A message of the RFC, such as `3.2_F14`; `None` when the vectors are not at hand.
 fn vector(name: &str) -> Option<Message> {
-    let Some(root) = std::env::var_os("OFFHOOK_CONFORMANCE") else {
-        assert!(
-            std::env::var_os("OFFHOOK_NO_SKIP").is_none(),
-            "OFFHOOK_CONFORMANCE is not set"
-        );
-        println!("skipped: OFFHOOK_CONFORMANCE is not set");
-        return None;
-    };
-    let path = PathBuf::from(root)
-        .join("rfc3665")
-        .join(format!("{name}.sip"));
+    let path = offhook_testkit::vectors("rfc3665")?.join(format!("{name}.sip"));
     let octets = std::fs::read(&path).expect("the message is among the vectors");
     let text = String::from_utf8(octets).expect("text");
     // The RFC writes two spaces in front of some reason phrases.

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use offhook_sip::{Message, StatusCode};
+use offhook_testkit::vectors;
 use offhook_ua::Event;
 use support::Stage;
 
@@ -36,18 +37,6 @@ const EXPECTED: &[(&str, &[u16])] = &[
     ("multi01", &[400]),
     ("mcl01", &[400]),
 ];
-
-fn folder() -> Option<PathBuf> {
-    let root = std::env::var_os("OFFHOOK_CONFORMANCE");
-    if root.is_none() {
-        assert!(
-            std::env::var_os("OFFHOOK_NO_SKIP").is_none(),
-            "OFFHOOK_CONFORMANCE is not set"
-        );
-        println!("skipped: OFFHOOK_CONFORMANCE is not set");
-    }
-    Some(PathBuf::from(root?).join("rfc4475"))
-}
 
 /// Answers whatever reached the application, so that nothing is owed.
 fn answer_all(stage: &mut Stage) {
@@ -87,7 +76,9 @@ fn finals(stage: &Stage) -> Vec<u16> {
 // checklist: R3261-35, R3261-36, R3261-38, R3261-39
 #[test]
 fn broken_and_strange_requests_get_the_status_that_the_rfc_names() {
-    let Some(folder) = folder() else { return };
+    let Some(folder) = vectors("rfc4475") else {
+        return;
+    };
     for (name, allowed) in EXPECTED {
         let octets = std::fs::read(folder.join(format!("{name}.dat"))).expect("a message");
         let mut stage = Stage::new();
@@ -106,7 +97,9 @@ fn broken_and_strange_requests_get_the_status_that_the_rfc_names() {
 
 #[test]
 fn no_message_of_rfc_4475_leaves_anything_over() {
-    let Some(folder) = folder() else { return };
+    let Some(folder) = vectors("rfc4475") else {
+        return;
+    };
     let mut names: Vec<PathBuf> = std::fs::read_dir(folder)
         .expect("the vectors")
         .map(|entry| entry.expect("an entry").path())
