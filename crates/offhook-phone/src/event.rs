@@ -220,7 +220,9 @@ impl Outcome {
                 EndCause::TransportFailed | EndCause::Unresolved | EndCause::LimitReached => {
                     Some(StatusCode::SERVICE_UNAVAILABLE)
                 }
-                EndCause::Cancelled { .. } => Some(StatusCode::REQUEST_TERMINATED),
+                EndCause::Cancelled { .. } | EndCause::InvitationExpired => {
+                    Some(StatusCode::REQUEST_TERMINATED)
+                }
                 EndCause::LocalHangUp if !self.answered => Some(StatusCode::REQUEST_TERMINATED),
                 _ => None,
             },
@@ -243,7 +245,9 @@ impl fmt::Display for Outcome {
             }
             Cause::Signalled(EndCause::LocalHangUp) if self.answered => f.write_str("we hung up"),
             Cause::Signalled(EndCause::LocalHangUp) | Cause::GivenUp => f.write_str("we gave up"),
-            Cause::Signalled(EndCause::Cancelled { .. }) => f.write_str("the caller gave up"),
+            Cause::Signalled(EndCause::Cancelled { .. } | EndCause::InvitationExpired) => {
+                f.write_str("the caller gave up")
+            }
             Cause::Signalled(EndCause::TimedOut) => f.write_str("408 no answer to our packets"),
             Cause::Signalled(EndCause::TransportFailed) => f.write_str("503 unreachable"),
             Cause::Signalled(EndCause::Unresolved) => f.write_str("503 the name leads nowhere"),

@@ -237,6 +237,8 @@ impl UserAgent {
             flow,
             replaces,
         }));
+        // The invitation may expire.
+        self.with_session(now, id, |_, _| ());
     }
 
     /// The ACK for a 2xx of ours.

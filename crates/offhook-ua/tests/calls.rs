@@ -2,6 +2,7 @@
 
 mod support;
 
+use offhook_sip::header::Expires;
 use offhook_sip::{HeaderName, Method, StatusCode};
 use offhook_ua::{EndCause, Event};
 use support::{ANSWER, World, cseq, header, requests, sdp};
@@ -69,6 +70,49 @@ fn the_callee_may_hang_up_too() {
         world.ended(world.alice, out),
         EndCause::RemoteHangUp { .. }
     ));
+    world.nothing_left();
+}
+
+#[test]
+fn a_phone_stops_ringing_when_the_invitation_expires() {
+    let mut world = World::new();
+    let (out, incoming) = world.called_with(|call| {
+        call.headers.append_typed(&Expires(90));
+    });
+    let into = incoming.id();
+    world.ring(&incoming);
+    world.sleep(85);
+    let _ = world.events(world.alice);
+    world.no_event(world.bob);
+    world.sleep(10);
+    assert!(matches!(
+        world.ended(world.bob, into),
+        EndCause::InvitationExpired
+    ));
+    let EndCause::Rejected { response } = world.ended(world.alice, out) else {
+        panic!("the invitation was refused");
+    };
+    assert_eq!(response.status(), StatusCode::REQUEST_TERMINATED);
+    // Too late, and harmless.
+    world.accept(world.bob, incoming, sdp(ANSWER));
+    world.fly();
+    world.no_event(world.bob);
+    world.nothing_left();
+}
+
+#[test]
+fn a_call_that_was_answered_in_time_does_not_expire() {
+    let mut world = World::new();
+    let (out, incoming) = world.called_with(|call| {
+        call.headers.append_typed(&Expires(90));
+    });
+    world.accept(world.bob, incoming, sdp(ANSWER));
+    world.sleep(200);
+    let _ = (world.events(world.alice), world.events(world.bob));
+    assert!(world.net.node(world.bob).ua.counts().calls == 1);
+    world.hang_up(world.alice, out);
+    world.fly();
+    let _ = (world.events(world.alice), world.events(world.bob));
     world.nothing_left();
 }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use offhook_sip::header::Expires;
 use offhook_sip::{HeaderName, Headers, Method, Request, Response, StatusCode};
 use offhook_transaction::ServerTransactionId;
 use rand::RngExt;
@@ -34,6 +35,8 @@ pub(super) struct AwaitDecision {
     updates: Updates,
     last: Option<Response>,
     repeat_at: Option<Instant>,
+    /// When the caller's patience is over, if it says so: its CANCEL may never come.
+    expires_at: Option<Instant>,
     reliable: bool,
     rseq: u32,
     await_prack: Option<AwaitPrack>,
@@ -68,6 +71,7 @@ impl AwaitDecision {
     ) -> Self {
         Self {
             transaction,
+            expires_at: expiry(cx.now, &invite),
             reliable: cx.config.reliable.applies(invite.headers()),
             // RFC 3262 §3: 1 to 2^31 - 1.
             rseq: cx.rng.random_range(1..0x7fff_0000),
@@ -312,6 +316,11 @@ impl AwaitDecision {
                 None => {}
             }
         }
+        // A 2xx that waits for a PRACK is an answer already.
+        if self.answer.is_none() && self.expires_at.is_some_and(|at| cx.now >= at) {
+            let status = StatusCode::REQUEST_TERMINATED;
+            return self.refuse(cx, status, EndCause::InvitationExpired);
+        }
         if self.repeat_at.is_some_and(|at| cx.now >= at)
             && let Some(last) = &self.last
         {
@@ -323,7 +332,9 @@ impl AwaitDecision {
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let prack = self.await_prack.as_ref().map(|w| w.resend.poll_timeout());
-        prack.into_iter().chain(self.repeat_at).min()
+        let expires_at = self.expires_at.filter(|_| self.answer.is_none());
+        let others = self.repeat_at.into_iter().chain(expires_at);
+        prack.into_iter().chain(others).min()
     }
 
     pub(super) fn updates(&mut self) -> (&mut Dialog, &mut Updates) {
@@ -333,4 +344,10 @@ impl AwaitDecision {
     pub(super) fn transaction(&self) -> ServerTransactionId {
         self.transaction
     }
+}
+
+/// When the invitation expires (§13.3.1, point 1): a value that cannot be read says nothing.
+fn expiry(now: Instant, invite: &Request) -> Option<Instant> {
+    let expires = invite.headers().typed::<Expires>().ok()??;
+    now.checked_add(Duration::from_secs(expires.0.into()))
 }

@@ -81,6 +81,8 @@ pub enum EndCause {
         /// The CANCEL, with its Reason.
         request: Box<Request>,
     },
+    /// The time that the INVITE's Expires gave us to answer is over (RFC 3261 §13.3.1).
+    InvitationExpired,
     /// Nobody answered within 64*T1.
     TimedOut,
     /// The transport failed before an answer.

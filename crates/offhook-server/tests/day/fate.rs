@@ -38,6 +38,7 @@ impl Fate {
             EndCause::Rejected { response } => Self::Rejected(response.status().get()),
             EndCause::LocalReject { status } => Self::Refused(status.get()),
             EndCause::Cancelled { .. } => Self::Cancelled,
+            EndCause::InvitationExpired => Self::Lost("the invitation expired"),
             EndCause::TimedOut => Self::Lost("no answer to the INVITE"),
             EndCause::TransportFailed => Self::Lost("the transport failed"),
             EndCause::Unresolved => Self::Lost("no address"),
