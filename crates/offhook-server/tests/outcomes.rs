@@ -188,6 +188,40 @@ fn the_cancel_crosses_the_answer() {
     stage.finish();
 }
 
+#[test]
+fn the_callers_invitation_expires() {
+    let mut stage = Stage::new();
+    let dialog = stage.caller.dial_with(
+        &mut stage.exchange,
+        "2",
+        "Expires: 10\r\n",
+        &description(stage.caller.address),
+    );
+    let invite = stage
+        .callee
+        .expect_request(&mut stage.exchange, &Method::Invite);
+    stage.callee.answer(&mut stage.exchange, &invite, 180, "");
+    stage.caller.expect(&mut stage.exchange, 180);
+    stage.exchange.pass(Duration::from_millis(10_100));
+    let failure = stage.caller.expect(&mut stage.exchange, 487);
+    stage
+        .caller
+        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    let cancel = stage
+        .callee
+        .expect_request(&mut stage.exchange, &Method::Cancel);
+    stage.callee.answer(&mut stage.exchange, &cancel, 200, "");
+    stage.callee.answer(&mut stage.exchange, &invite, 487, "");
+    stage
+        .callee
+        .expect_request(&mut stage.exchange, &Method::Ack);
+    assert_eq!(
+        stage.exchange.records.pop().map(|record| record.outcome),
+        Some(Outcome::Cancelled)
+    );
+    stage.finish();
+}
+
 // checklist: B2BUA-03
 #[test]
 fn nobody_answers_in_time() {
@@ -195,6 +229,8 @@ fn nobody_answers_in_time() {
         config.calls.no_answer = Duration::from_secs(20);
     }));
     let (dialog, invite) = stage.dial();
+    // A phone that no CANCEL reaches stops ringing by itself.
+    assert_eq!(invite.headers().get("Expires"), Some("52"));
     stage.callee.answer(&mut stage.exchange, &invite, 180, "");
     stage.caller.expect(&mut stage.exchange, 180);
     stage.exchange.pass(Duration::from_millis(20_100));

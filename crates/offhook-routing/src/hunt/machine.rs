@@ -117,6 +117,12 @@ impl Hunt {
         self.give_up = Some((at, status));
     }
 
+    /// When [`Self::give_up_at`] ends it.
+    #[must_use]
+    pub fn gives_up_at(&self) -> Option<Instant> {
+        self.give_up.map(|(at, _)| at)
+    }
+
     /// What to do next.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()

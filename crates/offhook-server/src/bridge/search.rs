@@ -4,10 +4,10 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use offhook_routing::hunt::{BranchId, Hunt, Output};
-use offhook_sip::header::Contact;
+use offhook_sip::header::{Contact, Expires};
 use offhook_sip::{Headers, Response, Scheme, StatusCode, Uri};
 use offhook_ua::{Body, CallId, EndCause};
 
@@ -19,6 +19,9 @@ use crate::dial_plan::{ATTENDANT, Candidate, Ringing};
 use crate::identity::Caller;
 use crate::passing;
 use crate::restrictions::Redirects;
+
+/// 64*T1: how long a CANCEL is repeated (RFC 3261 §17.1.2.2).
+const CANCELLING: Duration = Duration::from_secs(32);
 
 /// What all legs of a search have in common.
 #[derive(Debug)]
@@ -232,6 +235,9 @@ impl Search {
         leg.call_id = Some(call_id);
         leg.body.clone_from(&invitation.offer);
         passing::add(&invitation.headers, &mut leg.headers);
+        if let Some(expires) = expires(desk.now, &self.hunt) {
+            leg.headers.append_typed(&expires);
+        }
         leg.max_forwards = legs.from.max_forwards;
         let call = desk.ua.call(desk.now, leg);
         branch.call = Some(call);
@@ -396,6 +402,14 @@ fn branch_id(place: usize) -> BranchId {
 
 fn place_of(id: BranchId) -> Option<usize> {
     usize::try_from(id.0).ok()
+}
+
+/// How long a phone may ring: until the hunt gives up, and the CANCEL has had its time. A phone that
+/// the CANCEL never reaches stops by itself then (RFC 3261 §13.2.1).
+fn expires(now: Instant, hunt: &Hunt) -> Option<Expires> {
+    let left = hunt.gives_up_at()?.saturating_duration_since(now);
+    let seconds = (left + CANCELLING).as_secs();
+    Some(Expires(u32::try_from(seconds).unwrap_or(u32::MAX)))
 }
 
 /// What a leg's end means for the caller.
