@@ -6,7 +6,7 @@
 
 use offhook_auth::{UnixTime, Verified};
 use offhook_routing::location::{AddressOfRecord, Binding, Change, Received};
-use offhook_sip::header::{MinExpires, To};
+use offhook_sip::header::{MinExpires, RetryAfter, To};
 use offhook_sip::{Host, Method, Request, Response, StatusCode, Support, UriRef};
 
 use crate::answer;
@@ -34,7 +34,19 @@ pub struct Registration {
     pub changes: Vec<Change>,
 }
 
+/// Seconds until a full registrar is worth another try.
+const FULL_RETRY_AFTER: u32 = 60;
+
 impl Registration {
+    /// There are as many bindings of all users as there may be: 503, and when to try again.
+    pub fn no_room(request: &Request) -> Self {
+        let mut response = request.response(StatusCode::SERVICE_UNAVAILABLE);
+        response
+            .headers_mut()
+            .set_typed(&RetryAfter::new(FULL_RETRY_AFTER));
+        Self::unchanged(response)
+    }
+
     fn unchanged(response: Response) -> Self {
         Self {
             response,

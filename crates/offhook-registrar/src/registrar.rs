@@ -4,8 +4,7 @@ use std::time::Instant;
 
 use offhook_auth::UnixTime;
 use offhook_routing::location::{AddressOfRecord, Binding, Change, Received};
-use offhook_sip::header::RetryAfter;
-use offhook_sip::{Request, StatusCode};
+use offhook_sip::Request;
 
 use crate::bindings::Bindings;
 use crate::decision::{Registrant, Registration};
@@ -70,9 +69,6 @@ pub struct Registrar {
     max_bindings: usize,
     bindings: Bindings,
 }
-
-/// Seconds until a full registrar is worth another try.
-const FULL_RETRY_AFTER: u32 = 60;
 
 impl Registrar {
     /// A registrar that knows of nobody, with room for `max_bindings` in all.
@@ -179,14 +175,7 @@ impl Registrar {
         let current = self.bindings.lookup(now, wall, &aor);
         let registration = self.policy.decide(request, &aor, source, current, wall);
         if self.is_too_much(&registration.changes) {
-            let mut response = request.response(StatusCode::SERVICE_UNAVAILABLE);
-            response
-                .headers_mut()
-                .set_typed(&RetryAfter::new(FULL_RETRY_AFTER));
-            return Registration {
-                response,
-                changes: Vec::new(),
-            };
+            return Registration::no_room(request);
         }
         for change in &registration.changes {
             self.bindings.apply(now, wall, change);

@@ -107,6 +107,8 @@ pub enum Question {
         seen: Revision,
         /// What to change.
         changes: Vec<Change>,
+        /// How many bindings of all users there may be afterwards. What adds none may be done all the same.
+        most: usize,
     },
 }
 
@@ -132,6 +134,11 @@ pub enum Answer {
         /// The question's.
         id: QuestionId,
     },
+    /// There would be too many bindings; nothing was done.
+    Full {
+        /// The question's.
+        id: QuestionId,
+    },
     /// The store cannot be reached (a 503 or 500 to whoever waits for this).
     Unavailable {
         /// The question's.
@@ -147,6 +154,7 @@ impl Answer {
             Self::Bindings { id, .. }
             | Self::Updated { id }
             | Self::Conflict { id }
+            | Self::Full { id }
             | Self::Unavailable { id } => *id,
         }
     }

@@ -145,6 +145,8 @@ pub(crate) enum Outcome {
     Updated(Errand),
     /// Somebody else has made changes meanwhile.
     Conflict(Errand),
+    /// There would be too many bindings.
+    Full(Errand),
     /// The store cannot be reached.
     Unavailable(Errand),
 }
@@ -153,6 +155,8 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 pub(crate) struct Inquiries {
     settings: SharedLocation,
+    /// Bindings of all users at a time.
+    most_bindings: usize,
     /// By number; as all have the same patience, the first one's ends first.
     open: BTreeMap<u64, Inquiry>,
     of_call: HashMap<CallId, u64>,
@@ -169,9 +173,10 @@ struct Inquiry {
 }
 
 impl Inquiries {
-    pub(crate) fn new(settings: SharedLocation) -> Self {
+    pub(crate) fn new(settings: SharedLocation, most_bindings: usize) -> Self {
         Self {
             settings,
+            most_bindings,
             open: BTreeMap::new(),
             of_call: HashMap::new(),
             last: 0,
@@ -216,6 +221,7 @@ impl Inquiries {
             aor,
             seen,
             changes,
+            most: self.most_bindings,
         })
     }
 
@@ -263,6 +269,7 @@ impl Inquiries {
             }
             Answer::Updated { .. } => Some(Outcome::Updated(self.close(number)?.errand)),
             Answer::Conflict { .. } => Some(Outcome::Conflict(self.close(number)?.errand)),
+            Answer::Full { .. } => Some(Outcome::Full(self.close(number)?.errand)),
             Answer::Unavailable { .. } => Some(Outcome::Unavailable(self.close(number)?.errand)),
         }
     }

@@ -144,7 +144,9 @@ impl Server {
             ),
             alarms: Bucket::default(),
             registrar: Registrar::new(config.registrar.clone(), config.max_bindings),
-            inquiries: config.shared_location.map(Inquiries::new),
+            inquiries: config
+                .shared_location
+                .map(|shared| Inquiries::new(shared, config.max_bindings)),
             edge,
             connections: Connections::default(),
             anchors: MediaAnchor::new(config.media, random.random()),

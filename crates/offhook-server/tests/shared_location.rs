@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use offhook_routing::location::{Answer, Question, QuestionId, Revision};
-use offhook_server::{Config, SharedLocation};
+use offhook_server::{Config, Event, SharedLocation};
 use offhook_sip::Method;
 use support::party::{Dialog, Party, description};
 use support::store::Store;
@@ -173,5 +173,41 @@ fn only_so_many_requests_wait() {
     for dialog in &dialogs[..3] {
         caller.refused(&mut exchange, dialog, 480);
     }
+    exchange.assert_nothing_left();
+}
+
+#[test]
+fn there_are_only_so_many_bindings_of_a_user_and_of_all() {
+    let mut store = Store::default();
+    let mut exchange = Exchange::with(|config| {
+        shared(config);
+        config.max_bindings = 3;
+        config.registrar.contacts_per_user = 2;
+    });
+    let mut begun = 0;
+    let mut log_in = |exchange: &mut Exchange, user: &str, host: u8, status: u16| {
+        let password = user.replace('u', "secret");
+        let at = format!("192.0.2.{host}:5060");
+        let mut party = Party::new(user, &password, &at);
+        // Tags and Call-IDs of its own, though it is the same user.
+        begun += 10;
+        (0..begun).for_each(|_| _ = party.serial());
+        party.ask_to_register(exchange, 600);
+        store.serve(exchange);
+        party.expect(exchange, status)
+    };
+    log_in(&mut exchange, "u1", 101, 200);
+    log_in(&mut exchange, "u1", 102, 200);
+    log_in(&mut exchange, "u1", 103, 403);
+    log_in(&mut exchange, "u2", 104, 200);
+    let refusal = log_in(&mut exchange, "u3", 105, 503);
+    assert_eq!(refusal.headers().get("Retry-After"), Some("60"));
+    let told = exchange
+        .events
+        .iter()
+        .any(|event| matches!(event, Event::LimitReached { what } if *what == "registrations"));
+    assert!(told, "{:?}", exchange.events);
+    // Who is there already may stay.
+    log_in(&mut exchange, "u2", 104, 200);
     exchange.assert_nothing_left();
 }

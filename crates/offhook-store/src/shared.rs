@@ -1,7 +1,7 @@
 //! The bindings of several servers in one Redis: feature `redis`.
 //!
 //! A user is one hash: a field for each binding, a revision that counts its changes, and the latest expiry, by which
-//! Redis forgets it. An update names the revision it was decided on and is made by one script, so of two servers that
+//! Redis forgets it. One sorted set has all bindings by expiry, so that their number has a limit. An update names the revision it was decided on and is made by one script, so of two servers that
 //! decide at a time one is told [`Answer::Conflict`] and looks again.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
@@ -132,22 +132,42 @@ fn id_of(question: &Question) -> QuestionId {
 /// The fields of a hash that are no binding.
 const REVISION: &[u8] = b"revision";
 const LATEST: &[u8] = b"latest";
+/// What the key of all bindings begins with, before the prefix: no user's key can be the same.
+const ALL: &str = "all-";
 /// What the fields of bindings begin with.
 const BINDING: u8 = b'b';
 
-/// `KEYS[1]`: the user. `ARGV`: revision, latest expiry, then `p` field record, or `r` field. 1 if it was done.
+/// `KEYS`: the user, and the bindings of all by expiry. `ARGV`: revision, latest expiry, now, how many there may be,
+/// then `p` field record expiry, or `r` field. 1 if it was done, 0 if the revision is another, 2 if there is no room.
 ///
 /// Redis forgets a user a minute after his last binding: clocks of servers differ.
 const UPDATE: &str = "
 local revision = tonumber(redis.call('HGET', KEYS[1], 'revision') or '0')
 if revision ~= tonumber(ARGV[1]) then return 0 end
-local i = 3
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[3])
+local added, removed, i = 0, 0, 5
 while i <= #ARGV do
+  local known = redis.call('ZSCORE', KEYS[2], KEYS[1] .. ' ' .. ARGV[i + 1])
+  if ARGV[i] == 'p' then
+    if not known then added = added + 1 end
+    i = i + 4
+  else
+    if known then removed = removed + 1 end
+    i = i + 2
+  end
+end
+local all = redis.call('ZCARD', KEYS[2])
+if added > 0 and all + added - removed > tonumber(ARGV[4]) then return 2 end
+i = 5
+while i <= #ARGV do
+  local member = KEYS[1] .. ' ' .. ARGV[i + 1]
   if ARGV[i] == 'p' then
     redis.call('HSET', KEYS[1], ARGV[i + 1], ARGV[i + 2])
-    i = i + 3
+    redis.call('ZADD', KEYS[2], ARGV[i + 3], member)
+    i = i + 4
   else
     redis.call('HDEL', KEYS[1], ARGV[i + 1])
+    redis.call('ZREM', KEYS[2], member)
     i = i + 2
   end
 end
@@ -230,7 +250,11 @@ impl<F: FnMut(Answer)> Worker<F> {
         match question {
             Question::Lookup { aor, .. } => _ = pipeline.cmd("HGETALL").arg(key(aor)),
             Question::Update {
-                aor, seen, changes, ..
+                aor,
+                seen,
+                changes,
+                most,
+                ..
             } => {
                 let put = |change: &Change| match change {
                     Change::Put(binding) => Some(binding.expires_at),
@@ -240,17 +264,24 @@ impl<F: FnMut(Answer)> Worker<F> {
                 pipeline
                     .cmd("EVAL")
                     .arg(UPDATE)
-                    .arg(1)
+                    .arg(2)
                     .arg(key(aor))
+                    .arg(format!("{ALL}{}", self.config.prefix))
                     .arg(seen.0)
-                    .arg(latest);
+                    .arg(latest)
+                    .arg(seconds_now())
+                    .arg(*most);
                 for change in changes {
                     match change {
                         Change::Put(binding) => {
                             let mut octets = Vec::new();
                             record::encode(binding, &mut octets);
                             let field = field(binding.contact.as_str(), binding.reg_id);
-                            pipeline.arg("p").arg(field).arg(octets);
+                            pipeline
+                                .arg("p")
+                                .arg(field)
+                                .arg(octets)
+                                .arg(binding.expires_at);
                         }
                         Change::Remove {
                             contact, reg_id, ..
@@ -262,6 +293,11 @@ impl<F: FnMut(Answer)> Worker<F> {
             }
         }
     }
+}
+
+fn seconds_now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
 }
 
 /// A URI holds no space.
@@ -284,6 +320,7 @@ fn read(question: &Question, reply: Value) -> Answer {
         }
         Question::Update { .. } => match from_redis_value::<u8>(reply) {
             Ok(1) => Answer::Updated { id },
+            Ok(2) => Answer::Full { id },
             Ok(_) => Answer::Conflict { id },
             Err(_) => unavailable,
         },
@@ -291,10 +328,7 @@ fn read(question: &Question, reply: Value) -> Answer {
 }
 
 fn bindings(id: QuestionId, fields: Vec<(Vec<u8>, Vec<u8>)>) -> Answer {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
+    let now = seconds_now();
     let mut revision = 0;
     let mut bindings: Vec<Binding> = Vec::new();
     for (field, value) in fields {

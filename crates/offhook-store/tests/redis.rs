@@ -112,11 +112,16 @@ impl Server {
     }
 
     fn update(&self, user: &str, seen: Revision, changes: Vec<Change>) -> Answer {
+        self.update_of(user, seen, changes, 1_000_000)
+    }
+
+    fn update_of(&self, user: &str, seen: Revision, changes: Vec<Change>, most: usize) -> Answer {
         self.ask(Question::Update {
             id: QuestionId(2),
             aor: AddressOfRecord::new(user),
             seen,
             changes,
+            most,
         })
     }
 }
@@ -218,6 +223,43 @@ fn of_two_servers_that_decide_at_a_time_one_has_to_look_again() {
 }
 
 #[test]
+fn of_all_users_there_are_only_so_many_bindings() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(redis) = Redis::start(folder.path()) else {
+        return;
+    };
+    let (one, other) = (Server::on(redis.port), Server::on(redis.port));
+    let full = Answer::Full { id: QuestionId(2) };
+    let [first, second, third, fourth] =
+        ["1", "2", "3", "4"].map(|n| binding("u", &format!("sip:u@192.0.2.{n}"), 600));
+    let brief = binding("w", "sip:w@192.0.2.9", 3);
+    assert_eq!(one.update_of("w", Revision(0), vec![put(&brief)], 3), DONE);
+    let two = vec![put(&first), put(&second)];
+    assert_eq!(one.update_of("v", Revision(0), two.clone(), 3), DONE);
+    assert_eq!(other.update_of("u", Revision(0), two, 3), full);
+    assert!(one.look("u").0.is_empty(), "nothing of it was done");
+    // A refresh is let in, and a new one for an old one, also where there are too many already.
+    let (_, seen) = other.look("v");
+    let exchange = vec![put(&first), remove(&second), put(&third)];
+    assert_eq!(other.update_of("v", seen, exchange, 3), DONE);
+    let (_, seen) = other.look("v");
+    assert_eq!(other.update_of("v", seen, vec![put(&first)], 1), DONE);
+    let (_, seen) = other.look("v");
+    assert_eq!(one.update_of("v", seen, vec![put(&fourth)], 3), full);
+    // What has expired or was removed makes room.
+    let began = Instant::now();
+    while one.update_of("u", Revision(0), vec![put(&fourth)], 3) == full {
+        assert!(began.elapsed() < Duration::from_secs(30));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let (_, seen) = one.look("v");
+    assert_eq!(one.update_of("v", seen, vec![put(&second)], 3), full);
+    assert_eq!(one.update_of("v", seen, vec![remove(&first)], 3), DONE);
+    let (_, seen) = one.look("v");
+    assert_eq!(one.update_of("v", seen, vec![put(&second)], 3), DONE);
+}
+
+#[test]
 fn what_has_expired_is_not_found() {
     let folder = tempfile::tempdir().expect("a folder");
     let Some(redis) = Redis::start(folder.path()) else {
@@ -281,6 +323,7 @@ fn a_burst_is_answered_to_the_last_question() {
                 aor,
                 seen: Revision(0),
                 changes,
+                most: 1_000_000,
             })
             .expect("room");
     }

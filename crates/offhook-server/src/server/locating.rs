@@ -31,6 +31,7 @@ impl Server {
             }
             Some(Outcome::Updated(errand)) => self.updated(now, errand),
             Some(Outcome::Conflict(errand)) => self.overtaken(at, errand),
+            Some(Outcome::Full(errand)) => self.too_many_bindings(now, errand),
             Some(Outcome::Unavailable(errand)) => self.unlocated(now, errand),
         }
         self.drain(now);
@@ -109,6 +110,21 @@ impl Server {
             self.registered(aor, &response);
             self.ua.respond(now, incoming, *response);
         }
+    }
+
+    /// The store holds as many bindings as it may.
+    fn too_many_bindings(&mut self, now: Instant, errand: Errand) {
+        self.told_of_full_registrar();
+        if let Errand::Registered(filing, _) = errand {
+            let Registration { response, .. } = Registration::no_room(filing.incoming.request());
+            self.ua.respond(now, filing.incoming, response);
+        }
+    }
+
+    pub(super) fn told_of_full_registrar(&mut self) {
+        let what = "registrations";
+        self.outputs
+            .push_back(Output::Event(Event::LimitReached { what }));
     }
 
     /// Another server has changed the bindings of the same user meanwhile: look again.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use offhook_registrar::Registrant;
 use offhook_routing::location::{AddressOfRecord, Received};
 use offhook_sip::header::To;
-use offhook_sip::{HeaderName, Request, Response};
+use offhook_sip::{HeaderName, Request, Response, StatusCode};
 use offhook_transaction::Flow;
 use offhook_ua::IncomingRequest;
 
@@ -48,6 +48,9 @@ impl Server {
             let user = change.aor().clone();
             self.reached_on(received.connection, &user, &registration.changes);
             self.registered(user, &registration.response);
+        }
+        if registration.response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            self.told_of_full_registrar();
         }
         self.ua.respond(now, incoming, registration.response);
         self.store(registration.changes);

@@ -31,12 +31,19 @@ impl Store {
                 aor,
                 seen,
                 changes,
+                most,
             } => {
+                let others: usize = self
+                    .users
+                    .iter()
+                    .filter(|(user, _)| user.as_str() != aor.as_str())
+                    .map(|(_, (_, bindings))| bindings.len())
+                    .sum();
                 let (revision, bindings) = self.users.entry(aor.as_str().to_owned()).or_default();
                 if *revision != seen {
                     return Answer::Conflict { id };
                 }
-                revision.0 += 1;
+                let before = bindings.clone();
                 for change in changes {
                     let (Change::Put(_) | Change::Remove { .. }) = &change;
                     let contact = match &change {
@@ -48,6 +55,11 @@ impl Store {
                         bindings.push(*binding);
                     }
                 }
+                if bindings.len() > before.len() && others + bindings.len() > most {
+                    *bindings = before;
+                    return Answer::Full { id };
+                }
+                revision.0 += 1;
                 Answer::Updated { id }
             }
         }
