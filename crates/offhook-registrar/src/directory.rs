@@ -19,7 +19,7 @@ use std::collections::HashMap;
 
 use offhook_auth::{Algorithm, Ha1, HashFunction, Secret};
 use offhook_routing::conf::{Entry, Section};
-use offhook_routing::{Conf, ConfError};
+use offhook_routing::{Conf, ConfError, without_effect};
 
 /// The priority of whoever names none, in Yate and here.
 const USUAL_PRIORITY: i64 = 100;
@@ -218,9 +218,12 @@ fn read_user(section: &Section, options: &DirectoryOptions) -> Result<User, Conf
                     "`username` is what a login has proved: no parameter of a user can set it",
                 ));
             }
-            key => user
-                .parameters
-                .push((key.to_owned(), entry.value().to_owned())),
+            key => match without_effect(key) {
+                Some(why) => return Err(entry.error(why)),
+                None => user
+                    .parameters
+                    .push((key.to_owned(), entry.value().to_owned())),
+            },
         }
     }
     Ok(user)
@@ -409,6 +412,7 @@ mod tests {
             (format!("[u1]\nha1=SHA-1:{hex}\n"), 2),
             ("[u1]\nha1=\n".to_owned(), 2),
             ("[u1]\nusername=boss\n".to_owned(), 2),
+            ("[u1]\npassword=a\nformats=alaw\n".to_owned(), 3),
             ("[general]\nauth=high\n".to_owned(), 2),
             ("[general]\nautocreate=perhaps\n".to_owned(), 2),
             ("[general]\npassword=x\n".to_owned(), 2),

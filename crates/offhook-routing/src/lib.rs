@@ -12,6 +12,6 @@ pub mod regexroute;
 pub mod target;
 
 pub use conf::{Conf, ConfError};
-pub use parameters::Parameters;
+pub use parameters::{Parameters, without_effect};
 pub use regexroute::{Decision, Facts, Handled, Line, State, Table};
 pub use target::{Target, TargetError, TargetKind};

@@ -8,6 +8,43 @@ const MAX_PARAMETERS: usize = 512;
 /// The name that only a verified digest gives a value to.
 pub(crate) const USERNAME: &str = "username";
 
+/// What Yate takes from the parameters of a call, and no server of this crate does.
+const WITHOUT_EFFECT: [&str; 6] = [
+    "callto",
+    "cdrwrite",
+    "formats",
+    "maxchans",
+    "antiloop",
+    "tonedetect_in",
+];
+
+/// What a single target of a fork may have of its own: `callto.N.NAME`.
+const OF_A_MEMBER: [&str; 9] = [
+    "line",
+    "caller",
+    "callername",
+    "timeout",
+    "maxcall",
+    "lang",
+    "autorepeat",
+    "maxlen",
+    "maxusers",
+];
+
+/// Why a file may not set a parameter: Yate would do something with it that is not done here.
+pub fn without_effect(name: &str) -> Option<String> {
+    let member = name.strip_prefix("callto.").and_then(|rest| {
+        let (number, own) = rest.split_once('.')?;
+        let is_number = !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit());
+        is_number.then_some(own)
+    });
+    let idle = match member {
+        Some(own) => !OF_A_MEMBER.contains(&own) && !own.starts_with("osip_"),
+        None => WITHOUT_EFFECT.contains(&name) || name.starts_with("fork."),
+    };
+    idle.then(|| format!("the parameter `{name}` has no effect in this server"))
+}
+
 /// The parameters of one message, in the order in which they were first set.
 ///
 /// `${username}` means that this user has proved who he is. It is therefore no parameter like the

@@ -155,6 +155,32 @@ fn drop_rings_the_next_group_instead() {
 }
 
 #[test]
+fn a_branch_may_ring_long_enough_by_itself() {
+    let now = Instant::now();
+    let plan = Plan::new()
+        .group([A, B], Then::Failed)
+        .group([C], Then::Failed);
+    let mut hunt = Hunt::new(now, plan);
+    drain(&mut hunt);
+    hunt.expire(now, A, code(408));
+    hunt.expire(now, A, code(408));
+    assert_eq!(drain(&mut hunt), [Output::Cancel(A, Why::TimedOut)]);
+    hunt.handle_response(now, A, code(487));
+    hunt.handle_response(now, B, code(404));
+    assert_eq!(drain(&mut hunt), [Output::Start(C)]);
+    hunt.expire(now, B, code(408));
+    hunt.expire(now, C, code(480));
+    assert_eq!(
+        drain(&mut hunt),
+        [Output::Cancel(C, Why::TimedOut), failed(480, C)]
+    );
+    hunt.handle_response(now, C, code(487));
+    hunt.expire(now, C, code(480));
+    assert_eq!(drain(&mut hunt), []);
+    assert!(hunt.is_finished());
+}
+
+#[test]
 fn somebody_dropped_who_picks_up_after_all_has_the_call() {
     let now = Instant::now();
     let plan = Plan::new()

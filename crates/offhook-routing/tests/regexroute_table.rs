@@ -199,6 +199,35 @@ fn what_cannot_be_done_is_refused_with_its_line() {
 }
 
 #[test]
+fn what_would_do_nothing_is_refused_with_its_line() {
+    for name in [
+        "formats",
+        "callto",
+        "maxchans",
+        "antiloop",
+        "tonedetect_in",
+        "cdrwrite",
+        "fork.ringer",
+        "callto.1.formats",
+        "callto.12.rtp_forward",
+        "callto.2.osip",
+    ] {
+        for rule in [
+            "^1$=return;x=1; {} = 1",
+            "^1$=-;{}",
+            "^1$={\n^2$=;{}=${x}\n}",
+        ] {
+            let rule = rule.replace("{}", name);
+            let error = load(&format!("[default]\n\n{rule}\n")).expect_err(&rule);
+            assert!(error.what().contains("has no effect"), "{rule}: {error}");
+            assert_eq!(error.line(), if rule.contains('\n') { 4 } else { 3 });
+        }
+    }
+    load("[default]\n^1$=return;callto.1=line/1;callto.1.line=x;callto.1.osip_X=1;callto.x.y=1;forks=1;$formats=1\n")
+        .expect("these mean something, or are the table's own");
+}
+
+#[test]
 fn targets_that_only_the_call_knows_are_checked_when_it_comes() {
     let conf = Conf::parse(
         "f",

@@ -22,6 +22,7 @@ use crate::call_settings::CallSettings;
 use crate::edge::{Edge, Reach, flow_of};
 use crate::identity::Caller;
 use crate::moment::Moment;
+use crate::wishes::{Patience, Wishes, patience};
 
 /// The branch that is no phone: the exchange takes the call itself, at once.
 pub(crate) const ATTENDANT: BranchId = BranchId(u32::MAX);
@@ -53,7 +54,7 @@ pub(crate) struct Ringing {
     /// is the only one.
     pub(crate) attended: Option<Service>,
     /// A rule's own patience, and what the caller is told when it ends.
-    pub(crate) give_up: Option<(Duration, StatusCode)>,
+    pub(crate) give_up: Option<Patience>,
     /// Whether the parties send their voice to each other, if a rule says so: `rtp_forward`.
     pub(crate) direct: Option<bool>,
 }
@@ -70,6 +71,8 @@ pub(crate) struct Candidate {
     /// Where the phone speaks from, when that is not where its contact says: its voice comes from there
     /// too.
     seen_at: Option<IpAddr>,
+    /// How its leg is made, if a rule says so.
+    wishes: Option<Box<Wishes>>,
 }
 
 impl Candidate {
@@ -86,6 +89,7 @@ impl Candidate {
             path: binding.path,
             flow,
             seen_at,
+            wishes: None,
         }
     }
 
@@ -121,6 +125,7 @@ impl Candidate {
             path: Vec::new(),
             flow: None,
             seen_at: None,
+            wishes: None,
         }
     }
 
@@ -137,6 +142,17 @@ impl Candidate {
             _ => true,
         };
         same_way && self.request_uri.equivalent(&other.request_uri)
+    }
+
+    /// The same place, and how its leg is made.
+    fn with(mut self, wishes: Option<Box<Wishes>>) -> Self {
+        self.wishes = wishes;
+        self
+    }
+
+    /// How long it may ring by itself.
+    pub(crate) fn patience(&self) -> Option<Patience> {
+        self.wishes.as_ref()?.patience
     }
 
     /// Our own address on the way to this candidate, when the way is known.
@@ -182,6 +198,8 @@ impl Candidate {
         domain: Host<'_>,
         settings: &CallSettings,
     ) -> Result<OutgoingCall, BuildError> {
+        let shown = self.wishes.as_ref().map(|wishes| caller.shown_as(wishes));
+        let caller = shown.as_ref().unwrap_or(caller);
         let from = caller.from(domain)?;
         let to = match &self.user {
             Some(user) => Uri::sip(Some(user), domain, None)?,
@@ -197,6 +215,9 @@ impl Candidate {
             .is_some_and(|ip| settings.trusts(ip))
         {
             leg.headers = caller.assertion(domain);
+        }
+        if let Some(wishes) = &self.wishes {
+            wishes.write(&mut leg.headers);
         }
         leg.pin_flow = self.flow.is_some() && self.seen_at.is_some();
         Ok(leg)
@@ -301,13 +322,14 @@ impl Ringing {
         parameters: &Parameters,
     ) -> Option<Self> {
         bindings.sort_by_key(|binding| Reverse(binding.q));
+        let wishes = Wishes::of_call(parameters);
         let reached = bindings.into_iter().filter_map(|binding| {
             let q = binding.q;
             let candidate = match edge {
                 None => Candidate::registered(binding),
                 Some(edge) => Candidate::shared(binding, edge)?,
             };
-            Some((q, candidate))
+            Some((q, candidate.with(wishes.clone())))
         });
         let reached: Vec<(u16, Candidate)> = reached.collect();
         if reached.is_empty() {
@@ -326,7 +348,7 @@ impl Ringing {
                 .collect(),
             order,
             attended: None,
-            give_up: give_up(parameters),
+            give_up: patience(|name| parameters.get(name)),
             direct: direct(parameters),
         })
     }
@@ -366,8 +388,11 @@ fn targets(target: Target, parameters: &Parameters) -> Plan {
             group
                 .members
                 .into_iter()
-                .filter_map(|member| match member.target {
-                    Target::Sip(uri) => Some(Candidate::outside(uri)),
+                .filter_map(|member| match &member.target {
+                    Target::Sip(uri) => {
+                        let wishes = Wishes::of_member(parameters, &member);
+                        Some(Candidate::outside(uri.clone()).with(wishes))
+                    }
                     // Every other kind of target is refused when the table is loaded.
                     _ => None,
                 }),
@@ -381,7 +406,7 @@ fn targets(target: Target, parameters: &Parameters) -> Plan {
         candidates,
         order,
         attended,
-        give_up: give_up(parameters),
+        give_up: patience(|name| parameters.get(name)),
         direct: direct(parameters),
     })
 }
@@ -408,24 +433,6 @@ fn direct(parameters: &Parameters) -> Option<bool> {
         "no" | "false" | "off" | "disable" => Some(false),
         _ => None,
     }
-}
-
-/// A rule's `timeout` and `maxcall`, in milliseconds, as Yate names and answers them.
-fn give_up(parameters: &Parameters) -> Option<(Duration, StatusCode)> {
-    let limit = |name, status| {
-        let milliseconds = parameters
-            .get(name)?
-            .parse()
-            .ok()
-            .filter(|limit| *limit > 0)?;
-        Some((Duration::from_millis(milliseconds), status))
-    };
-    let timeout = limit("timeout", StatusCode::REQUEST_TIMEOUT);
-    let maxcall = limit("maxcall", StatusCode::TEMPORARILY_UNAVAILABLE);
-    timeout
-        .into_iter()
-        .chain(maxcall)
-        .min_by_key(|(limit, _)| *limit)
 }
 
 impl Plan {

@@ -11,6 +11,7 @@ use offhook_sip::header::{From, PAssertedIdentity, Privacy};
 use offhook_sip::{BuildError, HeaderName, Headers, Host, NameAddr, Request, Uri};
 
 use crate::call_settings::CallSettings;
+use crate::wishes::Wishes;
 
 /// RFC 3323 §4.1.1.3: what stands for a caller who wants to be nobody.
 const ANONYMOUS_HOST: Host<'static> = Host::Domain("anonymous.invalid");
@@ -22,6 +23,8 @@ pub(crate) struct Caller {
     /// Who has proved himself.
     pub(crate) user: String,
     pub(crate) max_forwards: u8,
+    /// The name that he gives himself.
+    claimed: Option<String>,
     shown: Shown,
 }
 
@@ -47,10 +50,11 @@ impl Caller {
             .then(|| asserted(request.headers()))
             .flatten();
         let from = request.headers().typed::<From<'_>>().ok().flatten();
-        let display = match (&asserted, &from) {
-            (Some((_, display)), _) => display.clone(),
-            (None, Some(from)) => from.display().map(Cow::into_owned),
-            (None, None) => None,
+        let claimed = from.as_ref().and_then(From::display);
+        let claimed = claimed.map(Cow::into_owned);
+        let display = match &asserted {
+            Some((_, display)) => display.clone(),
+            None => claimed.clone(),
         };
         let shown = Shown {
             anonymous: wants_to_be_nobody(request.headers()),
@@ -60,6 +64,7 @@ impl Caller {
         Self {
             user: user.to_owned(),
             max_forwards,
+            claimed,
             shown,
         }
     }
@@ -69,8 +74,22 @@ impl Caller {
         Self {
             user: user.to_owned(),
             max_forwards,
+            claimed: None,
             shown: Shown::default(),
         }
+    }
+
+    /// The same caller under the number and the name that the server's owner gives him. A name that the
+    /// parameters only have from the caller himself is none of the owner's. Whoever is anonymous stays so.
+    pub(crate) fn shown_as(&self, wishes: &Wishes) -> Self {
+        let mut other = self.clone();
+        if wishes.caller.is_some() {
+            other.shown.user.clone_from(&wishes.caller);
+        }
+        if wishes.callername != self.claimed && wishes.callername.is_some() {
+            other.shown.display.clone_from(&wishes.callername);
+        }
+        other
     }
 
     /// The user part under which the callee may know him; `None`: under none.

@@ -26,6 +26,7 @@ mod restrictions;
 mod server;
 mod sound;
 mod user_requests;
+mod wishes;
 
 pub use attendant::AttendantConfig;
 pub use call_settings::CallSettings;

@@ -183,6 +183,21 @@ impl Hunt {
         }
     }
 
+    /// A branch has rung long enough by itself: it is ended, and counts as failed with this status.
+    pub fn expire(&mut self, now: Instant, branch: BranchId, status: StatusCode) {
+        let Some(state) = self.branches.get_mut(&branch) else {
+            return;
+        };
+        if *state != Branch::Ringing || self.outcome.is_some() {
+            return;
+        }
+        *state = Branch::Ending;
+        self.failures.push((branch, status));
+        self.outputs
+            .push_back(Output::Cancel(branch, Why::TimedOut));
+        self.go_on(now);
+    }
+
     /// A branch was sent elsewhere (3xx), and these are called in its place. None of them: it has
     /// failed with that status.
     pub fn redirect(

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::conf::ConfError;
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, without_effect};
 use crate::regexroute::expression::{Template, UNKNOWN};
 use crate::regexroute::handler::Handlers;
 use crate::regexroute::rule::{Action, Block, Body, Program, Word};
@@ -39,6 +39,21 @@ pub(crate) fn targets(
                 target_is_reachable(target, reachable).map_err(|why| action.place.error(why))
             }
             _ => Ok(()),
+        })?;
+    }
+    Ok(())
+}
+
+/// Finds parameters that are set and would do nothing.
+pub(crate) fn assignments(program: &Program) -> Result<(), ConfError> {
+    for block in &program.sections {
+        each_action(block, &mut |action| {
+            let names = action.assignments.iter().filter(|it| !it.variable);
+            let mut names = names.filter_map(|assignment| assignment.name.literal());
+            match names.find_map(|name| without_effect(name.trim())) {
+                Some(why) => Err(action.place.error(why)),
+                None => Ok(()),
+            }
         })?;
     }
     Ok(())

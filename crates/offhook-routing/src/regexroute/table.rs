@@ -123,6 +123,7 @@ impl Table {
         }
         let reachable = reachable.iter().copied().collect();
         check::targets(&program, &handlers, &reachable)?;
+        check::assignments(&program)?;
         check::contexts(&program, &mut warnings);
         Ok(Self {
             program,

@@ -72,6 +72,8 @@ struct Branch {
     call: Option<CallId>,
     /// Its final response.
     response: Option<Response>,
+    /// When it has rung long enough by itself, and what that means.
+    deadline: Option<(Instant, StatusCode)>,
     /// The leg that was sent to this place, which is the exchange's own.
     sent_from: Option<CallId>,
 }
@@ -106,6 +108,7 @@ impl Branch {
             candidate,
             call: None,
             response: None,
+            deadline: None,
             sent_from: None,
         }
     }
@@ -140,10 +143,18 @@ impl Search {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.hunt.poll_timeout()
+        let own = self.branches.iter().filter_map(|branch| branch.deadline);
+        let own = own.map(|(at, _)| at).filter(|_| !self.hunt.is_over());
+        self.hunt.poll_timeout().into_iter().chain(own).min()
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
+        for (place, branch) in self.branches.iter_mut().enumerate() {
+            let due = branch.deadline.take_if(|(at, _)| *at <= now);
+            if let Some((_, status)) = due {
+                self.hunt.expire(now, branch_id(place), status);
+            }
+        }
         self.hunt.handle_timeout(now);
     }
 
@@ -241,6 +252,8 @@ impl Search {
         leg.max_forwards = legs.from.max_forwards;
         let call = desk.ua.call(desk.now, leg);
         branch.call = Some(call);
+        let patience = branch.candidate.patience();
+        branch.deadline = patience.map(|(limit, status)| (desk.now + limit, status));
         legs.open.insert(call);
         Ok(())
     }
