@@ -15,6 +15,8 @@ use offhook_sip::HeaderName;
 /// The wait after the first failure; it doubles up to [`LONGEST_WAIT`] (RFC 5626 §4.5).
 const FIRST_WAIT: Duration = Duration::from_secs(30);
 const LONGEST_WAIT: Duration = Duration::from_secs(1800);
+/// The longest pause before a lost way is made anew.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A refresh leaves this much time for its own repeats.
 const MARGIN: Duration = Duration::from_secs(32);
 
@@ -83,6 +85,17 @@ impl Registration {
     /// Registers anew, at once.
     pub fn refresh(&mut self, now: Instant) {
         self.ask(now);
+    }
+
+    /// The way to the registrar is gone, which had granted the binding: it is asked for anew before long (RFC
+    /// 5626 §4.5). Not at once, as a server that starts again loses all its phones in the same moment.
+    pub fn lost(&mut self, now: Instant, rng: &mut StdRng) {
+        if let State::AwaitTime(at) = self.state
+            && self.failures == 0
+        {
+            let pause = rng.random_range(Duration::ZERO..=LONGEST_PAUSE);
+            self.state = State::AwaitTime(at.min(now + pause));
+        }
     }
 
     /// Takes the binding away (§10.2.2).

@@ -10,6 +10,12 @@ use offhook_sip::{BuildError, Host, NameAddr, Transport, Uri};
 /// How long a registration is asked to last.
 pub const DEFAULT_EXPIRES: Duration = Duration::from_secs(600);
 
+/// How often a NAT is kept open for datagrams; many close after half a minute (RFC 4787 §4.3, RFC 5626 §4.4.2).
+const KEEP_ALIVE_UDP: Duration = Duration::from_secs(29);
+
+/// How often a connection is kept up (RFC 5626 §4.4.1).
+const KEEP_ALIVE_STREAM: Duration = Duration::from_secs(120);
+
 /// Names one account of a phone; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(pub(crate) u64);
@@ -129,6 +135,8 @@ pub struct Account {
     pub credentials: Option<Credentials>,
     /// How long a registration is asked to last.
     pub expires: Duration,
+    /// The longest time between two keep-alives on the way to the server while it stands; `None`: there are none.
+    pub keep_alive: Option<Duration>,
 }
 
 impl Account {
@@ -136,11 +144,16 @@ impl Account {
     pub fn new(user: impl Into<String>, server: Server, password: Option<&str>) -> Self {
         let user = user.into();
         let credentials = password.map(|password| Credentials::new(user.clone(), password));
+        let keep_alive = match server.transport() {
+            Transport::Udp => KEEP_ALIVE_UDP,
+            _ => KEEP_ALIVE_STREAM,
+        };
         Self {
             user,
             server,
             credentials,
             expires: DEFAULT_EXPIRES,
+            keep_alive: Some(keep_alive),
         }
     }
 }

@@ -5,6 +5,7 @@ mod in_call;
 mod media;
 mod signals;
 
+use core::net::IpAddr;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
@@ -13,7 +14,7 @@ use offhook_media::port_pool::PortPool;
 use offhook_routing::next_hop::DnsAnswer;
 use offhook_sip::Uri;
 use offhook_transaction::Flow;
-use offhook_ua::{Destination, RegistrationConfig, RegistrationId, UserAgent};
+use offhook_ua::{Destination, Local, RegistrationConfig, RegistrationId, UserAgent};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -210,6 +211,16 @@ impl Phone {
         Ok(())
     }
 
+    /// The phone is somewhere else from now on: it has these addresses. Accounts that are logged in log in anew at once, and
+    /// tell the server that the old place is none any more; further calls have their voice at the new one. A call that is
+    /// up keeps to the addresses that it has.
+    pub fn move_to(&mut self, now: Instant, locals: Vec<Local>, media_address: IpAddr) {
+        self.config.locals.clone_from(&locals);
+        self.config.media_address = media_address;
+        self.user_agent.set_locals(now, locals);
+        self.pump(now);
+    }
+
     /// Logs out.
     ///
     /// # Errors
@@ -274,6 +285,7 @@ fn registration_of(account: &Account) -> Result<RegistrationConfig, PhoneError> 
     Ok(RegistrationConfig {
         contact_user: Some(account.user.clone()),
         expires: account.expires,
+        keep_alive: account.keep_alive,
         credentials: account.credentials.clone(),
         destination: Destination::Uri,
         ..RegistrationConfig::new(registrar, aor)

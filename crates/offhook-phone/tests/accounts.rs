@@ -253,3 +253,164 @@ fn a_call_with_a_wrong_password_is_refused() {
     assert!(network.node(desk).proven.is_empty());
     phone.assert_nothing_left();
 }
+
+#[test]
+fn several_accounts_are_logged_in_and_out_by_themselves() {
+    let (mut network, desk, alice, first) = set_up("u1", "secret1");
+    let other: std::net::IpAddr = "192.0.2.60".parse().unwrap();
+    let second_desk = Desk::new(&mut network);
+    let second_desk = network.add(other, second_desk);
+    let mut add_account = |user: &str, host: &str, password: &str| {
+        let server: Server = host.parse().unwrap();
+        let account = Account::new(user, server, Some(password));
+        network.node_mut(alice).phone.add_account(account)
+    };
+    let second = add_account("u1", "192.0.2.60", "secret1");
+    let wrong = add_account("u1", "192.0.2.50", "wrong");
+    for account in [first, second, wrong] {
+        network.act(alice, |alice, now| {
+            alice.phone.register(now, account).unwrap();
+        });
+    }
+    network.run_for(Duration::from_secs(2));
+    let told = &network.node(alice).events;
+    let registered = |id| {
+        let is_it =
+            |event: &&Event| matches!(event, Event::Registered { account, .. } if *account == id);
+        told.iter().filter(is_it).count()
+    };
+    assert_eq!([first, second, wrong].map(registered), [1, 1, 0]);
+    let failed = told.iter().any(
+        |event| matches!(event, Event::RegistrationFailed { account, .. } if *account == wrong),
+    );
+    assert!(failed, "{told:?}");
+
+    network.act(alice, |alice, now| {
+        alice.phone.unregister(now, first).unwrap();
+    });
+    network.run_for(Duration::from_secs(1));
+    assert_eq!(network.node(desk).registrations().last(), Some(&"0"));
+    let kept_up = network.node(second_desk).registrations().len();
+    network.run_for(Duration::from_secs(2 * EXPIRES));
+    assert_eq!(
+        network.node(desk).registrations().last(),
+        Some(&"0"),
+        "stays out"
+    );
+    let later = network.node(second_desk).registrations().len();
+    assert!(later > kept_up, "{later}");
+    network.act(alice, |alice, now| {
+        alice.phone.unregister(now, second).unwrap();
+    });
+    assert!(network.run_until_idle(LONG_ENOUGH));
+}
+
+#[test]
+fn a_server_that_restarts_is_found_again_and_nobody_notices() {
+    let (mut network, desk, alice, account) = set_up("u1", "secret1");
+    network.act(alice, |alice, now| {
+        alice.phone.register(now, account).unwrap();
+    });
+    network.run_for(Duration::from_secs(5));
+    assert_eq!(network.node(desk).registrations().len(), 1);
+    // It knows of nothing any more, and its nonces are new ones.
+    let fresh = Desk::new(&mut network);
+    network.restart(desk, fresh);
+    network.run_for(Duration::from_secs(EXPIRES));
+    assert!(!network.node(desk).registrations().is_empty());
+    let failed = |event: &Event| matches!(event, Event::RegistrationFailed { .. });
+    assert!(!network.node(alice).events.iter().any(failed));
+}
+
+#[test]
+fn a_nat_is_kept_open_from_registration_to_registration() {
+    let (mut network, desk, alice, account) = set_up("u1", "secret1");
+    let public = "198.51.100.1".parse().unwrap();
+    network.add_nat(public, &[ALICE], Duration::from_secs(31));
+    network.act(alice, |alice, now| {
+        alice.phone.register(now, account).unwrap();
+    });
+    network.run_for(Duration::from_secs(3 * EXPIRES));
+    let from: std::collections::BTreeSet<SocketAddr> = network
+        .sightings()
+        .iter()
+        .filter(|seen| seen.to.ip() == DESK)
+        .map(|seen| seen.from)
+        .collect();
+    assert_eq!(
+        from.len(),
+        1,
+        "the hole in the NAT is always the same: {from:?}"
+    );
+    assert!(network.node(desk).registrations().len() >= 3);
+}
+
+#[test]
+fn at_a_new_address_it_logs_in_anew_and_takes_the_old_place_away() {
+    let (mut network, desk, alice, account) = set_up("u1", "secret1");
+    network.act(alice, |alice, now| {
+        alice.phone.register(now, account).unwrap();
+    });
+    network.run_for(Duration::from_secs(5));
+    let elsewhere: std::net::IpAddr = "192.0.2.99".parse().unwrap();
+    network.add_address(alice, elsewhere);
+    network.act(alice, |alice, now| {
+        let moved = config(elsewhere);
+        alice.phone.move_to(now, moved.locals, elsewhere);
+    });
+    network.run_for(Duration::from_secs(5));
+    let proven = &network.node(desk).proven;
+    assert_eq!(proven.len(), 2);
+    let contact = proven[1].headers().get(HeaderName::CONTACT).unwrap();
+    assert_eq!(
+        contact,
+        "<sip:u1@192.0.2.99:5060>, <sip:u1@192.0.2.1:5060>;expires=0"
+    );
+    network.act(alice, |alice, now| {
+        alice.phone.unregister(now, account).unwrap();
+    });
+    assert!(network.run_until_idle(LONG_ENOUGH));
+    let contact = network.node(desk).proven.last().unwrap().headers();
+    assert_eq!(
+        contact.get(HeaderName::CONTACT),
+        Some("<sip:u1@192.0.2.99:5060>")
+    );
+}
+
+#[test]
+fn a_lost_connection_to_the_server_is_made_anew_at_once() {
+    let (mut network, desk, alice, _) = set_up("u1", "secret1");
+    let server: Server = "192.0.2.50".parse().unwrap();
+    let server = server.with_transport(offhook_sip::Transport::Tcp);
+    let account = Account::new("u1", server, Some("secret1"));
+    let account = network.node_mut(alice).phone.add_account(account);
+    network.act(alice, |alice, now| {
+        alice.phone.register(now, account).unwrap();
+    });
+    network.run_for(Duration::from_secs(10));
+    assert_eq!(network.node(desk).registrations().len(), 1);
+    // The server is started again: connections, nonces and bindings are gone.
+    let fresh = Desk::new(&mut network);
+    network.restart(desk, fresh);
+    network.run_for(Duration::from_secs(4));
+    assert_eq!(network.node(desk).registrations().len(), 1);
+    // It stays away for a while, and is looked for again.
+    network.unplug(DESK);
+    network.reset_connections(desk);
+    network.run_for(Duration::from_secs(40));
+    let told = network.node(alice).events.last();
+    assert!(
+        matches!(
+            told,
+            Some(Event::RegistrationFailed {
+                retry_in: Some(_),
+                ..
+            })
+        ),
+        "{told:?}"
+    );
+    network.plug(DESK);
+    network.run_for(Duration::from_secs(40));
+    let told = network.node(alice).events.last();
+    assert!(matches!(told, Some(Event::Registered { .. })), "{told:?}");
+}

@@ -12,7 +12,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use offhook_sip::{Message, parse};
 
-use crate::config::Config;
+use crate::config::{Config, Local};
 use crate::event::{ClientTransactionId, Counts, Event, Output, ServerTransactionId};
 use crate::flow::{Flow, Transmit};
 use crate::key::Keyring;
@@ -62,6 +62,12 @@ impl Layer {
             clients: 0,
             servers: 0,
         }
+    }
+
+    /// Listens elsewhere from now on: what is sent names these addresses. Transactions that live keep to
+    /// their flows.
+    pub fn set_locals(&mut self, locals: Vec<Local>) {
+        self.config.locals = locals;
     }
 
     /// Takes one datagram, or one whole message of a stream.

@@ -165,21 +165,23 @@ impl Config {
                 server_transactions: self.limits.server_transactions,
                 retry_after: self.limits.retry_after,
             },
-            locals: self
-                .locals
-                .iter()
-                .map(|local| offhook_transaction::Local {
-                    transport: local.transport,
-                    bound: local.bound,
-                    sent_by: SentBy::from(local.advertised),
-                })
-                .collect(),
+            locals: self.locals_for_layer(),
             owner: self.owner,
             trying_to_non_invite_at_once: self.trying_at_once,
             answer_source_port: self.answer_source_port,
             parser: self.parser,
             ..offhook_transaction::Config::default()
         }
+    }
+
+    pub(crate) fn locals_for_layer(&self) -> Vec<offhook_transaction::Local> {
+        let locals = self.locals.iter();
+        let locals = locals.map(|local| offhook_transaction::Local {
+            transport: local.transport,
+            bound: local.bound,
+            sent_by: SentBy::from(local.advertised),
+        });
+        locals.collect()
     }
 
     pub(crate) fn for_sessions(&self) -> SessionConfig {

@@ -178,6 +178,11 @@ pub struct RegistrationConfig {
     pub contact_params: Vec<(String, Option<String>)>,
     /// How long a binding is asked for.
     pub expires: Duration,
+    /// The longest time between two keep-alives on the way to the registrar, while the binding stands: line ends, which
+    /// hold a NAT open and a connection too, and show when it is lost (RFC 5626 §3.5.1, §4.4). The next one comes after
+    /// four fifths to all of it; a `Flow-Timer` of the registrar's that is shorter goes before it. `None`: there are
+    /// none.
+    pub keep_alive: Option<Duration>,
     /// What answers a challenge.
     pub credentials: Option<Credentials>,
     /// Where it is sent.
@@ -196,6 +201,7 @@ impl RegistrationConfig {
             contact_user: None,
             contact_params: Vec::new(),
             expires: Duration::from_secs(3600),
+            keep_alive: None,
             credentials: None,
             destination: Destination::Uri,
             headers: Headers::new(),

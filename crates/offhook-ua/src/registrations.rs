@@ -2,21 +2,29 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use offhook_auth::ClientAuth;
 use offhook_dialog::Registration;
 use offhook_dialog::{Failure, Progress, RequestId};
 use offhook_sip::header::Contact;
 use offhook_sip::{HeaderName, Method, Response, Uri};
-use offhook_transaction::Flow;
+use offhook_transaction::{Flow, Transmit};
 use rand::RngExt;
 
 use crate::compose::{self, Draft};
+use crate::config::Local;
 use crate::deadlines::Key;
-use crate::event::{Event, RegistrationId, RegistrationState};
+use crate::event::{Event, Output, RegistrationId, RegistrationState};
 use crate::exchange::{Outgoing, Owner};
 use crate::outgoing::{OutgoingRequest, RegistrationConfig};
 use crate::registered::Registered;
 use crate::user_agent::UserAgent;
+
+/// RFC 5626 §3.5.1: on a connection a ping, which is answered; for a NAT, and for who hears it over UDP, nothing.
+const KEEP_ALIVE: &[u8] = b"\r\n\r\n";
+
+/// Addresses that we have left and that a registrar has still to be told of.
+const MOST_LEFT: usize = 4;
 
 impl UserAgent {
     /// Registers, and refreshes before the binding ends, until [`Self::unregister`].
@@ -48,6 +56,8 @@ impl UserAgent {
             auth,
             deadline: None,
             flow: None,
+            keep_alive: None,
+            left: Vec::new(),
         };
         self.registrations.insert(id, registered);
         self.registration_due(now, id);
@@ -73,16 +83,68 @@ impl UserAgent {
         self.settle(now);
     }
 
+    /// We are somewhere else from now on: another network, another address. What is sent names these addresses, and every
+    /// binding is made anew at once, in the same request that takes the old one away. Calls that are up keep to the
+    /// flows that they have.
+    pub fn set_locals(&mut self, now: Instant, locals: Vec<Local>) {
+        for registered in self.registrations.values_mut() {
+            let by_instance = registered.config.contact_params.iter();
+            let by_instance = by_instance
+                .map(|(name, _)| name)
+                .any(|name| name == "reg-id");
+            // RFC 5626 §4.2.1: the new binding of the same flow number takes the place of the old.
+            let flow = registered.flow.take().filter(|_| !by_instance);
+            if let Some(flow) = flow
+                && registered.left.len() < MOST_LEFT
+            {
+                let user = registered.config.contact_user.as_deref();
+                let secure = compose::is_sips(registered.config.registrar.as_str());
+                let left = self.config.contact(&flow, user, secure);
+                registered.left.push(left);
+            }
+            registered.keep_alive = None;
+            registered.machine.refresh(now);
+        }
+        self.config.locals = locals;
+        self.layer.set_locals(self.config.locals_for_layer());
+        let all: Vec<RegistrationId> = self.registrations.keys().copied().collect();
+        for id in all {
+            self.registration_due(now, id);
+        }
+        self.settle(now);
+    }
+
+    /// Nothing goes on this flow any more: whoever we are registered with over it gets a new one.
+    pub(crate) fn registrations_lost(&mut self, now: Instant, flow: &Flow) {
+        let on_it: Vec<RegistrationId> = self
+            .registrations
+            .iter()
+            .filter(|(_, registered)| registered.is_on(flow))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in on_it {
+            if let Some(registered) = self.registrations.get_mut(&id) {
+                registered.keep_alive = None;
+                registered.machine.lost(now, &mut self.rng);
+            }
+            self.registration_due(now, id);
+        }
+    }
+
     pub(crate) fn registration_due(&mut self, now: Instant, id: RegistrationId) {
         let Some(registered) = self.registrations.get_mut(&id) else {
             return;
         };
         let due = registered.machine.handle_timeout(now);
-        self.deadlines.replace(
-            Key::Registration(id),
-            &mut registered.deadline,
-            registered.machine.poll_timeout(),
-        );
+        if let Some(flow) = registered.keeps_alive(now, &mut self.rng) {
+            let payload = Bytes::from_static(KEEP_ALIVE);
+            self.output
+                .push_back(Output::Transmit(Transmit { flow, payload }));
+        }
+        let deadline = registered.poll_timeout();
+        let key = Key::Registration(id);
+        self.deadlines
+            .replace(key, &mut registered.deadline, deadline);
         let Some(due) = due else {
             return;
         };
@@ -120,8 +182,12 @@ impl UserAgent {
         let progress = registered
             .machine
             .handle_response(now, &response, granted, &mut self.rng);
-        if matches!(progress, Progress::Registered { .. }) {
-            registered.flow = Some(flow);
+        match progress {
+            Progress::Registered { .. } => {
+                registered.stands(now, flow, &response, &mut self.rng);
+            }
+            Progress::Again => {}
+            Progress::Failed { .. } | Progress::Unregistered => registered.keep_alive = None,
         }
         let state = match progress {
             Progress::Registered { expires } => {
@@ -146,6 +212,7 @@ impl UserAgent {
         let Some(registered) = self.registrations.get_mut(&id) else {
             return;
         };
+        registered.keep_alive = None;
         let state = match registered.machine.handle_failure(now, &mut self.rng) {
             Progress::Failed { retry_in } => Some(RegistrationState::Failed { failure, retry_in }),
             Progress::Unregistered => Some(RegistrationState::Unregistered),

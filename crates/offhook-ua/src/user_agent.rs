@@ -105,6 +105,8 @@ impl UserAgent {
     pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
         self.layer.handle_transport_error(now, flow);
         self.settle(now);
+        self.registrations_lost(now, &flow);
+        self.settle(now);
     }
 
     /// The answer to an [`Output::Resolve`].

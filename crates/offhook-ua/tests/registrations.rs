@@ -235,3 +235,269 @@ fn a_client_behind_nat_names_its_instance_and_flow() {
         "outbound, path"
     );
 }
+
+/// A registration whose way to the registrar is kept open.
+fn kept_alive(stage: &mut Stage, transport: &str) -> RegistrationId {
+    let registrar = uri(&format!("sip:10.0.0.2;transport={transport}"));
+    let mut config = RegistrationConfig::new(registrar, address("sip:alice@10.0.0.2"));
+    config.contact_user = Some("alice".to_owned());
+    config.keep_alive = Some(Duration::from_secs(30));
+    let id = stage
+        .net
+        .act(stage.alice, |alice, now| alice.ua.register(now, config));
+    stage.fly();
+    id
+}
+
+/// When keep-alives went from Alice to her registrar, in milliseconds.
+fn keep_alives(stage: &Stage) -> Vec<u128> {
+    let all = stage.net.sightings().iter();
+    all.filter(|seen| seen.to.ip() == ip("10.0.0.2") && &seen.payload[..] == b"\r\n\r\n")
+        .map(|seen| seen.at.as_millis())
+        .collect()
+}
+
+fn ip(text: &str) -> std::net::IpAddr {
+    text.parse().expect("an address")
+}
+
+// RFC 5626 section 4.4
+#[test]
+fn the_way_to_the_registrar_is_kept_open_while_the_binding_stands() {
+    let mut stage = Stage::new();
+    let id = kept_alive(&mut stage, "udp");
+    stage.sleep(20_000);
+    assert!(keep_alives(&stage).is_empty(), "nothing is granted yet");
+    let first = stage.hear_request(&Method::Register);
+    stage.forget();
+    let before = stage.net.elapsed().as_millis();
+    stage.say(granted(&first, 600));
+    stage.sleep(300_000);
+    let times = keep_alives(&stage);
+    assert!((10..=12).contains(&times.len()), "{times:?}");
+    let gaps: Vec<u128> = [&[before], &times[..]]
+        .concat()
+        .windows(2)
+        .map(|pair| pair[1] - pair[0])
+        .collect();
+    let in_time = |gap: &u128| (23_900..=30_100).contains(gap);
+    assert!(gaps.iter().all(in_time), "{gaps:?}");
+    let first_gap = gaps[1];
+    assert!(
+        gaps.iter().any(|gap| gap.abs_diff(first_gap) > 50),
+        "{gaps:?}"
+    );
+
+    // A registrar that wants more of them is heard.
+    stage
+        .net
+        .act(stage.alice, |alice, now| alice.ua.refresh(now, id));
+    stage.fly();
+    let second = stage.hear_request(&Method::Register);
+    let mut answer = granted(&second, 600);
+    answer
+        .headers_mut()
+        .append("Flow-Timer", "10")
+        .expect("a header");
+    let so_far = times.len();
+    stage.say(answer);
+    stage.sleep(100_000);
+    let more = keep_alives(&stage).len() - so_far;
+    assert!((10..=13).contains(&more), "{more}");
+
+    stage
+        .net
+        .act(stage.alice, |alice, now| alice.ua.unregister(now, id));
+    stage.fly();
+    let last = stage.hear_request(&Method::Register);
+    stage.say(answer_of(&last));
+    let so_far = keep_alives(&stage).len();
+    stage.sleep(120_000);
+    assert_eq!(
+        keep_alives(&stage).len(),
+        so_far,
+        "nothing is kept any more"
+    );
+    stage.nothing_left();
+}
+
+fn answer_of(request: &Request) -> Response {
+    answer(request, 200, "r", None)
+}
+
+#[test]
+fn without_keep_alives_nothing_is_sent_in_between() {
+    let mut stage = Stage::new();
+    let _ = register(&mut stage, None);
+    let first = stage.hear_request(&Method::Register);
+    stage.say(granted(&first, 600));
+    stage.sleep(400_000);
+    assert!(keep_alives(&stage).is_empty());
+    stage.silence();
+}
+
+// RFC 5626 section 4.5
+#[test]
+fn a_lost_connection_is_told_and_another_flow_is_none_of_ours() {
+    use offhook_transaction::{ConnectionId, Flow};
+    let mut stage = Stage::new();
+    let _ = kept_alive(&mut stage, "udp");
+    let first = stage.hear_request(&Method::Register);
+    stage.say(granted(&first, 600));
+    let _ = state(&mut stage);
+    let here = "10.0.0.1:5060".parse().expect("an address");
+    let flow = |remote: &str| Flow::udp(here, remote.parse().expect("an address"));
+    for other in [
+        flow("10.0.0.2:5070"),
+        flow("10.0.0.3:5060"),
+        Flow {
+            transport: offhook_sip::Transport::Tcp,
+            connection: Some(ConnectionId(7)),
+            ..flow("10.0.0.2:5060")
+        },
+    ] {
+        stage.net.act(stage.alice, |alice, now| {
+            alice.ua.handle_transport_error(now, other);
+        });
+    }
+    stage.sleep(3_000);
+    assert!(stage.net.node(stage.peer).heard.is_empty());
+    stage.net.act(stage.alice, |alice, now| {
+        alice.ua.handle_transport_error(now, flow("10.0.0.2:5060"));
+    });
+    stage.sleep(2_100);
+    let second = stage.hear_request(&Method::Register);
+    assert_eq!(cseq(&second), cseq(&first) + 1);
+    // Nothing is kept open that is lost, until the binding stands again.
+    stage.forget();
+    let so_far = keep_alives(&stage).len();
+    stage.sleep(25_000);
+    assert_eq!(keep_alives(&stage).len(), so_far);
+    stage.forget();
+    stage.say(granted(&second, 600));
+    stage.sleep(31_000);
+    assert!(keep_alives(&stage).len() > so_far);
+}
+
+/// What Contact says.
+fn contact_of(request: &Request) -> String {
+    header(request.headers(), HeaderName::CONTACT).to_owned()
+}
+
+#[test]
+fn at_a_new_address_the_binding_is_made_anew_and_the_old_one_taken_away() {
+    use offhook_ua::Local;
+    let mut stage = Stage::new();
+    let id = register(&mut stage, None);
+    let first = stage.hear_request(&Method::Register);
+    stage.say(granted(&first, 600));
+    let _ = state(&mut stage);
+
+    stage.net.add_address(stage.alice, ip("10.0.0.77"));
+    let there = "10.0.0.77:5060".parse().expect("an address");
+    let move_there = |stage: &mut Stage| {
+        stage.net.act(stage.alice, |alice, now| {
+            let local = Local::new(offhook_sip::Transport::Udp, there);
+            alice.ua.set_locals(now, vec![local]);
+        });
+        stage.fly();
+    };
+    move_there(&mut stage);
+    let second = stage.hear_request(&Method::Register);
+    assert_eq!(
+        contact_of(&second),
+        "<sip:alice@10.0.0.77:5060>, <sip:alice@10.0.0.1:5060>;expires=0"
+    );
+    assert!(header(second.headers(), HeaderName::VIA).contains("10.0.0.77:5060"));
+    assert_eq!(
+        header(first.headers(), HeaderName::CALL_ID),
+        header(second.headers(), HeaderName::CALL_ID)
+    );
+    assert_eq!(cseq(&second), cseq(&first) + 1);
+    let mut fine = answer_of(&second);
+    fine.headers_mut()
+        .set(
+            HeaderName::CONTACT,
+            "<sip:alice@10.0.0.77:5060>;expires=600",
+        )
+        .expect("a Contact");
+    let bytes = fine.to_bytes();
+    let from = "10.0.0.2:5060".parse().expect("an address");
+    stage.net.inject(from, there, bytes);
+    stage.fly();
+    assert!(matches!(
+        state(&mut stage),
+        RegistrationState::Registered { .. }
+    ));
+    // The old place is said once.
+    stage
+        .net
+        .act(stage.alice, |alice, now| alice.ua.refresh(now, id));
+    stage.fly();
+    let third = stage.hear_request(&Method::Register);
+    assert_eq!(contact_of(&third), "<sip:alice@10.0.0.77:5060>");
+}
+
+#[test]
+fn a_binding_by_instance_is_simply_replaced_at_a_new_address() {
+    use offhook_ua::Local;
+    let mut stage = Stage::new();
+    let mut config = RegistrationConfig::new(uri("sip:10.0.0.2"), address("sip:alice@10.0.0.2"))
+        .with_outbound("urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6", 1);
+    config.contact_user = Some("alice".to_owned());
+    stage
+        .net
+        .act(stage.alice, |alice, now| alice.ua.register(now, config));
+    stage.fly();
+    let first = stage.hear_request(&Method::Register);
+    stage.say(granted(&first, 600));
+    stage.net.add_address(stage.alice, ip("10.0.0.77"));
+    stage.net.act(stage.alice, |alice, now| {
+        let there = "10.0.0.77:5060".parse().expect("an address");
+        let local = Local::new(offhook_sip::Transport::Udp, there);
+        alice.ua.set_locals(now, vec![local]);
+    });
+    stage.fly();
+    let second = stage.hear_request(&Method::Register);
+    let contact = contact_of(&second);
+    assert!(
+        contact.starts_with("<sip:alice@10.0.0.77:5060>;+sip.instance="),
+        "{contact}"
+    );
+    assert!(!contact.contains("10.0.0.1:"), "{contact}");
+}
+
+#[test]
+fn two_phones_do_not_refresh_or_come_back_in_the_same_moment() {
+    let waits = |seed: u8| {
+        let mut rng = <rand::rngs::StdRng as rand::SeedableRng>::from_seed([seed; 32]);
+        let now = Stage::new().net.now();
+        let granted = Some(Duration::from_secs(600));
+        let mut machine = offhook_dialog::Registration::new(now, Duration::from_secs(600));
+        assert!(machine.handle_timeout(now).is_some());
+        let request = Request::new(Method::Register, uri("sip:10.0.0.2"));
+        let fine = request.response(offhook_sip::StatusCode::OK);
+        let _ = machine.handle_response(now, &fine, granted, &mut rng);
+        let refresh = machine.poll_timeout().expect("a refresh") - now;
+        machine.lost(now, &mut rng);
+        let lost = machine.poll_timeout().expect("anew") - now;
+        assert!(machine.handle_timeout(now + lost).is_some());
+        let _ = machine.handle_failure(now, &mut rng);
+        let back_off = machine.poll_timeout().expect("another try") - now;
+        // While it backs off, a lost way is no news.
+        machine.lost(now, &mut rng);
+        assert_eq!(machine.poll_timeout(), Some(now + back_off));
+        [refresh, lost, back_off]
+    };
+    let (one, other) = (waits(1), waits(2));
+    for (one, other) in one.into_iter().zip(other) {
+        assert!(
+            one.abs_diff(other) > Duration::from_millis(5),
+            "{one:?} {other:?}"
+        );
+    }
+    let [refresh, lost, _] = one;
+    let early = Duration::from_secs(490)..=Duration::from_secs(568);
+    assert!(early.contains(&refresh), "{refresh:?}");
+    assert!(lost <= Duration::from_secs(2), "{lost:?}");
+}
