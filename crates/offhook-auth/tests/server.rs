@@ -163,6 +163,28 @@ fn a_nonce_is_used_again_with_the_next_count() {
     }
 }
 
+/// Eight digits of hexadecimal, and no count is too big: `nc=0000000a` comes after nine, `nc=00000100` after
+/// 255.
+#[test]
+fn nonce_counts_go_on_in_hexadecimal() {
+    let mut server = Server::new(config());
+    let mut phone = phone();
+    let first = server.log_in(NOW, &mut phone, invite());
+    proof_of(server.verify(NOW, &first));
+    let mut seen = Vec::new();
+    for _ in 2..=0x101 {
+        let mut next = request_to("BYE", "sip:2@192.168.1.50:5060", "");
+        phone.authorize(&mut next).expect("credentials");
+        let line = authorization(&next);
+        let count = line.split("nc=").nth(1).and_then(|rest| rest.get(..8));
+        seen.push(count.expect("a count").to_owned());
+        proof_of(server.verify(NOW, &next));
+    }
+    for (place, count) in [(8, "0000000a"), (14, "00000010"), (254, "00000100")] {
+        assert_eq!(seen[place], count);
+    }
+}
+
 // checklist: R7616-05
 #[test]
 fn an_old_nonce_is_stale_only_to_who_knows_the_password() {
