@@ -265,12 +265,17 @@ pub(crate) fn comma(text: &str) -> Option<usize> {
 /// The offset of the first octet that must not stand in a header value or a phrase: a control
 /// character other than HTAB (RFC 3261 §25.1, TEXT-UTF8).
 pub(crate) fn control(text: &str) -> Option<usize> {
-    text.bytes()
-        .position(|octet| octet.is_ascii_control() && octet != b'\t')
+    let is_control = |octet: u8| octet.is_ascii_control() && octet != b'\t';
+    // Nearly always there is none. A loop that does not end early looks at many octets at a time.
+    let any = text
+        .bytes()
+        .fold(false, |found, octet| found | is_control(octet));
+    any.then(|| text.bytes().position(is_control)).flatten()
 }
 
 /// Like [`control`], but a quoted pair may hold what is not CR or LF (RFC 3261 §25.1).
 pub(crate) fn bad_control(text: &str) -> Option<usize> {
+    control(text)?;
     let mut octets = text.bytes().enumerate();
     while let Some((at, octet)) = octets.next() {
         if octet == b'\\' {

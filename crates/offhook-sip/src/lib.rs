@@ -46,3 +46,4 @@ pub use transport::{Transport, UnknownTransport};
 pub use uri::owned::Uri;
 pub use uri::parts::Scheme;
 pub use uri::view::{UriHeaders, UriParams, UriRef};
+pub use validate::Essentials;

@@ -56,20 +56,35 @@ fn contacts(headers: &Headers) -> Result<(), ParseError> {
     Ok(())
 }
 
+/// The headers that tell a request from others, read (RFC 3261 §8.1.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Essentials<'a> {
+    /// Who asks.
+    pub from: From<'a>,
+    /// Who is asked.
+    pub to: To<'a>,
+    /// What groups the messages of a dialog or of a registration.
+    pub call_id: CallId<'a>,
+    /// What orders them.
+    pub cseq: CSeq,
+}
+
 /// What requests and responses have in common.
-fn common(headers: &Headers) -> Result<CSeq, ParseError> {
+fn common(headers: &Headers) -> Result<Essentials<'_>, ParseError> {
     if !each::<Via<'_>>(headers)? {
         return Err(HeaderError::missing(HeaderName::VIA).into());
     }
-    once::<From<'_>>(headers)?;
-    once::<To<'_>>(headers)?;
-    once::<CallId<'_>>(headers)?;
-    let cseq = once::<CSeq>(headers)?;
+    let essentials = Essentials {
+        from: once(headers)?,
+        to: once(headers)?,
+        call_id: once(headers)?,
+        cseq: once(headers)?,
+    };
     each::<RecordRoute<'_>>(headers)?;
     contacts(headers)?;
     at_most_once(headers, HeaderName::CONTENT_TYPE)?;
     headers.typed::<ContentType<'_>>()?;
-    Ok(cseq)
+    Ok(essentials)
 }
 
 impl Request {
@@ -81,8 +96,13 @@ impl Request {
     /// `request.response(error.status())`. Max-Forwards and the From tag may be missing, as in
     /// RFC 2543 (RFC 4475 §3.4.1).
     pub fn validate(&self) -> Result<(), ParseError> {
-        let cseq = common(&self.headers)?;
-        if cseq.method() != &self.method {
+        self.validated().map(drop)
+    }
+
+    /// Like [`Self::validate`], and gives what was read for it.
+    pub fn validated(&self) -> Result<Essentials<'_>, ParseError> {
+        let essentials = common(&self.headers)?;
+        if essentials.cseq.method() != &self.method {
             let fault = ValueError::new(0, ErrorKind::MethodMismatch);
             let at = self.headers.get_all(HeaderName::CSEQ).next_placed();
             let at = at.map_or(0, |(_, at)| at);
@@ -95,7 +115,7 @@ impl Request {
         if self.uri.headers().next().is_some() {
             return Err(ParseError::new(0, ErrorKind::UriHeader));
         }
-        Ok(())
+        Ok(essentials)
     }
 }
 
@@ -104,7 +124,7 @@ impl Response {
     /// and read well, and so does what is there of Record-Route, Contact and Content-Type. A
     /// response that fails is dropped.
     pub fn validate(&self) -> Result<(), ParseError> {
-        common(&self.headers).map(|_| ())
+        common(&self.headers).map(drop)
     }
 }
 

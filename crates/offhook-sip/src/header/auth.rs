@@ -5,10 +5,12 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt;
 
+use memchr::memchr;
+
 use crate::class::{self, all};
 use crate::error::{BuildError, ErrorKind, ValueError};
 use crate::grammar::{
-    Parsed, fail, mark, quoted_string, separator, skip_lws, take, take1, token, whole,
+    Parsed, fail, mark, quoted_string, separator, skip_lws, take, take1, token, trim, whole,
 };
 use crate::header::name::HeaderName;
 use crate::header::typed::TypedHeader;
@@ -26,9 +28,19 @@ impl<'a> Iterator for AuthParamIter<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (rest, pair) = auth_param(skip_lws(self.0)).ok()?;
-        self.0 = separator(rest, b',').map_or("", |(rest, ())| rest);
-        Some(pair)
+        // The text was checked when the value was read, so this splits without another check.
+        let equal = memchr(b'=', self.0.as_bytes())?;
+        let (name, from) = (&self.0[..equal], skip_lws(&self.0[equal + 1..]));
+        let quoted = match from.as_bytes().first() {
+            Some(b'"') => quoted_string(from).map_or(0, |(after, _)| from.len() - after.len()),
+            // The end of a blob, not a value.
+            None | Some(b'=') => return None,
+            Some(_) => 0,
+        };
+        let rest = &from.as_bytes()[quoted..];
+        let comma = quoted + memchr(b',', rest).unwrap_or(rest.len());
+        self.0 = from.get(comma + 1..).map_or("", skip_lws);
+        Some((trim(name), trim(&from[..comma])))
     }
 }
 
@@ -47,12 +59,20 @@ fn auth_param(text: &str) -> Parsed<'_, (&str, &str)> {
     Ok((rest, (name, &from[..from.len() - rest.len()])))
 }
 
-/// `auth-param *( COMMA auth-param )`, or the one blob of other schemes
-fn auth_params(text: &str) -> Parsed<'_, AuthParams<'_>> {
+/// `auth-param *( COMMA auth-param )`, or the one blob of other schemes; `each` is told the names and
+/// values.
+#[inline]
+fn auth_params<'a>(
+    text: &'a str,
+    mut each: impl FnMut(&'a str, &'a str),
+) -> Parsed<'a, AuthParams<'a>> {
     let mut rest = text;
     loop {
         rest = match auth_param(rest) {
-            Ok((after, _)) => after,
+            Ok((after, (name, value))) => {
+                each(name, value);
+                after
+            }
             Err(error) => {
                 let (after, blob) = take(text, class::TOKEN68);
                 let letters = blob.trim_end_matches('=');
@@ -145,6 +165,24 @@ macro_rules! auth_headers {
                 Ok(self)
             }
 
+            /// Reads a value, and tells each parameter on the way, name and value as written: one pass
+            /// for whoever wants many of them. What was told before an error counts for nothing.
+            pub fn read(
+                raw: &'a str,
+                each: impl FnMut(&'a str, &'a str),
+            ) -> Result<Self, ValueError> {
+                whole(raw, |text| {
+                    let (rest, scheme) = token(text)?;
+                    let (start, ()) = mark(rest, b' ', ErrorKind::Space)?;
+                    let start = skip_lws(start);
+                    if start.is_empty() {
+                        return fail(start, ErrorKind::Parameter);
+                    }
+                    let (rest, params) = auth_params(start, each)?;
+                    Ok((rest, Self { scheme: Cow::Borrowed(scheme), params }))
+                })
+            }
+
             /// The scheme, such as `Digest`.
             #[must_use]
             pub fn scheme(&self) -> &str {
@@ -180,16 +218,7 @@ macro_rules! auth_headers {
             const NAME: HeaderName<'static> = HeaderName::$name;
 
             fn decode(raw: &'a str) -> Result<Self, ValueError> {
-                whole(raw, |text| {
-                    let (rest, scheme) = token(text)?;
-                    let (start, ()) = mark(rest, b' ', ErrorKind::Space)?;
-                    let start = skip_lws(start);
-                    if start.is_empty() {
-                        return fail(start, ErrorKind::Parameter);
-                    }
-                    let (rest, params) = auth_params(start)?;
-                    Ok((rest, Self { scheme: Cow::Borrowed(scheme), params }))
-                })
+                Self::read(raw, |_, _| {})
             }
 
             fn encode(&self, out: &mut dyn fmt::Write) -> fmt::Result {
@@ -275,7 +304,7 @@ macro_rules! info_headers {
             const NAME: HeaderName<'static> = HeaderName::$name;
 
             fn decode(raw: &'a str) -> Result<Self, ValueError> {
-                whole(raw, auth_params).map(Self)
+                whole(raw, |text| auth_params(text, |_, _| {})).map(Self)
             }
 
             fn encode(&self, out: &mut dyn fmt::Write) -> fmt::Result {

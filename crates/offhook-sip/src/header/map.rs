@@ -160,6 +160,31 @@ impl Headers {
         Ok(())
     }
 
+    /// Adds a text to the end of the first value of a name, as a parameter behind an address; whether
+    /// there is one. The text must be free of control characters.
+    ///
+    /// ```
+    /// # use offhook_sip::Headers;
+    /// let mut headers = Headers::new();
+    /// headers.append("To", "<sip:bob@example.com>")?;
+    /// assert!(headers.extend_value("t", ";tag=a6c85cf")?);
+    /// assert_eq!(headers.get("To"), Some("<sip:bob@example.com>;tag=a6c85cf"));
+    /// # Ok::<(), offhook_sip::BuildError>(())
+    /// ```
+    pub fn extend_value<'n>(
+        &mut self,
+        name: impl Into<HeaderName<'n>>,
+        text: &str,
+    ) -> Result<bool, BuildError> {
+        let name = name.into();
+        check(name, text)?;
+        let at = self.store.position(name);
+        if let Some(at) = at {
+            self.store.extend(at, text);
+        }
+        Ok(at.is_some())
+    }
+
     /// Takes all lines of a name away; how many there were.
     pub fn remove<'n>(&mut self, name: impl Into<HeaderName<'n>>) -> usize {
         self.store.remove_all(name.into())

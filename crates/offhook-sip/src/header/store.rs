@@ -248,6 +248,48 @@ impl Store {
         self.insert_with(at, HeaderName::from(&*name), write);
     }
 
+    /// Adds a text behind a value.
+    pub(crate) fn extend(&mut self, at: usize, text: &str) {
+        let Self {
+            text: message,
+            added,
+            entries,
+        } = self;
+        let Some(entry) = entries.get_mut(at) else {
+            return;
+        };
+        let (name_start, name_end) = (
+            entry.name_start as usize,
+            entry.name_start as usize + usize::from(entry.name_len),
+        );
+        let value = entry.value_start as usize..entry.value_end as usize;
+        let start = length(added);
+        if entry.place != Place::Message && entry.value_end == start {
+            added.push_str(text);
+            entry.value_end = length(added);
+            return;
+        }
+        if entry.place == Place::Added {
+            added.extend_from_within(name_start..name_end);
+        } else {
+            added.push_str(message.get(name_start..name_end).unwrap_or_default());
+        }
+        let value_start = length(added);
+        if entry.place == Place::Message {
+            added.push_str(message.get(value).unwrap_or_default());
+        } else {
+            added.extend_from_within(value);
+        }
+        added.push_str(text);
+        *entry = Entry {
+            name_start: start,
+            value_start,
+            value_end: length(added),
+            place: Place::Added,
+            ..*entry
+        };
+    }
+
     pub(crate) fn remove(&mut self, at: usize) {
         if at < self.entries.len() {
             self.entries.remove(at);
