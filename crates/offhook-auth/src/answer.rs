@@ -4,8 +4,8 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use offhook_sip::Request;
 use offhook_sip::header::Authorization;
-use offhook_sip::{Request, TypedHeader};
 
 use crate::algorithm::Algorithm;
 use crate::digest::Qop;
@@ -20,14 +20,14 @@ pub(crate) struct Malformed;
 pub(crate) fn credentials(
     role: Role,
     request: &Request,
-) -> impl Iterator<Item = Result<Authorization<'_>, Malformed>> {
+) -> impl Iterator<Item = Result<Fields<'_>, Malformed>> {
     request
         .headers()
         .get_all(role.credentials_header())
         .flat_map(|line| {
-            // `Proxy-Authorization` has the same grammar. Nearly always a line is one value.
-            let one = Authorization::decode(line).ok();
-            let many = one.is_none().then(|| split_values(line).map(read_value));
+            // Nearly always a line is one value.
+            let one = Fields::read(line).ok();
+            let many = one.is_none().then(|| split_values(line).map(Fields::read));
             one.map(Ok).into_iter().chain(many.into_iter().flatten())
         })
 }
@@ -38,8 +38,8 @@ pub(crate) fn nonce_in(
     request: &Request,
     realm: &str,
 ) -> Result<Option<String>, Malformed> {
-    for credentials in credentials(role, request) {
-        if let Some(answer) = Answer::read(&credentials?, realm)? {
+    for fields in credentials(role, request) {
+        if let Some(answer) = fields?.answer(realm)? {
             return Ok(Some(answer.nonce.into_owned()));
         }
     }
@@ -48,19 +48,13 @@ pub(crate) fn nonce_in(
 
 /// Whether a header value holds Digest credentials for one of these realms.
 pub(crate) fn is_for_any<'r>(value: &str, mut realms: impl Iterator<Item = &'r str>) -> bool {
-    let Ok(credentials) = read_value(value) else {
-        return false;
-    };
-    let named = credentials.param_decoded("realm");
-    credentials.is_digest() && named.is_some_and(|named| realms.any(|realm| named == realm))
-}
-
-fn read_value(value: &str) -> Result<Authorization<'_>, Malformed> {
-    Authorization::decode(value).map_err(|_| Malformed)
+    Fields::read(value).is_ok_and(|fields| {
+        let named = fields.realm.as_deref();
+        fields.is_digest && named.is_some_and(|named| realms.any(|realm| named == realm))
+    })
 }
 
 /// Digest credentials, out of their quotes.
-#[derive(Clone, Debug)]
 pub(crate) struct Answer<'a> {
     pub(crate) username: Cow<'a, str>,
     pub(crate) nonce: Cow<'a, str>,
@@ -72,7 +66,6 @@ pub(crate) struct Answer<'a> {
 }
 
 /// What comes with a quality of protection.
-#[derive(Clone, Debug)]
 pub(crate) struct AnswerProtection<'a> {
     pub(crate) qop: Qop,
     pub(crate) nonce_count: Cow<'a, str>,
@@ -80,27 +73,10 @@ pub(crate) struct AnswerProtection<'a> {
     pub(crate) cnonce: Cow<'a, str>,
 }
 
-impl<'a> Answer<'a> {
-    /// Reads Digest credentials for `realm`; `None` if they are of another scheme (Basic above all, RFC 3261 §22) or
-    /// for another realm, and so somebody else's.
-    pub(crate) fn read(
-        credentials: &'a Authorization<'_>,
-        realm: &str,
-    ) -> Result<Option<Self>, Malformed> {
-        if !credentials.is_digest() {
-            return Ok(None);
-        }
-        let fields = Fields::read(credentials);
-        match &fields.realm {
-            Some(named) if named == realm => fields.complete().map(Some),
-            _ => Ok(None),
-        }
-    }
-}
-
 /// The parameters that have a meaning.
 #[derive(Default)]
-struct Fields<'a> {
+pub(crate) struct Fields<'a> {
+    is_digest: bool,
     username: Option<Cow<'a, str>>,
     realm: Option<Cow<'a, str>>,
     nonce: Option<Cow<'a, str>>,
@@ -115,33 +91,46 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn read(credentials: &'a Authorization<'_>) -> Self {
+    fn read(value: &'a str) -> Result<Self, Malformed> {
         let mut fields = Self::default();
-        for (name, raw) in credentials.params() {
-            let is = |known: &str| known.eq_ignore_ascii_case(name);
-            let place = match name.len() {
-                2 if is("nc") => &mut fields.nonce_count,
-                3 if is("uri") => &mut fields.uri,
-                3 if is("qop") => &mut fields.qop,
-                5 if is("realm") => &mut fields.realm,
-                5 if is("nonce") => &mut fields.nonce,
-                6 if is("cnonce") => &mut fields.cnonce,
-                8 | 9 if is("username") || is("username*") => &mut fields.username,
-                8 if is("response") => &mut fields.response,
-                9 if is("algorithm") => &mut fields.algorithm,
-                _ => continue,
-            };
-            let value = unquoted(raw);
-            let value = if is("username*") {
-                extended(&value).map(Cow::Owned)
-            } else {
-                Some(value)
-            };
-            // Of two values one program would check the one, the next the other.
-            fields.is_broken |= place.is_some() || value.is_none();
-            *place = value;
+        // `Proxy-Authorization` has the same grammar.
+        let credentials = Authorization::read(value, |name, raw| fields.take(name, raw));
+        fields.is_digest = credentials.map_err(|_| Malformed)?.is_digest();
+        Ok(fields)
+    }
+
+    fn take(&mut self, name: &str, raw: &'a str) {
+        let is = |known: &str| known.eq_ignore_ascii_case(name);
+        let place = match name.len() {
+            2 if is("nc") => &mut self.nonce_count,
+            3 if is("uri") => &mut self.uri,
+            3 if is("qop") => &mut self.qop,
+            5 if is("realm") => &mut self.realm,
+            5 if is("nonce") => &mut self.nonce,
+            6 if is("cnonce") => &mut self.cnonce,
+            8 | 9 if is("username") || is("username*") => &mut self.username,
+            8 if is("response") => &mut self.response,
+            9 if is("algorithm") => &mut self.algorithm,
+            _ => return,
+        };
+        let value = unquoted(raw);
+        let value = if is("username*") {
+            extended(&value).map(Cow::Owned)
+        } else {
+            Some(value)
+        };
+        // Of two values one program would check the one, the next the other.
+        self.is_broken |= place.is_some() || value.is_none();
+        *place = value;
+    }
+
+    /// Digest credentials for `realm`; `None` if they are of another scheme (Basic above all, RFC 3261 §22) or for
+    /// another realm, and so somebody else's.
+    pub(crate) fn answer(self, realm: &str) -> Result<Option<Answer<'a>>, Malformed> {
+        match &self.realm {
+            Some(named) if self.is_digest && named == realm => self.complete().map(Some),
+            _ => Ok(None),
         }
-        fields
     }
 
     fn complete(self) -> Result<Answer<'a>, Malformed> {

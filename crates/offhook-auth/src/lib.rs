@@ -9,6 +9,7 @@ mod answer;
 mod client;
 mod config;
 pub mod digest;
+mod hex;
 pub mod nonce;
 mod offer;
 mod quoting;
@@ -18,6 +19,7 @@ mod secret;
 mod server;
 mod unix_time;
 mod verdict;
+mod wording;
 
 pub use algorithm::{Algorithm, HashFunction, HexDigest, UnknownAlgorithm};
 pub use client::{ChallengeError, ClientAuth};

@@ -13,11 +13,13 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
+use crate::hex;
 use crate::unix_time::UnixTime;
 
 const FIELDS: usize = 12;
 const MAC: usize = 12;
 const OCTETS: usize = FIELDS + MAC;
+const DIGITS: usize = 2 * OCTETS;
 
 /// A nonce of this server, its MAC checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +123,9 @@ impl NonceIssuer {
         let mut octets = [0; OCTETS];
         octets[..FIELDS].copy_from_slice(&fields);
         octets[FIELDS..].copy_from_slice(&self.mac(&fields));
-        encode(&octets)
+        let mut digits = [0; DIGITS];
+        hex::write(&octets, &mut digits);
+        String::from_utf8(digits.into()).unwrap_or_default()
     }
 
     /// Whether `text` was issued under this key for this realm, by whichever owner.
@@ -144,27 +148,9 @@ impl NonceIssuer {
     }
 }
 
-fn encode(octets: &[u8; OCTETS]) -> String {
-    octets
-        .iter()
-        .flat_map(|octet| [octet >> 4, octet & 15])
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
-}
-
 fn decode(text: &str) -> Option<[u8; OCTETS]> {
-    if text.len() != 2 * OCTETS {
-        return None;
-    }
-    let digit = |octet: u8| match octet {
-        b'0'..=b'9' => Some(octet - b'0'),
-        b'a'..=b'f' => Some(octet - b'a' + 10),
-        _ => None,
-    };
     let mut octets = [0; OCTETS];
-    for (octet, pair) in octets.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *octet = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
+    hex::read(text.as_bytes(), &mut octets)?;
     Some(octets)
 }
 

@@ -1,12 +1,15 @@
 //! Words that a server gives away and knows again as its own, without having kept them.
 
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
+
+use crate::hex;
 
 const MAC: usize = 12;
 
@@ -49,31 +52,17 @@ impl Seal {
     /// The word: lower-case letters and digits, the same for the same octets.
     #[must_use]
     pub fn seal(&self, purpose: u8, octets: &[u8]) -> String {
-        octets
-            .iter()
-            .copied()
-            .chain(self.mac(purpose, octets))
-            .flat_map(|octet| [octet >> 4, octet & 15])
-            .filter_map(|digit| char::from_digit(digit.into(), 16))
-            .collect()
+        let octets = [octets, &self.mac(purpose, octets)].concat();
+        let mut digits = vec![0; 2 * octets.len()];
+        hex::write(&octets, &mut digits);
+        String::from_utf8(digits).unwrap_or_default()
     }
 
     /// The octets of a word of ours.
     #[must_use]
     pub fn open(&self, purpose: u8, word: &str) -> Option<Vec<u8>> {
-        let digits = word.as_bytes();
-        if !digits.len().is_multiple_of(2) || digits.iter().any(u8::is_ascii_uppercase) {
-            return None;
-        }
-        let digit = |octet: u8| {
-            char::from(octet)
-                .to_digit(16)
-                .and_then(|it| u8::try_from(it).ok())
-        };
-        let mut octets = digits
-            .chunks_exact(2)
-            .map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?))
-            .collect::<Option<Vec<u8>>>()?;
+        let mut octets = vec![0; word.len() / 2];
+        hex::read(word.as_bytes(), &mut octets)?;
         let mac = octets.split_off(octets.len().checked_sub(MAC)?);
         let genuine: bool = self.mac(purpose, &octets).ct_eq(&mac).into();
         genuine.then_some(octets)

@@ -14,6 +14,7 @@ use crate::role::Role;
 use crate::secret::Secret;
 use crate::unix_time::UnixTime;
 use crate::verdict::{Challenge, Claim, Reason, Verdict, Verified};
+use crate::wording::Wording;
 
 /// Issues challenges and checks the answers, remembering only which nonces were used.
 ///
@@ -21,6 +22,7 @@ use crate::verdict::{Challenge, Claim, Reason, Verdict, Verified};
 #[derive(Debug)]
 pub struct Authenticator {
     config: Config,
+    wording: Wording,
     issuer: NonceIssuer,
     windows: ReplayWindows,
     /// The first time that was handed in: a nonce from before cannot be told from one already used.
@@ -38,6 +40,7 @@ impl Authenticator {
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self {
+            wording: Wording::new(&config),
             issuer: NonceIssuer::new(&config.key, config.realm.as_str(), config.owner),
             windows: ReplayWindows::new(config.nonces_remembered),
             started: None,
@@ -59,12 +62,12 @@ impl Authenticator {
     /// The user name that a request carries for this realm, **unproved**.
     #[must_use]
     pub fn claim(&self, role: Role, request: &Request) -> Option<Claim> {
-        let all = credentials(role, request).filter_map(Result::ok);
-        all.into_iter().find_map(|one| {
-            Some(Claim::new(
-                &Answer::read(&one, &self.config.realm).ok()??.username,
-            ))
-        })
+        credentials(role, request)
+            .filter_map(Result::ok)
+            .find_map(|fields| {
+                let answer = fields.answer(&self.config.realm).ok()??;
+                Some(Claim::new(&answer.username))
+            })
     }
 
     /// Checks the credentials of `request` for this realm.
@@ -99,9 +102,8 @@ impl Authenticator {
         lookup: impl FnOnce(&str) -> Result<Option<&'s Secret>, E>,
     ) -> Result<Verdict, E> {
         self.started.get_or_insert(now);
-        for credentials in credentials(role, request) {
-            let answer = credentials.as_ref().map_err(|malformed| *malformed);
-            match answer.and_then(|credentials| Answer::read(credentials, &self.config.realm)) {
+        for fields in credentials(role, request) {
+            match fields.and_then(|fields| fields.answer(&self.config.realm)) {
                 Ok(Some(answer)) => {
                     let secret = lookup(&answer.username)?;
                     return Ok(self.judge(now, role, request, answer, secret));
@@ -213,7 +215,8 @@ impl Authenticator {
     fn challenge_because(&mut self, now: UnixTime, role: Role, reason: Reason) -> Challenge {
         self.started.get_or_insert(now);
         let nonce = self.issuer.issue(now);
-        Challenge::new(role, reason, &self.config, &nonce)
+        let stale = matches!(reason, Reason::Stale(_));
+        Challenge::new(role, reason, self.wording.values(&nonce, stale))
     }
 }
 

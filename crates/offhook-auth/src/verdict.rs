@@ -1,16 +1,12 @@
 //! What comes of checking credentials.
 
 use alloc::borrow::ToOwned;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::{self, Write};
+use core::fmt;
 
 use offhook_sip::{BuildError, StatusCode};
 
-use crate::config::Config;
-use crate::digest::Qop;
-use crate::quoting::quoted;
 use crate::role::Role;
 
 /// Proof that a request carried the credentials of a user, and that they were right and fresh.
@@ -79,26 +75,11 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    pub(crate) fn new(role: Role, reason: Reason, config: &Config, nonce: &str) -> Self {
-        let realm = quoted(&config.realm);
-        let qop: Vec<&str> = config.qop.iter().copied().map(Qop::as_str).collect();
-        let stale = if matches!(reason, Reason::Stale(_)) {
-            ", stale=true"
-        } else {
-            ""
-        };
-        let value = |algorithm| {
-            let mut value =
-                format!("Digest realm={realm}, nonce=\"{nonce}\", algorithm={algorithm}{stale}");
-            if !qop.is_empty() {
-                let _ = write!(value, ", qop=\"{}\"", qop.join(","));
-            }
-            value
-        };
+    pub(crate) const fn new(role: Role, reason: Reason, values: Vec<String>) -> Self {
         Self {
             role,
             reason,
-            values: config.algorithms.iter().map(value).collect(),
+            values,
         }
     }
 
