@@ -10,6 +10,7 @@
 
 use std::collections::VecDeque;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -119,7 +120,7 @@ impl Pair {
                 ..
             } = event
             {
-                return (transaction, request);
+                return (transaction, Arc::unwrap_or_clone(request));
             }
         }
         panic!("the request did not come")

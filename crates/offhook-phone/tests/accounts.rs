@@ -10,6 +10,7 @@
 mod support;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -122,7 +123,7 @@ impl Node for Desk {
                     request,
                     ..
                 }) => {
-                    let response = self.answer(now, request);
+                    let response = self.answer(now, Arc::unwrap_or_clone(request));
                     self.layer.respond(now, transaction, response).unwrap();
                 }
                 Output::Event(_) => {}

@@ -1,5 +1,7 @@
 //! What a layer tells its user, and the names of transactions.
 
+use std::sync::Arc;
+
 use offhook_sip::{ParseError, Request, Response};
 
 use crate::flow::{Flow, Transmit};
@@ -42,8 +44,8 @@ pub enum Event {
     Request {
         /// What to answer.
         transaction: ServerTransactionId,
-        /// The request.
-        request: Request,
+        /// The request, shared with the transaction until it is answered.
+        request: Arc<Request>,
         /// The way it came.
         flow: Flow,
     },

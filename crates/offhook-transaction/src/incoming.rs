@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use offhook_sip::header::{CSeq, From, To, Via};
-use offhook_sip::{HeaderName, Headers, Host, Method, Request};
+use offhook_sip::{Essentials, HeaderName, Headers, Host, Method, Request};
 
 use crate::flow::Flow;
 use crate::key::{Key, Keyring, Legacy};
@@ -17,17 +17,18 @@ pub(crate) struct Matching {
     pub(crate) own: Key,
     /// An INVITE (or its ACK or CANCEL) by branch and source.
     pub(crate) source: Key,
-    /// Of a request outside of a dialog: the same request come by another way (§8.2.2.2).
-    pub(crate) merged: Key,
     /// Without the cookie: an ACK matches only with the To tag of the response.
     pub(crate) legacy: bool,
 }
 
 impl Matching {
     /// `None` where a header that it takes is missing or broken.
-    pub(crate) fn of(keyring: &Keyring, request: &Request, flow: &Flow) -> Option<Self> {
-        let headers = request.headers();
-        let via = headers.typed::<Via>().ok()??;
+    pub(crate) fn of(
+        keyring: &Keyring,
+        request: &Request,
+        via: &Via<'_>,
+        flow: &Flow,
+    ) -> Option<Self> {
         let method = match request.method() {
             Method::Ack | Method::Cancel => Method::Invite.as_str(),
             method => method.as_str(),
@@ -44,7 +45,6 @@ impl Matching {
         Some(Self {
             own: keyring.server(branch, &via.host(), via.port(), method),
             source,
-            merged: merged(keyring, request)?,
             legacy: false,
         })
     }
@@ -69,26 +69,26 @@ impl Matching {
         Some(Self {
             own: keyring.legacy(&fields, method),
             source: Key::NONE,
-            merged: merged(keyring, request)?,
             legacy: true,
         })
     }
 }
 
-fn merged(keyring: &Keyring, request: &Request) -> Option<Key> {
-    let headers = request.headers();
-    if matches!(request.method(), Method::Ack | Method::Cancel)
-        || headers.typed::<To>().ok()??.tag().is_some()
-    {
-        return Some(Key::NONE);
+/// The key of a request outside of a dialog that may have come by another way too (§8.2.2.2).
+pub(crate) fn merged(keyring: &Keyring, method: &Method, essentials: &Essentials<'_>) -> Key {
+    let Essentials {
+        from,
+        to,
+        call_id,
+        cseq,
+    } = essentials;
+    match from.tag() {
+        Some(from_tag) if to.tag().is_none() => {
+            keyring.merged(from_tag, call_id.as_str(), cseq.number(), method.as_str())
+        }
+        // Without a From tag (RFC 2543) nothing tells two requests of one Call-ID apart for sure.
+        _ => Key::NONE,
     }
-    // Without a From tag (RFC 2543) nothing tells two requests of one Call-ID apart for sure.
-    let Some(from_tag) = headers.typed::<From>().ok()??.tag() else {
-        return Some(Key::NONE);
-    };
-    let call_id = headers.get(HeaderName::CALL_ID)?;
-    let cseq = headers.typed::<CSeq>().ok()??.number();
-    Some(keyring.merged(from_tag, call_id, cseq, request.method().as_str()))
 }
 
 /// How many Via values a message has, over lines and commas alike.
@@ -151,15 +151,20 @@ pub(crate) fn mark_source(request: &mut Request, flow: &Flow) {
         _ => None,
     };
     if let Some(marked) = marked {
-        let headers = request.headers_mut();
-        headers.pop_via();
-        // Made of a value that was fit to be held, a port and an address.
-        let _ = headers.prepend(HeaderName::VIA, &marked);
+        replace_via(request, &marked);
     }
 }
 
+/// Puts a Via that was [`marked`] in the place of the top one.
+pub(crate) fn replace_via(request: &mut Request, marked: &str) {
+    let headers = request.headers_mut();
+    headers.pop_via();
+    // Made of a value that was fit to be held, a port and an address.
+    let _ = headers.prepend(HeaderName::VIA, marked);
+}
+
 /// The Via with `received` and, where it was asked for, `rport`; `None` if it may stay as it is.
-fn marked(via: &Via<'_>, flow: &Flow) -> Option<String> {
+pub(crate) fn marked(via: &Via<'_>, flow: &Flow) -> Option<String> {
     let source = flow.remote.ip().to_canonical();
     if via.rport().is_none() && via.host() == Host::Ip(source) {
         return None;

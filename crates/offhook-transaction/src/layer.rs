@@ -235,7 +235,7 @@ impl Layer {
 mod tests {
     use std::sync::OnceLock;
 
-    use offhook_sip::StatusCode;
+    use offhook_sip::{Request, StatusCode};
 
     use super::*;
 
@@ -311,7 +311,7 @@ mod tests {
         let Some(Event::Request { request, .. }) = events(&mut layer).pop() else {
             panic!("an INVITE")
         };
-        let mut ours = request.clone();
+        let mut ours = Request::clone(&request);
         ours.headers_mut().remove("Via");
         layer.request(now(), ours.clone(), flow()).unwrap();
         let Some(Output::Transmit(sent)) = layer.poll_output() else {

@@ -1,7 +1,6 @@
 //! Branches, tags and Call-IDs: unguessable, and marked with the number of the one who owns them.
 
 use core::fmt;
-use std::fmt::Write as _;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -10,7 +9,7 @@ use rand::{Rng, SeedableRng};
 pub(crate) const BRANCH_COOKIE: &str = "z9hG4bK";
 
 /// First letter of a token that names its owner; the letters of a token without one are hexadecimal.
-const OWNER_MARK: char = 'o';
+const OWNER_MARK: u8 = b'o';
 
 /// Makes the tokens that a stack mints: 96 random bits each (RFC 3261 §8.1.1.7, §19.3).
 ///
@@ -44,7 +43,7 @@ impl TokenSource {
     /// A Via branch, with the cookie of RFC 3261 §8.1.1.7.
     #[must_use]
     pub fn branch(&mut self) -> String {
-        let mut branch = String::with_capacity(BRANCH_COOKIE.len() + 27);
+        let mut branch = String::with_capacity(BRANCH_COOKIE.len() + Token::LONGEST);
         branch.push_str(BRANCH_COOKIE);
         self.append(&mut branch);
         branch
@@ -59,7 +58,7 @@ impl TokenSource {
     /// A Call-ID without a host part: it tells no one an address (RFC 3261 §8.1.1.4).
     #[must_use]
     pub fn call_id(&mut self) -> String {
-        let mut token = String::with_capacity(27);
+        let mut token = String::with_capacity(Token::LONGEST);
         self.append(&mut token);
         token
     }
@@ -76,7 +75,7 @@ impl TokenSource {
     #[must_use]
     pub fn owner_of(token: &str) -> Option<u8> {
         let token = token.strip_prefix(BRANCH_COOKIE).unwrap_or(token);
-        let digits = token.strip_prefix(OWNER_MARK)?.get(..2)?;
+        let digits = token.strip_prefix(char::from(OWNER_MARK))?.get(..2)?;
         let all_hexadecimal = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
         u8::from_str_radix(digits, 16)
             .ok()
@@ -89,22 +88,53 @@ impl TokenSource {
     }
 
     fn append(&mut self, token: &mut String) {
-        append_token(
-            token,
-            self.owner,
-            self.random.next_u64(),
-            self.random.next_u32(),
-        );
+        let (high, low) = (self.random.next_u64(), self.random.next_u32());
+        token.push_str(Token::new(self.owner, high, low).as_str());
     }
 }
 
-/// Writes one token: the owner, if any, and 96 bits in hexadecimal.
-pub(crate) fn append_token(token: &mut String, owner: Option<u8>, high: u64, low: u32) {
-    if let Some(owner) = owner {
-        token.push(OWNER_MARK);
-        let _ = write!(token, "{owner:02x}");
+/// One token: the owner, if any, and 96 bits in hexadecimal.
+pub(crate) struct Token {
+    text: [u8; Self::LONGEST],
+    len: usize,
+}
+
+impl Token {
+    const LONGEST: usize = 27;
+
+    pub(crate) fn new(owner: Option<u8>, high: u64, low: u32) -> Self {
+        let mut token = Self {
+            text: [0; Self::LONGEST],
+            len: 0,
+        };
+        if let Some(owner) = owner {
+            token.push(OWNER_MARK);
+            token.push_digits([owner]);
+        }
+        token.push_digits(high.to_be_bytes());
+        token.push_digits(low.to_be_bytes());
+        token
     }
-    let _ = write!(token, "{high:016x}{low:08x}");
+
+    pub(crate) fn as_str(&self) -> &str {
+        let text = self.text.get(..self.len).unwrap_or_default();
+        core::str::from_utf8(text).unwrap_or_default()
+    }
+
+    fn push_digits<const N: usize>(&mut self, octets: [u8; N]) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        for octet in octets {
+            self.push(DIGITS[usize::from(octet >> 4)]);
+            self.push(DIGITS[usize::from(octet & 15)]);
+        }
+    }
+
+    fn push(&mut self, letter: u8) {
+        if let Some(place) = self.text.get_mut(self.len) {
+            *place = letter;
+            self.len += 1;
+        }
+    }
 }
 
 impl fmt::Debug for TokenSource {

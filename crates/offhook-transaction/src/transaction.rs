@@ -1,9 +1,9 @@
 //! What a layer keeps of one transaction beside its machine: the bytes to send again.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use offhook_sip::header::To;
 use offhook_sip::{Headers, Method, Request, Response, StatusCode};
 
 use crate::act::{ClientAct, ServerAct};
@@ -74,11 +74,13 @@ pub(crate) struct Server {
     /// The last response, if it may have to be sent again.
     pub(crate) kept: Kept,
     /// The request, for the 100 that is sent if the user is silent for long.
-    pub(crate) request: Option<Box<Request>>,
+    pub(crate) request: Option<Arc<Request>>,
     /// The To tag of the response where it is not the one that the layer would give.
     pub(crate) tag: Option<Box<str>>,
     /// The port that a new connection goes to if that of the request is gone (§18.2.2).
     pub(crate) reopen: Option<u16>,
+    /// The To of the request has a tag.
+    pub(crate) in_dialog: bool,
     pub(crate) cancelled: bool,
 }
 
@@ -115,7 +117,7 @@ impl Server {
     ) {
         let request = self.request.take();
         let is_invite = matches!(self.machine, ServerMachine::Invite(_));
-        let in_dialog = request.as_ref().is_some_and(|request| has_to_tag(request));
+        let in_dialog = self.in_dialog;
         let added = match own_tag.as_deref() {
             _ if in_dialog => "",
             Some(own) => own,
@@ -131,12 +133,6 @@ impl Server {
             self.tag = own_tag;
         }
     }
-}
-
-/// Whether a request is one within a dialog.
-pub(crate) fn has_to_tag(request: &Request) -> bool {
-    let to = request.headers().typed::<To>().ok().flatten();
-    to.is_some_and(|to| to.tag().is_some())
 }
 
 impl ClientMachine {

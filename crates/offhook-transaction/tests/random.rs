@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::{Desk, VIA, config, incoming, ms, outgoing, sent_request, tcp, udp};
 use offhook_sip::{Headers, Message, StatusCode, parse};
 use offhook_transaction::{
@@ -126,7 +128,8 @@ impl Known {
                     request,
                     ..
                 } => {
-                    self.servers.push((transaction, request));
+                    self.servers
+                        .push((transaction, Arc::unwrap_or_clone(request)));
                 }
                 Event::ClientEnded { transaction } => {
                     assert!(!self.ended_clients.contains(&transaction), "ended twice");

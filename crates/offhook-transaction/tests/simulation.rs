@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -31,7 +32,7 @@ struct Actor {
     layer: Layer,
     random: StdRng,
     /// When the next request is answered: by what, and to whom.
-    answers: BTreeMap<(Instant, u64), (ServerTransactionId, Box<Request>)>,
+    answers: BTreeMap<(Instant, u64), (ServerTransactionId, Arc<Request>)>,
     count: u64,
     /// By Call-ID: how our requests ended, and what we finally answered to others.
     ends: BTreeMap<String, Vec<End>>,
@@ -110,7 +111,7 @@ impl Actor {
                 let wait = Duration::from_millis(self.random.random_range(0..20_000));
                 self.count += 1;
                 let key = (now + wait, self.count);
-                self.answers.insert(key, (transaction, Box::new(request)));
+                self.answers.insert(key, (transaction, request));
             }
             Event::Cancelled { transaction, .. } => {
                 let mut waiting = self.answers.iter();

@@ -241,7 +241,7 @@ impl UserAgent {
     /// Lets a request within a call do its work.
     pub fn admit(&mut self, now: Instant, guarded: Guarded) {
         let (call, flow) = (guarded.call(), guarded.flow);
-        self.let_in(now, call, guarded.transaction, *guarded.request, flow);
+        self.let_in(now, call, guarded.transaction, guarded.request, flow);
         self.settle(now);
     }
 

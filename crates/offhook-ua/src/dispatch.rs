@@ -1,5 +1,6 @@
 //! What peers ask: which requests are looked at, whose they are, and who is told (RFC 3261 §8.2, §12.2.2).
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use offhook_dialog::{CallId, InviteSession, Step};
@@ -34,7 +35,7 @@ impl UserAgent {
         &mut self,
         now: Instant,
         transaction: ServerTransactionId,
-        request: Request,
+        request: Arc<Request>,
         flow: Flow,
     ) {
         if let Err(response) = self.inspect(&request) {
@@ -61,7 +62,7 @@ impl UserAgent {
             None => self.event(Event::IncomingRequest(IncomingRequest {
                 call: None,
                 transaction,
-                request: Box::new(request),
+                request,
                 flow,
             })),
         }
@@ -72,7 +73,7 @@ impl UserAgent {
         &mut self,
         now: Instant,
         transaction: ServerTransactionId,
-        request: Request,
+        request: Arc<Request>,
         flow: Flow,
     ) {
         let Some(id) = self.dialog_owner(&request) else {
@@ -96,7 +97,7 @@ impl UserAgent {
             self.event(Event::Guarded(Guarded {
                 call: Some(id),
                 transaction,
-                request: Box::new(request),
+                request,
                 flow,
             }));
         } else {
@@ -110,7 +111,7 @@ impl UserAgent {
         &mut self,
         now: Instant,
         transaction: ServerTransactionId,
-        request: Request,
+        request: Arc<Request>,
         flow: Flow,
     ) {
         let tag = compose::dialog_of(&request).map(|(_, local, _)| local);
@@ -135,7 +136,7 @@ impl UserAgent {
         now: Instant,
         id: CallId,
         transaction: ServerTransactionId,
-        request: Request,
+        request: Arc<Request>,
         flow: Flow,
     ) {
         let invite = *request.method() == Method::Invite;
@@ -157,7 +158,7 @@ impl UserAgent {
             usages.heard(&request);
         }
         self.with_session(now, id, |session, cx| {
-            session.handle_request(cx, transaction, request);
+            session.handle_request(cx, transaction, Arc::unwrap_or_clone(request));
         });
     }
 
@@ -166,7 +167,7 @@ impl UserAgent {
         &mut self,
         now: Instant,
         transaction: ServerTransactionId,
-        request: Request,
+        request: Arc<Request>,
         flow: Flow,
     ) {
         if self.calls.len() >= self.config.limits.calls {
@@ -200,7 +201,7 @@ impl UserAgent {
         &mut self,
         now: Instant,
         transaction: ServerTransactionId,
-        request: Request,
+        request: Arc<Request>,
         flow: Flow,
         replaces: Option<CallId>,
     ) {
@@ -233,7 +234,7 @@ impl UserAgent {
         self.invited.insert(transaction, id);
         self.event(Event::IncomingCall(IncomingCall {
             call: id,
-            request: Box::new(request),
+            request,
             flow,
             replaces,
         }));

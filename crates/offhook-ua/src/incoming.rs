@@ -1,6 +1,7 @@
 //! What a peer asks and the application must answer.
 
 use core::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use offhook_dialog::{CallId, EventPackage};
@@ -15,7 +16,7 @@ macro_rules! asked {
         pub struct $name {
             pub(crate) call: Option<CallId>,
             pub(crate) transaction: ServerTransactionId,
-            pub(crate) request: Box<Request>,
+            pub(crate) request: Arc<Request>,
             pub(crate) flow: Flow,
         }
 
@@ -89,7 +90,7 @@ within_call!(Reoffer);
 #[must_use = "a call must be accepted or rejected"]
 pub struct IncomingCall {
     pub(crate) call: CallId,
-    pub(crate) request: Box<Request>,
+    pub(crate) request: Arc<Request>,
     pub(crate) flow: Flow,
     pub(crate) replaces: Option<CallId>,
 }
@@ -143,7 +144,7 @@ impl fmt::Debug for IncomingCall {
 #[must_use = "a subscription must be accepted or rejected"]
 pub struct IncomingSubscription {
     pub(crate) transaction: ServerTransactionId,
-    pub(crate) request: Box<Request>,
+    pub(crate) request: Arc<Request>,
     pub(crate) flow: Flow,
     pub(crate) event: EventPackage,
     pub(crate) granted: Duration,

@@ -19,10 +19,16 @@ impl UserAgent {
 
     /// §8.2.1, §8.2.2: 405 or 501, 416, 420 to what we do not support.
     fn inspect_support(&self, request: &Request) -> Result<(), Box<Response>> {
+        // What nobody requires need not be gathered.
+        let options = if request.headers().contains(HeaderName::REQUIRE) {
+            self.config.options()
+        } else {
+            Vec::new()
+        };
         let support = Support {
             methods: &self.config.methods(),
             schemes: &["sip", "sips", "tel"],
-            options: &self.config.options(),
+            options: &options,
         };
         request
             .check_support(&support)

@@ -1,6 +1,7 @@
 //! Dialogs of calls that have ended, in which something is still to be told: how a transfer goes
 //! (RFC 3515 §2.4.4, RFC 5057 §4.1).
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use offhook_dialog::{Body, CallId, EventPackage, Purpose, ReferReports, ends_usage};
@@ -66,7 +67,7 @@ impl UserAgent {
         now: Instant,
         id: CallId,
         transaction: ServerTransactionId,
-        request: Request,
+        request: Arc<Request>,
     ) {
         let status = self.report_heard(now, id, &request);
         let face = Face::asked_for(&request);
@@ -74,7 +75,7 @@ impl UserAgent {
         if status.is_success() {
             self.event(Event::LateReport {
                 call: id,
-                notify: request,
+                notify: Arc::unwrap_or_clone(request),
             });
             self.let_go(id);
         }

@@ -1,5 +1,6 @@
 //! What sessions want done, done.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use offhook_dialog::{CallId, EndCause, Report, Step};
@@ -86,7 +87,7 @@ impl UserAgent {
                 call: Some(call),
                 flow: self.way_of(transaction, call),
                 transaction,
-                request: Box::new(request),
+                request: Arc::new(request),
             }),
             Report::ReofferCancelled => Event::ReofferCancelled { call },
             Report::ReofferAnswered {
@@ -108,7 +109,7 @@ impl UserAgent {
                     call: Some(call),
                     flow: self.way_of(transaction, call),
                     transaction,
-                    request: Box::new(request),
+                    request: Arc::new(request),
                 },
             },
             Report::Ended(cause) => {

@@ -1,5 +1,6 @@
 //! Subscriptions that we give: who wants to know, and what they are told (RFC 6665 §4.2).
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use offhook_dialog::{Body, EventPackage, Notifier, Termination};
@@ -95,7 +96,7 @@ impl UserAgent {
     pub(crate) fn subscribed_to(
         &mut self,
         transaction: ServerTransactionId,
-        request: Request,
+        request: Arc<Request>,
         flow: Flow,
     ) {
         let Some(event) = EventPackage::of(request.headers()) else {
@@ -130,7 +131,7 @@ impl UserAgent {
         }
         self.event(Event::IncomingSubscription(IncomingSubscription {
             transaction,
-            request: Box::new(request),
+            request,
             flow,
             event,
             granted,
@@ -161,7 +162,7 @@ impl UserAgent {
         now: Instant,
         id: SubscriptionId,
         transaction: ServerTransactionId,
-        request: Request,
+        request: Arc<Request>,
         flow: Flow,
     ) {
         let asked = self.grant(&request);

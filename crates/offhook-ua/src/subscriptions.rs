@@ -1,5 +1,6 @@
 //! Subscriptions of ours: the state of somebody or something, told by NOTIFY (RFC 6665 §4.1).
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use offhook_auth::ClientAuth;
@@ -167,7 +168,7 @@ impl UserAgent {
         now: Instant,
         id: SubscriptionId,
         transaction: ServerTransactionId,
-        request: Request,
+        request: Arc<Request>,
         flow: Flow,
     ) {
         let Some(subscribed) = self.subscriptions.get_mut(&id) else {
@@ -191,7 +192,9 @@ impl UserAgent {
         if let Ok(over) = heard {
             self.event(Event::Subscription {
                 id,
-                state: SubscriptionState::Notified { notify: request },
+                state: SubscriptionState::Notified {
+                    notify: Arc::unwrap_or_clone(request),
+                },
             });
             if let Some(over) = over {
                 self.subscription_over(id, over);

@@ -79,7 +79,7 @@ impl Layer {
             Ok(None) => return,
         };
         if to_tag(&response).is_none() {
-            add_to_tag(&mut response, &self.tag_of(key));
+            add_to_tag(&mut response, self.tag_of(key).as_str());
         }
         self.transmit(to, response.to_bytes());
     }

@@ -1,5 +1,6 @@
 //! Requests that come in: new ones, repeats, ACK, CANCEL.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use offhook_sip::header::{To, Via};
@@ -8,7 +9,7 @@ use offhook_sip::{Method, Request, StatusCode};
 use crate::act::ServerAct;
 use crate::event::{Event, ServerTransactionId};
 use crate::flow::Flow;
-use crate::incoming::{Matching, WayBack, mark_source};
+use crate::incoming::{Matching, WayBack, mark_source, marked, merged, replace_via};
 use crate::kept::Kept;
 use crate::key::Key;
 use crate::layer::Layer;
@@ -18,9 +19,20 @@ use crate::server_non_invite::ServerNonInvite;
 use crate::table::{Entry, Id};
 use crate::transaction::{Server, ServerMachine, Transaction};
 
+/// What the top Via of a new request says.
+struct Arrived {
+    matching: Matching,
+    way: WayBack,
+    /// The Via with where the request really came from, if that is to be written into it.
+    marked: Option<String>,
+    flow: Flow,
+}
+
 impl Layer {
     pub(super) fn handle_request(&mut self, now: Instant, flow: Flow, request: Request) {
-        let Some(matching) = Matching::of(&self.keyring, &request, &flow) else {
+        let via = request.headers().typed::<Via>().ok().flatten();
+        let matching = |via: &Via<'_>| Matching::of(&self.keyring, &request, via, &flow);
+        let (Some(via), Some(matching)) = (&via, via.as_ref().and_then(matching)) else {
             // What it takes to match is missing; `validate` knows what.
             match request.validate() {
                 Err(error) => self.refuse_invalid(flow, request, error),
@@ -31,10 +43,18 @@ impl Layer {
         match request.method() {
             Method::Ack => self.handle_ack(now, flow, request, matching),
             Method::Cancel => self.handle_cancel(flow, request, matching),
-            _ => match self.find_server(matching.own) {
-                Some(id) => self.handle_repeat(id, flow, request),
-                None => self.handle_new(now, flow, request, matching),
-            },
+            _ => {
+                if let Some(id) = self.find_server(matching.own) {
+                    return self.handle_repeat(id, flow, request);
+                }
+                let arrived = Arrived {
+                    matching,
+                    way: WayBack::of(via, &flow, self.config.answer_source_port),
+                    marked: marked(via, &flow),
+                    flow,
+                };
+                self.handle_new(now, request, arrived);
+            }
         }
     }
 
@@ -50,18 +70,27 @@ impl Layer {
             return;
         };
         mark_source(&mut request, &flow);
-        let payload = tail.answer(&request, &self.tag_beside(id, &request));
+        let payload = tail.answer(&request, &self.tag_beside(id));
         if let Some(flow) = self.table.get(id).map(Entry::flow) {
             self.transmit(flow, payload);
         }
     }
 
-    fn handle_new(&mut self, now: Instant, flow: Flow, mut request: Request, matching: Matching) {
-        if let Err(error) = request.validate() {
-            self.refuse_invalid(flow, request, error);
-            return;
-        }
-        if self.find_server(matching.merged).is_some() {
+    fn handle_new(&mut self, now: Instant, mut request: Request, arrived: Arrived) {
+        let Arrived {
+            matching,
+            way,
+            marked,
+            flow,
+        } = arrived;
+        let (merged, in_dialog) = match request.validated() {
+            Ok(essentials) => (
+                merged(&self.keyring, request.method(), &essentials),
+                essentials.to.tag().is_some(),
+            ),
+            Err(error) => return self.refuse_invalid(flow, request, error),
+        };
+        if self.find_server(merged).is_some() {
             self.refuse(flow, request, StatusCode::LOOP_DETECTED, matching.own);
             return;
         }
@@ -69,10 +98,10 @@ impl Layer {
             self.refuse_full(flow, request, matching.own);
             return;
         }
-        mark_source(&mut request, &flow);
-        let Some(way) = self.way_back(&request, &flow) else {
-            return;
-        };
+        if let Some(marked) = marked {
+            replace_via(&mut request, &marked);
+        }
+        let request = Arc::new(request);
         let at_once = self.config.trying_to_non_invite_at_once;
         let machine = if *request.method() == Method::Invite {
             ServerMachine::Invite(ServerInvite::new(now, &self.config.timers))
@@ -83,14 +112,15 @@ impl Layer {
         let server = Transaction::Server(Server {
             machine,
             kept: Kept::Nothing,
-            request: Some(Box::new(request.clone())),
+            request: Some(Arc::clone(&request)),
             tag: None,
             reopen: way.reopen.map(|address| address.port()),
+            in_dialog,
             cancelled: false,
         });
-        let keys = [matching.own, matching.source, matching.merged];
+        let keys = [matching.own, matching.source, merged];
         let Some(id) = self.table.insert(way.flow, keys, server) else {
-            self.refuse_full(flow, request, matching.own);
+            self.refuse_full(flow, Arc::unwrap_or_clone(request), matching.own);
             return;
         };
         self.servers += 1;
@@ -182,18 +212,15 @@ impl Layer {
     /// INVITE. For a guard that lets nobody new in.
     #[must_use]
     pub fn knows(&self, flow: &Flow, request: &Request) -> bool {
-        let Some(matching) = Matching::of(&self.keyring, request, flow) else {
+        let via = request.headers().typed::<Via>().ok().flatten();
+        let matching = via.and_then(|via| Matching::of(&self.keyring, request, &via, flow));
+        let Some(matching) = matching else {
             return false;
         };
         match request.method() {
             Method::Ack | Method::Cancel => self.find_invite(&matching).is_some(),
             _ => self.find_server(matching.own).is_some(),
         }
-    }
-
-    fn way_back(&self, request: &Request, flow: &Flow) -> Option<WayBack> {
-        let via = request.headers().typed::<Via>().ok()??;
-        Some(WayBack::of(&via, flow, self.config.answer_source_port))
     }
 
     fn find_server(&self, key: Key) -> Option<Id> {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use offhook_sip::header::To;
-use offhook_sip::{HeaderName, Request, Response, StatusCode};
+use offhook_sip::{HeaderName, Response, StatusCode};
 
 use crate::act::ServerAct;
 use crate::error::RespondError;
@@ -14,8 +14,8 @@ use crate::kept::Kept;
 use crate::key::Key;
 use crate::layer::Layer;
 use crate::table::Id;
-use crate::token::append_token;
-use crate::transaction::{Server, ServerMachine, Transaction, has_to_tag};
+use crate::token::Token;
+use crate::transaction::{Server, ServerMachine, Transaction};
 
 impl Layer {
     /// Answers a request.
@@ -40,9 +40,10 @@ impl Layer {
         let id = transaction.0;
         let status = response.status();
         let own_tag = to_tag(&response).map(Box::<str>::from);
-        let tag = self.local_tag(transaction);
+        let tag = self.token_of(id);
+        let tag = tag.as_str();
         if own_tag.is_none() && status != StatusCode::TRYING {
-            add_to_tag(&mut response, &tag);
+            add_to_tag(&mut response, tag);
         }
         let timers = self.config.timers;
         let entry = self.table.get_mut(id).ok_or(RespondError::Gone)?;
@@ -66,7 +67,7 @@ impl Layer {
         };
         let next = next.ok_or(RespondError::AlreadyFinal)?;
         let payload = response.to_bytes();
-        server.keep(&response, &payload, own_tag, &tag);
+        server.keep(&response, &payload, own_tag, tag);
         if let Some(machine) = next {
             server.machine = machine;
         }
@@ -108,7 +109,7 @@ impl Layer {
             return Err(RespondError::NotAllowed);
         }
         if to_tag(&response).is_none() {
-            add_to_tag(&mut response, &self.local_tag(transaction));
+            add_to_tag(&mut response, self.token_of(id).as_str());
         }
         self.transmit(flow, response.to_bytes());
         self.end(id);
@@ -120,7 +121,11 @@ impl Layer {
     /// that the 200 to a CANCEL bears it too (RFC 3261 §9.2).
     #[must_use]
     pub fn local_tag(&self, transaction: ServerTransactionId) -> String {
-        let entry = self.table.get(transaction.0);
+        self.token_of(transaction.0).as_str().to_owned()
+    }
+
+    fn token_of(&self, id: Id) -> Token {
+        let entry = self.table.get(id);
         self.tag_of(entry.map_or(Key::NONE, |entry| entry.keys[0]))
     }
 
@@ -192,23 +197,19 @@ impl Layer {
         }
     }
 
-    pub(super) fn tag_of(&self, key: Key) -> String {
+    pub(super) fn tag_of(&self, key: Key) -> Token {
         let (high, low) = self.keyring.tag(key).parts();
-        let mut tag = String::with_capacity(27);
         // 32 of the 64 bits are enough beside the other 64.
         let low = u32::try_from(low >> 32).unwrap_or_default();
-        append_token(&mut tag, self.config.owner, high, low);
-        tag
+        Token::new(self.config.owner, high, low)
     }
 
     /// The tag that the responses of a transaction add to the To of its request.
-    pub(super) fn tag_beside(&self, id: Id, request: &Request) -> String {
-        if has_to_tag(request) {
-            return String::new();
-        }
-        match self.server(id).and_then(|server| server.tag.as_deref()) {
-            Some(tag) => tag.to_owned(),
-            None => self.local_tag(ServerTransactionId(id)),
+    pub(super) fn tag_beside(&self, id: Id) -> String {
+        match self.server(id) {
+            Some(server) if server.in_dialog => String::new(),
+            Some(Server { tag: Some(tag), .. }) => tag.as_ref().to_owned(),
+            _ => self.local_tag(ServerTransactionId(id)),
         }
     }
 
@@ -233,10 +234,9 @@ pub(super) fn to_tag(response: &Response) -> Option<&str> {
 
 /// Appends to the To as it came, whatever its form: a parameter after the address is the header's.
 pub(super) fn add_to_tag(response: &mut Response, tag: &str) {
-    let Some(to) = response.headers().get(HeaderName::TO) else {
-        return;
-    };
-    let tagged = format!("{to};tag={tag}");
-    // The value was fit to be held, and a token keeps it so.
-    let _ = response.headers_mut().set(HeaderName::TO, &tagged);
+    let headers = response.headers_mut();
+    for text in [";tag=", tag] {
+        // A token keeps the value fit to be held; without a To there is nothing to be done.
+        let _ = headers.extend_value(HeaderName::TO, text);
+    }
 }

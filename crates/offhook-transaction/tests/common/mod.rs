@@ -147,7 +147,7 @@ impl Desk {
                 transaction,
                 request,
                 ..
-            } => Some((transaction, request)),
+            } => Some((transaction, std::sync::Arc::unwrap_or_clone(request))),
             _ => None,
         });
         found.expect("a request has come")
