@@ -48,8 +48,14 @@ fn is_of(binding: &Binding, request: &Request) -> bool {
 }
 
 fn contact(binding: &Binding, wall: UnixTime) -> String {
+    /// For the brackets and `;expires=`, and a `q`.
+    const ROOM: usize = 32;
     let left = binding.expires_at.saturating_sub(wall.as_secs());
-    let mut line = format!("<{}>;expires={left}", binding.contact);
+    let uri = binding.contact.as_str();
+    let mut line = String::with_capacity(uri.len() + ROOM);
+    line.push('<');
+    line.push_str(uri);
+    let _ = write!(line, ">;expires={left}");
     if binding.q < 1000 {
         let _ = write!(line, ";q=0.{:03}", binding.q);
     }
@@ -108,11 +114,7 @@ fn date(wall: UnixTime) -> String {
 /// Two digits; formatting machinery would cost more than all the rest of the date.
 fn push_two(text: &mut String, number: u64) {
     for digit in [number / 10 % 10, number % 10] {
-        text.extend(
-            u32::try_from(digit)
-                .ok()
-                .and_then(|digit| char::from_digit(digit, 10)),
-        );
+        text.push(char::from(b'0' + u8::try_from(digit).unwrap_or_default()));
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Bindings {
     /// Expiry (milliseconds since `base`) and place.
     deadlines: BTreeSet<(u64, u32)>,
     base: Option<Instant>,
+    /// Where a record is written before its length is known.
+    scratch: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -139,20 +141,27 @@ impl Bindings {
 
     fn put(&mut self, now: Instant, wall: UnixTime, binding: &Binding) {
         let base = *self.base.get_or_insert(now);
-        self.remove(binding.aor.as_str(), key_of(binding));
+        let user = binding.aor.as_str();
         let Some(seconds) = binding
             .expires_at
             .checked_sub(wall.as_secs())
             .filter(|seconds| *seconds > 0)
         else {
+            self.remove(user, key_of(binding));
             return;
         };
         let deadline = milliseconds(now.saturating_duration_since(base))
             .saturating_add(seconds.saturating_mul(1000));
-        let mut record = Vec::new();
-        record::encode(binding, &mut record);
+        self.scratch.clear();
+        record::encode(binding, &mut self.scratch);
+        if let Some(first) = self.first(user) {
+            if self.renew(first, key_of(binding), deadline).is_some() {
+                return;
+            }
+            self.remove(user, key_of(binding));
+        }
         let Some(place) = self.take_place(Place {
-            record: record.into(),
+            record: self.scratch.as_slice().into(),
             deadline,
             next: NONE,
         }) else {
@@ -165,7 +174,6 @@ impl Bindings {
             places,
             ..
         } = self;
-        let user = binding.aor.as_str();
         let entry = users.entry(
             hasher.hash_one(user),
             |first| user_at(places, *first) == Some(user),
@@ -180,6 +188,26 @@ impl Bindings {
             }
             Entry::Vacant(vacant) => _ = vacant.insert(place),
         }
+    }
+
+    /// Writes the record in `scratch` over that of a user's first binding, if it is the same one: the usual refresh,
+    /// which changes nothing in the tables but the deadline.
+    fn renew(&mut self, at: u32, key: (&str, Option<u32>), deadline: u64) -> Option<()> {
+        let place = self
+            .places
+            .get_mut(usize_of(at))
+            .filter(|place| record::key_of(&place.record) == Some(key))?;
+        if place.record.len() == self.scratch.len() {
+            place.record.copy_from_slice(&self.scratch);
+        } else {
+            place.record = self.scratch.as_slice().into();
+        }
+        let before = core::mem::replace(&mut place.deadline, deadline);
+        if before != deadline {
+            self.deadlines.remove(&(before, at));
+            self.deadlines.insert((deadline, at));
+        }
+        Some(())
     }
 
     fn remove(&mut self, user: &str, key: (&str, Option<u32>)) -> Option<()> {

@@ -53,35 +53,31 @@ impl<'a> Wish<'a> {
         source: Received,
     ) -> Result<Self, Refused> {
         let (call_id, cseq) = order(request)?;
-        let contacts: Vec<Contact<'_>> = request
-            .headers()
-            .typed_all()
-            .collect::<Result<_, _>>()
-            .map_err(|_| StatusCode::BAD_REQUEST)?;
         let expires = match request.headers().typed::<Expires>() {
             Ok(expires) => expires.map(Expires::get),
             Err(_) => Some(MALFORMED_EXPIRES),
         };
-        if contacts.is_empty() {
-            return Ok(Self::Query);
+        let mut contacts = request.headers().typed_all::<Contact<'_>>().peekable();
+        match contacts.peek() {
+            None => return Ok(Self::Query),
+            Some(Ok(Contact::Star)) => {
+                contacts.next();
+                // §10.3 step 6
+                return if contacts.next().is_none() && expires == Some(0) {
+                    Ok(Self::RemoveAll { call_id, cseq })
+                } else {
+                    Err(StatusCode::BAD_REQUEST.into())
+                };
+            }
+            Some(_) => {}
         }
-        if contacts
-            .iter()
-            .any(|contact| matches!(contact, Contact::Star))
-        {
-            // §10.3 step 6
-            let alone = contacts.len() == 1 && expires == Some(0);
-            return if alone {
-                Ok(Self::RemoveAll { call_id, cseq })
-            } else {
-                Err(StatusCode::BAD_REQUEST.into())
-            };
-        }
-        let shared = Shared::read(request, policy, source)?;
-        let wishes = contacts
-            .into_iter()
-            .filter_map(|contact| Some((contact, contact.address()?)));
-        let read = wishes.map(|(contact, address)| shared.wish(contact, address, expires));
+        let shared = Shared::read(request, policy, source, (call_id, cseq))?;
+        let read = contacts.map(|contact| {
+            let contact = contact.map_err(|_| StatusCode::BAD_REQUEST)?;
+            // The star stands alone.
+            let address = contact.address().ok_or(StatusCode::BAD_REQUEST)?;
+            shared.wish(contact, address, expires)
+        });
         Ok(Self::Update(read.collect::<Result<_, _>>()?))
     }
 }
@@ -98,9 +94,13 @@ struct Shared<'a> {
 }
 
 impl<'a> Shared<'a> {
-    fn read(request: &'a Request, policy: &Policy, source: Received) -> Result<Self, StatusCode> {
+    fn read(
+        request: &'a Request,
+        policy: &Policy,
+        source: Received,
+        (call_id, cseq): (&'a str, u32),
+    ) -> Result<Self, StatusCode> {
         let headers = request.headers();
-        let (call_id, cseq) = order(request)?;
         if call_id.len() > LONGEST_TEXT {
             return Err(StatusCode::BAD_REQUEST);
         }
