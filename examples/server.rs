@@ -37,6 +37,8 @@ use sounds::Read;
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
+/// Packets at a stretch, before timers and all else have their turn: a millisecond's work.
+const BATCH: usize = 64;
 /// How long a stopping server waits for the other ends of its calls.
 const PARTING: Duration = Duration::from_secs(3);
 
@@ -79,7 +81,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut asked = status::questions()?;
     loop {
         tokio::select! {
-            arrival = ready.sockets.next_before(ready.server.poll_timeout()) => ready.turn(arrival),
+            arrival = ready.sockets.next_before(ready.server.poll_timeout()) => ready.turns(arrival),
             read = ready.sounds.next() => ready.play(read),
             () = asked.next() => println!("{}", status::of(ready.server.counts())),
             answer = Location::next(ready.location.as_mut()) => ready.located(answer),
@@ -95,6 +97,18 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 impl Ready {
+    /// A turn, and one more for each packet that came together with this one: to look at all else that
+    /// the loop waits for takes longer than many a packet.
+    fn turns(&mut self, arrival: Option<Arrival>) {
+        self.turn(arrival);
+        for _ in 1..BATCH {
+            let Some(arrival) = self.sockets.at_hand() else {
+                return;
+            };
+            self.turn(Some(arrival));
+        }
+    }
+
     /// One turn of the crank: feed one thing, drain what comes of it.
     fn turn(&mut self, arrival: Option<Arrival>) {
         let (server, now) = (&mut self.server, Instant::now());

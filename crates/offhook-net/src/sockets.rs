@@ -148,8 +148,9 @@ impl Sockets {
         }
     }
 
-    /// What needs no waiting for. It ends, as the tasks that receive have no turn meanwhile.
-    fn at_hand(&mut self) -> Option<Arrival> {
+    /// What needs no waiting for: the rest of a batch, fed without asking everything else that a
+    /// loop waits for in between. It ends, as the tasks that receive have no turn meanwhile.
+    pub fn at_hand(&mut self) -> Option<Arrival> {
         loop {
             if let Some(arrival) = self.backlog.pop_front() {
                 return Some(arrival);
