@@ -128,19 +128,24 @@ impl Bridge {
 
     /// When [`Self::handle_timeout`] has something to do.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let search = match &self.state {
+        let own = match &self.state {
             State::Answer(state) => state.search.poll_timeout(),
-            State::Ports(_) | State::Talking(_) | State::Attended(_) | State::End => None,
+            State::Talking(talk) => talk.poll_timeout(),
+            State::Ports(_) | State::Attended(_) | State::End => None,
         };
         let others = [self.transfer_timeout(), self.doubt_timeout()];
-        search.into_iter().chain(others.into_iter().flatten()).min()
+        own.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     /// The next phones have their turn, or nobody has answered in time.
     pub(crate) fn handle_timeout(&mut self, desk: &mut Desk<'_>) {
-        if let State::Answer(state) = &mut self.state {
-            state.search.handle_timeout(desk.now);
-            self.hunt(desk);
+        match &mut self.state {
+            State::Answer(state) => {
+                state.search.handle_timeout(desk.now);
+                self.hunt(desk);
+            }
+            State::Talking(talk) => talk.handle_timeout(desk),
+            State::Ports(_) | State::Attended(_) | State::End => {}
         }
         self.time_transfer(desk);
         self.time_doubt(desk);

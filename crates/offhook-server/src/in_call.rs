@@ -1,5 +1,7 @@
 //! A conversation: what either party asks for is put to the other one, never answered on its behalf.
 
+use std::time::{Duration, Instant};
+
 use offhook_sip::{Method, Request, Response, StatusCode};
 use offhook_ua::{Body, CallId, Failure, IncomingRequest, Reoffer, RequestId};
 
@@ -26,8 +28,7 @@ pub(crate) struct InCall {
     reoffer: Option<Box<Open>>,
     /// A leg that the exchange itself has asked for another session, because of a transfer.
     asked: Option<CallId>,
-    /// Requests passed on, each with the one it answers.
-    passed: Vec<(RequestId, IncomingRequest)>,
+    passed: Vec<Passed>,
     /// The side that left an offer without an answer, which ended the call.
     spoilt_by: Option<Side>,
 }
@@ -40,6 +41,19 @@ struct Open {
     /// Who wanted it has taken it back meanwhile.
     withdrawn: bool,
 }
+
+/// A request that was passed on.
+#[derive(Debug)]
+struct Passed {
+    on: RequestId,
+    original: IncomingRequest,
+    /// Then its sender is answered in any case.
+    until: Instant,
+}
+
+/// How long a request waits for the other leg's answer. Its sender waits 64*T1, 32 s, and takes the
+/// call for dead then (RFC 3261 §12.2.1.2); an answer that comes later is of no use (RFC 4320 §4).
+const PATIENCE: Duration = Duration::from_secs(24);
 
 /// How many requests within a call may wait for the other leg at a time.
 const MOST_PASSED: usize = 8;
@@ -144,7 +158,7 @@ impl InCall {
 
     /// The conversation is over: what was passed on gets no other answer any more (RFC 3261 §15.1.2).
     pub(crate) fn disband(self, desk: &mut Desk<'_>) {
-        for (_, original) in self.passed {
+        for Passed { original, .. } in self.passed {
             let response = original.response(StatusCode::REQUEST_TERMINATED);
             desk.ua.respond(desk.now, original, response);
         }
@@ -320,11 +334,15 @@ impl InCall {
         };
         let body = Body::of_request(request.request());
         let headers = passing::in_call_headers(request.request());
-        let passed = desk
+        let on = desk
             .ua
             .request_in_call(desk.now, other, method, headers, body);
-        self.passed.push((passed, request));
-        Some(passed)
+        self.passed.push(Passed {
+            on,
+            original: request,
+            until: desk.now + PATIENCE,
+        });
+        Some(on)
     }
 
     /// The answer to a request that was passed on; `None` when it belongs to another bridge.
@@ -334,12 +352,28 @@ impl InCall {
         request: RequestId,
         status: StatusCode,
     ) {
-        if let Some(place) = self
-            .passed
-            .iter()
-            .position(|(passed, _)| *passed == request)
-        {
-            let (_, original) = self.passed.swap_remove(place);
+        let answers = |passed: &mut Passed| passed.on == request;
+        self.answer_passed(desk, answers, status);
+    }
+
+    /// When a request that was passed on has waited long enough.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.passed.iter().map(|passed| passed.until).min()
+    }
+
+    pub(crate) fn handle_timeout(&mut self, desk: &mut Desk<'_>) {
+        let now = desk.now;
+        let overdue = |passed: &mut Passed| passed.until <= now;
+        self.answer_passed(desk, overdue, StatusCode::REQUEST_TIMEOUT);
+    }
+
+    fn answer_passed(
+        &mut self,
+        desk: &mut Desk<'_>,
+        which: impl FnMut(&mut Passed) -> bool,
+        status: StatusCode,
+    ) {
+        for Passed { original, .. } in self.passed.extract_if(.., which) {
             let response = original.response(passing::status_in_call(status));
             desk.ua.respond(desk.now, original, response);
         }

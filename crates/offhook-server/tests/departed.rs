@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use offhook_server::{End, Outcome};
 use offhook_sip::Method;
 use support::Exchange;
@@ -72,6 +74,22 @@ fn what_is_asked_of_one_who_hangs_up_instead_is_answered() {
     callee.expect(&mut exchange, 487);
     callee.answer(&mut exchange, &bye, 200, "");
     callee.register(&mut exchange, 0);
+    exchange.assert_nothing_left();
+}
+
+#[test]
+fn what_is_asked_of_one_who_is_silent_is_answered_while_the_asker_still_waits() {
+    let (mut exchange, [(mut caller, mut of_caller), (callee, _)]) = conversation();
+    caller.in_dialog(&mut exchange, &mut of_caller, "INFO", "", "", true);
+    let info = callee.expect_request(&mut exchange, &Method::Info);
+    exchange.pass(Duration::from_secs(25));
+    caller.expect(&mut exchange, 500);
+    while exchange.letter(callee.address).is_some() {}
+    // Late, but not too late for the call.
+    callee.answer(&mut exchange, &info, 200, "");
+    caller.expect_silence(&exchange);
+    caller.leave(&mut exchange, &mut of_caller);
+    callee.is_hung_up(&mut exchange);
     exchange.assert_nothing_left();
 }
 
