@@ -9,9 +9,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use support::{Program, REGFILE, Server, in_folder, text, wav, write};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use support::{PATIENCE, Program, REGFILE, Server, in_folder, text, wav, write};
 
 /// The server as it is without a configuration.
 fn embedded(address: &str) -> Program {
@@ -26,14 +24,7 @@ fn call(server: &str, listen: &str, number: &str, more: &str) -> String {
     let phone = Program::phone(&format!(
         "call {number} --server {server} --user u1 --password secret1 --listen {listen} {more}"
     ));
-    let (status, said) = phone.finish(PATIENCE);
-    assert!(status.success(), "{number}: {status}\n{said}");
-    said
-}
-
-fn ends_well(server: Program) {
-    let (status, said) = server.interrupt(PATIENCE);
-    assert!(status.success(), "the server ended with {status}:\n{said}");
+    phone.ends_well()
 }
 
 #[test]
@@ -54,7 +45,7 @@ fn the_embedded_default_has_an_echo_and_tones() {
     let [tone, other] = [1004.0, 600.0].map(|hertz| wav::loudness(&heard, hertz));
     assert!(tone > 2000.0, "the tone is heard at {tone}");
     assert!(other < tone / 20.0, "and nothing else: {other}");
-    ends_well(server);
+    server.stops_well();
 }
 
 #[test]
@@ -81,10 +72,9 @@ fn three_phones_in_a_room_hear_each_other_and_not_themselves() {
     thread::sleep(Duration::from_secs(2));
     for mut phone in phones {
         phone.type_in("h\n");
-        let (status, said) = phone.finish(PATIENCE);
-        assert!(status.success(), "{status}\n{said}");
+        phone.ends_well();
     }
-    ends_well(server);
+    server.stops_well();
     for (_, own) in members {
         let heard = wav::read(&file(own));
         for (_, hertz) in members {
@@ -165,7 +155,7 @@ fn files_are_played_and_written_below_their_folders() {
         let (_, said) = phone.finish(PATIENCE);
         assert!(said.contains("404"), "{number}:\n{said}");
     }
-    ends_well(server.program);
+    server.program.stops_well();
     for name in ["memo.wav", "memo-2.wav"] {
         let recorded = wav::read(&recordings.join(name));
         assert_eq!(recorded.len(), 24_000, "48000 bytes are three seconds");

@@ -6,14 +6,11 @@
 mod support;
 
 use std::net::UdpSocket;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use support::{Program, Server, skip};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use support::{PATIENCE, Program, Server, skip};
 
 /// A callee who waits for one call at `at`.
 fn callee(server: &str, at: &str, more: &str) -> Program {
@@ -32,8 +29,7 @@ fn caller(server: &str, at: &str, seconds: u32, more: &str) -> Program {
 }
 
 fn assert_well(phone: Program) {
-    let (status, said) = phone.finish(PATIENCE);
-    assert!(status.success(), "{status}:\n{said}");
+    let said = phone.ends_well();
     assert!(said.contains("hearing"), "no voice came:\n{said}");
 }
 
@@ -65,13 +61,13 @@ fn flood(from: &str, server: &str, stop: &AtomicBool) -> (u32, u32) {
 
 #[test]
 fn phones_call_during_a_flood_from_elsewhere_and_from_their_own_address() {
-    let server = Server::start("127.0.25.50:5060", &["--flood-limit", "100"]);
+    let server = Server::start("127.0.28.50:5060", &["--flood-limit", "100"]);
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        let floods = ["127.0.25.66:5060", "127.0.25.183:7000"]
-            .map(|from| scope.spawn(|| flood(from, "127.0.25.50:5060", &stop)));
-        let callee = callee("127.0.25.50", "127.0.25.101:5060", "");
-        let caller = caller("127.0.25.50", "127.0.25.183:5060", 2, "");
+        let floods = ["127.0.28.66:5060", "127.0.28.183:7000"]
+            .map(|from| scope.spawn(|| flood(from, "127.0.28.50:5060", &stop)));
+        let callee = callee("127.0.28.50", "127.0.28.101:5060", "");
+        let caller = caller("127.0.28.50", "127.0.28.183:5060", 2, "");
         assert_well(caller);
         assert_well(callee);
         stop.store(true, Ordering::Relaxed);
@@ -80,8 +76,7 @@ fn phones_call_during_a_flood_from_elsewhere_and_from_their_own_address() {
             assert!(answers <= sent, "{answers} answers to {sent} requests");
         }
     });
-    let (status, _) = server.program.interrupt(PATIENCE);
-    assert!(status.success(), "{status}");
+    server.program.stops_well();
 }
 
 #[test]
@@ -89,9 +84,9 @@ fn a_call_from_ipv4_and_udp_to_ipv6_and_tcp_has_voice() {
     if UdpSocket::bind("[::1]:0").is_err() {
         return skip("there is no IPv6 here");
     }
-    let server = Server::start("127.0.26.50:5060", &["--listen", "[::1]:15660"]);
+    let server = Server::start("127.0.29.50:5060", &["--listen", "[::1]:15660"]);
     let callee = callee("[::1]:15660", "[::1]:15662", "--transport tcp");
-    let caller = caller("127.0.26.50", "127.0.26.183:5060", 2, "");
+    let caller = caller("127.0.29.50", "127.0.29.183:5060", 2, "");
     assert_well(caller);
     assert_well(callee);
     drop(server);
@@ -99,17 +94,14 @@ fn a_call_from_ipv4_and_udp_to_ipv6_and_tcp_has_voice() {
 
 #[test]
 fn a_server_that_is_terminated_hangs_up_on_both_sides_first() {
-    let server = Server::start("127.0.27.50:5060", &[]);
-    let mut callee = callee("127.0.27.50", "127.0.27.101:5060", "");
-    let mut caller = caller("127.0.27.50", "127.0.27.183:5060", 600, "");
+    let server = Server::start("127.0.30.50:5060", &[]);
+    let mut callee = callee("127.0.30.50", "127.0.30.101:5060", "");
+    let mut caller = caller("127.0.30.50", "127.0.30.183:5060", 600, "");
     for phone in [&mut callee, &mut caller] {
         phone.wait_for("hearing", PATIENCE);
     }
-    let id = server.program.id().to_string();
-    let sent = Command::new("kill").args(["-TERM", &id]).status();
-    assert!(sent.is_ok_and(|sent| sent.success()));
-    let (status, _) = server.program.finish(PATIENCE);
-    assert!(status.success(), "{status}");
+    server.program.signal("TERM");
+    server.program.ends_well();
     for phone in [callee, caller] {
         let (_, said) = phone.finish(PATIENCE);
         assert!(said.contains("ended"), "{said}");

@@ -5,10 +5,8 @@
 
 mod support;
 
-use std::time::Duration;
-
 use support::capture::{Capture, Datagram, Seen, messages};
-use support::{Program, Server, in_folder, text, wav};
+use support::{PATIENCE, Program, Server, in_folder, text, wav};
 
 /// The addresses of the call that is captured.
 const SERVER: &str = "127.0.2.50";
@@ -40,23 +38,15 @@ fn run_call(server: &str, [caller_at, callee_at]: [&str; 2], folder: &tempfile::
         file("callee.wav"),
         file("callee-heard.wav"),
     ));
-    callee.wait_for("waiting", Duration::from_secs(10));
+    callee.wait_for("waiting", PATIENCE);
     let caller = Program::phone(&format!(
         "call 2 --server {server} --user u1 --password secret1 --listen {caller_at}:5060 \
          --play {} --record {} --duration 4 --ladder",
         file("caller.wav"),
         file("caller-heard.wav"),
     ));
-    let (status, caller_said) = caller.finish(Duration::from_secs(30));
-    assert!(
-        status.success(),
-        "the caller ended with {status}:\n{caller_said}"
-    );
-    let (status, callee_said) = callee.finish(Duration::from_secs(30));
-    assert!(
-        status.success(),
-        "the callee ended with {status}:\n{callee_said}"
-    );
+    let caller_said = caller.ends_well();
+    callee.ends_well();
 
     Call {
         caller_heard: wav::read(&in_folder(folder, "caller-heard.wav")),
@@ -91,8 +81,7 @@ fn both_phones_hear_each_other() {
         &tempfile::tempdir().expect("a folder"),
     );
     assert_voices_came_through(&call);
-    let (status, _) = server.program.interrupt(Duration::from_secs(10));
-    assert!(status.success(), "the server ended with {status}");
+    server.program.stops_well();
 }
 
 #[test]

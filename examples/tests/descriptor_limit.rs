@@ -6,13 +6,12 @@
 mod support;
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use support::{Program, config_folder, text};
+use support::{PATIENCE, Program, config_folder, text};
 
 const SERVER: &str = "127.0.8.50:5060";
 const CALLEE: &str = "127.0.8.101:5060";
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The server with at most so many descriptors, its log among its output.
 fn server(limit: usize, folder: &tempfile::TempDir) -> Program {
@@ -73,7 +72,6 @@ fn calls_beyond_the_limit_are_refused_and_nothing_breaks() {
         assert!(Instant::now() < deadline, "{said}");
     }
     server.wait_for("no room for more voice ports", PATIENCE);
-    let (status, _) = server.interrupt(PATIENCE);
-    assert!(status.success(), "the server ended with {status}");
+    server.stops_well();
     callee.interrupt(PATIENCE);
 }

@@ -7,93 +7,13 @@
     reason = "a test fails by panicking"
 )]
 
-use std::io::{BufRead, BufReader};
+mod support;
+
 use std::net::UdpSocket;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
 
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A phone that runs.
-struct Phone {
-    child: Child,
-    lines: mpsc::Receiver<String>,
-    seen: Vec<String>,
-}
-
-impl Phone {
-    fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_phone"))
-            .args(arguments)
-            .env_remove("OFFHOOK_PASSWORD")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let output = child.stdout.take().unwrap();
-        let (sender, lines) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Self {
-            child,
-            lines,
-            seen: Vec::new(),
-        }
-    }
-
-    /// Waits for a line that has this in it.
-    fn says(&mut self, wanted: &str) -> &mut Self {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Ok(line) = self.lines.recv_timeout(left) else {
-                panic!("`{wanted}` was not said, but {:#?}", self.seen);
-            };
-            self.seen.push(line);
-            if self.seen.last().is_some_and(|line| line.contains(wanted)) {
-                return self;
-            }
-        }
-    }
-
-    fn types(&mut self, keys: &str) {
-        use std::io::Write;
-        let mut input = self.child.stdin.as_ref().unwrap();
-        writeln!(input, "{keys}").unwrap();
-    }
-
-    /// Waits for the end: the exit code and all that was said.
-    fn ends(mut self) -> (i32, String) {
-        let deadline = Instant::now() + PATIENCE;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < deadline, "still running: {:#?}", self.seen);
-            std::thread::sleep(Duration::from_millis(20));
-        };
-        self.seen.extend(self.lines.iter());
-        (
-            status.code().expect("ended by a signal"),
-            self.seen.join("\n"),
-        )
-    }
-}
-
-impl Drop for Phone {
-    fn drop(&mut self) {
-        // Only if the test has failed.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use support::{Program, text};
 
 fn run(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phone"));
@@ -125,10 +45,6 @@ fn share_of_tone(path: &Path, hertz: f64) -> f64 {
     2.0 * power / (count * energy)
 }
 
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
 #[test]
 fn two_phones_hear_each_other() {
     let folder = tempfile::tempdir().unwrap();
@@ -136,34 +52,15 @@ fn two_phones_hear_each_other() {
         folder.path().join("caller.wav"),
         folder.path().join("callee.wav"),
     );
-    let mut callee = Phone::start(&[
-        "wait",
-        "--listen",
-        "127.0.0.31:5060",
-        "--answer",
-        "0.2",
-        "--calls",
-        "1",
-        "--tone",
-        "700",
-        "--record",
+    let mut callee = Program::phone(&format!(
+        "wait --listen 127.0.0.31:5060 --answer 0.2 --calls 1 --tone 700 --record {} --ladder",
         text(&at_callee),
-        "--ladder",
-    ]);
+    ));
     callee.says("waiting");
-    let mut caller = Phone::start(&[
-        "call",
-        "127.0.0.31",
-        "--listen",
-        "127.0.0.32:5060",
-        "--duration",
-        "2",
-        "--tone",
-        "1200",
-        "--record",
+    let mut caller = Program::phone(&format!(
+        "call 127.0.0.31 --listen 127.0.0.32:5060 --duration 2 --tone 1200 --record {} --ladder",
         text(&at_caller),
-        "--ladder",
-    ]);
+    ));
     caller
         .says("180 Ringing")
         .says("answered")
@@ -230,29 +127,15 @@ fn a_file_of_another_rate_is_played() {
     }
     writer.finalize().unwrap();
 
-    let mut callee = Phone::start(&[
-        "wait",
-        "--listen",
-        "127.0.0.33:5060",
-        "--answer",
-        "--calls",
-        "1",
-        "--record",
+    let mut callee = Program::phone(&format!(
+        "wait --listen 127.0.0.33:5060 --answer --calls 1 --record {}",
         text(&heard),
-    ]);
+    ));
     callee.says("waiting");
-    let caller = Phone::start(&[
-        "call",
-        "0",
-        "--server",
-        "127.0.0.33",
-        "--listen",
-        "127.0.0.34:5060",
-        "--duration",
-        "2",
-        "--play",
+    let caller = Program::phone(&format!(
+        "call 0 --server 127.0.0.33 --listen 127.0.0.34:5060 --duration 2 --play {}",
         text(&file),
-    ]);
+    ));
     assert_eq!(caller.ends().0, 0);
     assert_eq!(callee.ends().0, 0);
     assert!(share_of_tone(&heard, 1_000.0) > 0.9);
@@ -260,43 +143,30 @@ fn a_file_of_another_rate_is_played() {
 
 #[test]
 fn over_tcp_and_answered_and_ended_by_hand() {
-    let mut callee = Phone::start(&["wait", "--listen", "127.0.0.35:5060", "--calls", "1"]);
+    let mut callee = Program::phone("wait --listen 127.0.0.35:5060 --calls 1");
     callee.says("waiting");
-    let mut caller = Phone::start(&[
-        "call",
-        "sip:0@127.0.0.35;transport=tcp",
-        "--listen",
-        "127.0.0.36:5060",
-        "--dtmf",
-        "12",
-    ]);
-    callee.says("incoming call").types("a");
-    caller.says("hearing").types("3#");
+    let mut caller =
+        Program::phone("call sip:0@127.0.0.35;transport=tcp --listen 127.0.0.36:5060 --dtmf 12");
+    callee.says("incoming call").type_in("a\n");
+    caller.says("hearing").type_in("3#\n");
     for digit in ["digit 1", "digit 2", "digit 3", "digit #"] {
         callee.says(digit);
     }
-    callee.types("h");
+    callee.type_in("h\n");
     assert_eq!(caller.ends().0, 0);
     assert_eq!(callee.ends().0, 0);
 }
 
 #[test]
 fn a_taken_port_leads_to_another() {
-    let mut callee = Phone::start(&[
-        "wait",
-        "--listen",
-        "127.0.0.37:5060",
-        "--answer",
-        "--calls",
-        "1",
-    ]);
+    let mut callee = Program::phone("wait --listen 127.0.0.37:5060 --answer --calls 1");
     callee.says("waiting");
     // Asked for by name it must be had; as a wish it may be another.
     let refused = run(&["wait", "--listen", "127.0.0.37:5060"]);
     assert_eq!(refused.status.code(), Some(2));
     // Somebody else may hold it already, which is as well.
     let _holder = UdpSocket::bind("127.0.0.1:5060");
-    let (code, said) = Phone::start(&["call", "sip:127.0.0.37", "--duration", "0.2"]).ends();
+    let (code, said) = Program::phone("call sip:127.0.0.37 --duration 0.2").ends();
     assert_eq!(code, 0, "{said}");
     assert!(!said.contains("127.0.0.1:5060"), "{said}");
     assert_eq!(callee.ends().0, 0);
@@ -305,36 +175,28 @@ fn a_taken_port_leads_to_another() {
 #[test]
 fn exit_codes_say_what_went_wrong() {
     // Declined by status and by hand, busy, unreachable.
-    let mut callee = Phone::start(&[
-        "wait",
-        "--listen",
-        "127.0.0.38:5060",
-        "--reject",
-        "603",
-        "--calls",
-        "1",
-    ]);
+    let mut callee = Program::phone("wait --listen 127.0.0.38:5060 --reject 603 --calls 1");
     callee.says("waiting");
-    let (code, said) = Phone::start(&["call", "127.0.0.38", "--listen", "127.0.0.39:5060"]).ends();
+    let (code, said) = Program::phone("call 127.0.0.38 --listen 127.0.0.39:5060").ends();
     assert_eq!(code, 5, "{said}");
     assert!(said.contains("603 Decline"), "{said}");
     assert_eq!(callee.ends().0, 5);
 
-    let mut callee = Phone::start(&["wait", "--listen", "127.0.0.38:5060"]);
+    let mut callee = Program::phone("wait --listen 127.0.0.38:5060");
     callee.says("waiting");
-    let mut first = Phone::start(&["call", "127.0.0.38", "--listen", "127.0.0.39:5060"]);
+    let mut first = Program::phone("call 127.0.0.38 --listen 127.0.0.39:5060");
     first.says("180 Ringing");
-    let (code, said) = Phone::start(&["call", "127.0.0.38", "--listen", "127.0.0.40:5060"]).ends();
+    let (code, said) = Program::phone("call 127.0.0.38 --listen 127.0.0.40:5060").ends();
     assert_eq!(code, 5, "{said}");
     assert!(said.contains("486 Busy Here"), "{said}");
     // The caller gives up while it rings; the callee stops ringing.
-    first.types("h");
+    first.type_in("h\n");
     let (code, said) = first.ends();
     assert_eq!(code, 1, "{said}");
-    callee.says("ended: the caller gave up").types("q");
+    callee.says("ended: the caller gave up").type_in("q\n");
     assert_eq!(callee.ends().0, 1);
 
-    let (code, said) = Phone::start(&["call", "127.0.0.41", "--listen", "127.0.0.39:5060"]).ends();
+    let (code, said) = Program::phone("call 127.0.0.41 --listen 127.0.0.39:5060").ends();
     assert_eq!(code, 3, "{said}");
 }
 
@@ -369,25 +231,11 @@ fn wrong_usage_is_said_and_nothing_is_begun() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_hangs_up() {
-    let mut callee = Phone::start(&[
-        "wait",
-        "--listen",
-        "127.0.0.42:5060",
-        "--answer",
-        "--calls",
-        "1",
-    ]);
+    let mut callee = Program::phone("wait --listen 127.0.0.42:5060 --answer --calls 1");
     callee.says("waiting");
-    let mut caller = Phone::start(&["call", "127.0.0.42", "--listen", "127.0.0.43:5060"]);
+    let mut caller = Program::phone("call 127.0.0.42 --listen 127.0.0.43:5060");
     caller.says("hearing");
-    let id = caller.child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &id])
-            .status()
-            .unwrap()
-            .success()
-    );
+    caller.signal("INT");
     assert_eq!(caller.ends().0, 130);
     let (code, said) = callee.ends();
     assert_eq!(code, 0, "{said}");

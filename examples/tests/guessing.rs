@@ -6,11 +6,8 @@ mod support;
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
-use support::{Program, Server, has_program, in_folder, skip, text, write};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use support::{PATIENCE, Program, Server, has_program, in_folder, skip, text, write};
 
 /// Runs a program of sipvicious to its end; gives all that it says.
 fn run(program: &str, arguments: &[&str]) -> String {

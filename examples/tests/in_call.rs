@@ -6,9 +6,8 @@ mod support;
 
 use std::time::Duration;
 
-use support::{Program, Server, in_folder, text, wav};
+use support::{PATIENCE, Program, Server, in_folder, text, wav};
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const SERVER: &str = "127.0.26.50:5060";
 
 fn waiting(user: &str, host: u8, more: &str) -> Program {
@@ -19,11 +18,6 @@ fn waiting(user: &str, host: u8, more: &str) -> Program {
     ));
     phone.wait_for("waiting", PATIENCE);
     phone
-}
-
-fn ends_well(phone: Program) {
-    let (status, said) = phone.finish(PATIENCE);
-    assert!(status.success(), "{status}\n{said}");
 }
 
 #[test]
@@ -55,17 +49,16 @@ fn a_caller_is_held_taken_up_and_passed_on() {
     // Number 1 is the third phone: the caller talks to it, and the second is out.
     second.type_in("t 1\n");
     second.wait_for("transfer: 200", PATIENCE);
-    ends_well(second);
+    second.ends_well();
     third.wait_for("hearing", PATIENCE);
     std::thread::sleep(Duration::from_secs(1));
     caller.type_in("hangup\n");
-    ends_well(caller);
-    ends_well(third);
+    caller.ends_well();
+    third.ends_well();
     let heard = wav::read(&heard);
     for hertz in [700.0, 2100.0] {
         let loudness = wav::loudness(&heard, hertz);
         assert!(loudness > 5000.0, "{hertz} Hz is heard at {loudness}");
     }
-    let (status, _) = server.program.interrupt(PATIENCE);
-    assert!(status.success(), "the server ended with {status}");
+    server.program.stops_well();
 }

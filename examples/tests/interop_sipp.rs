@@ -8,12 +8,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use support::{Program, Server, has_program, in_folder, skip, text, write};
+use support::{PATIENCE, Program, Server, has_program, in_folder, skip, text, write};
 
 const SERVER: &str = "127.0.3.50";
 const CALLER: &str = "127.0.3.183";
 const CALLEE: &str = "127.0.3.101";
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn scenario(name: &str) -> String {
     let path: PathBuf = [
@@ -131,8 +130,7 @@ fn calls(server_address: &str, caller: &str, callee: &str, count: u32, port: u16
     let calling = sipp(caller, CALLER, port, count, &server.address, "2", &folder);
     finish(calling, caller, &folder);
     finish(answering, callee, &folder);
-    let (status, _) = server.program.interrupt(Duration::from_secs(10));
-    assert!(status.success(), "the server ended with {status}");
+    server.program.stops_well();
 }
 
 #[test]

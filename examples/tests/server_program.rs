@@ -5,9 +5,8 @@
 mod support;
 
 use std::process::{Command, Output};
-use std::time::Duration;
 
-use support::{Program, config_folder, text, write};
+use support::{PATIENCE, Program, config_folder, text, write};
 
 fn server(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_server"))
@@ -53,11 +52,10 @@ fn the_embedded_default_is_for_loopback_only() {
         env!("CARGO_BIN_EXE_server"),
         &["--listen", "127.0.5.50:5060"],
     );
-    demo.wait_for("loopback only", Duration::from_secs(10));
-    demo.wait_for("listening on UDP 127.0.5.50:5060", Duration::from_secs(10));
-    demo.wait_for("listening on TCP 127.0.5.50:5060", Duration::from_secs(10));
-    let (status, _) = demo.interrupt(Duration::from_secs(10));
-    assert!(status.success());
+    demo.wait_for("loopback only", PATIENCE);
+    demo.wait_for("listening on UDP 127.0.5.50:5060", PATIENCE);
+    demo.wait_for("listening on TCP 127.0.5.50:5060", PATIENCE);
+    demo.stops_well();
     assert_refused(
         &server(&["--listen", "0.0.0.0:5060"]),
         &["loopback", "0.0.0.0:5060"],

@@ -9,9 +9,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{Program, Server, has_program, in_folder, skip, text, wav};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use support::{PATIENCE, Program, Server, has_program, in_folder, skip, text, wav};
 
 /// A Redis that ends with the test.
 struct Redis {
@@ -79,16 +77,8 @@ fn call(here: &Server, there: &Server, transport: &str, addresses: [&str; 2]) {
         file("caller.wav"),
         file("caller-heard.wav"),
     ));
-    let (status, said) = caller.finish(PATIENCE);
-    assert!(
-        status.success(),
-        "{transport}: the caller ended with {status}:\n{said}"
-    );
-    let (status, said) = callee.finish(PATIENCE);
-    assert!(
-        status.success(),
-        "{transport}: the callee ended with {status}:\n{said}"
-    );
+    caller.ends_well();
+    callee.ends_well();
     for (heard, voice) in [("callee-heard.wav", &low), ("caller-heard.wav", &high)] {
         let heard = wav::read(&in_folder(&folder, heard));
         let likeness = wav::resemblance(&heard, voice);

@@ -5,11 +5,8 @@
 mod support;
 
 use std::net::UdpSocket;
-use std::time::Duration;
 
-use support::{Program, Server};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use support::{PATIENCE, Program, Server};
 
 /// Starts a phone that waits for calls as u2.
 fn waiting(server: &Server, at: &str) -> Program {
@@ -17,7 +14,7 @@ fn waiting(server: &Server, at: &str) -> Program {
     let mut phone = Program::phone(&format!(
         "wait --server {server} --user u2 --password secret2 --listen {at}:5060"
     ));
-    phone.wait_for("waiting", Duration::from_secs(10));
+    phone.wait_for("waiting", PATIENCE);
     phone
 }
 

@@ -27,6 +27,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// How long anything is waited for, on a machine that has much else to do.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The two files of the smallest telephone system: users u1 and u2, numbers 1 and 2.
 pub const REGFILE: &str = "[general]\nauth=100\nregister=100\nroute=100\n\n[u1]\npassword=secret1\n\n[u2]\npassword=secret2\n";
 /// Turns away callers without proof; gives each user a number.
@@ -74,6 +77,7 @@ impl Program {
     pub fn spawn(name: &'static str, mut command: Command) -> Self {
         let mut child = command
             .env("RUST_LOG", "warn")
+            .env_remove("OFFHOOK_PASSWORD")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -99,6 +103,22 @@ impl Program {
             .write_all(text.as_bytes())
             .and_then(|()| stdin.flush())
             .expect("the program reads its input");
+    }
+
+    /// Waits until a further line contains `text`.
+    #[track_caller]
+    pub fn says(&mut self, text: &str) -> &mut Self {
+        let deadline = Instant::now() + PATIENCE;
+        while let Some(line) = self.next_line(deadline.saturating_duration_since(Instant::now())) {
+            if line.contains(text) {
+                return self;
+            }
+        }
+        panic!(
+            "{} did not say {text:?}; it said:\n{}",
+            self.name,
+            self.seen.join("\n")
+        );
     }
 
     /// Waits until a line contains `text` and returns that line.
@@ -142,6 +162,29 @@ impl Program {
             );
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Waits for the end: the exit code and all that was said.
+    #[track_caller]
+    pub fn ends(self) -> (i32, String) {
+        let (status, said) = self.finish(PATIENCE);
+        (status.code().expect("not ended by a signal"), said)
+    }
+
+    /// Waits for the end, which must be a good one: all that was said.
+    #[track_caller]
+    pub fn ends_well(self) -> String {
+        let name = self.name;
+        let (status, said) = self.finish(PATIENCE);
+        assert!(status.success(), "{name} ended with {status}:\n{said}");
+        said
+    }
+
+    /// Asks the program to stop as Ctrl-C does; it must end well.
+    #[track_caller]
+    pub fn stops_well(self) -> String {
+        self.signal("INT");
+        self.ends_well()
     }
 
     /// Asks the program to stop as Ctrl-C does, and waits for it.
@@ -244,7 +287,7 @@ impl Server {
         let mut arguments = vec!["--config", &config, "--state", "none", "--listen", address];
         arguments.extend_from_slice(more);
         let mut program = Program::start("server", env!("CARGO_BIN_EXE_server"), &arguments);
-        program.wait_for("listening", Duration::from_secs(10));
+        program.wait_for("listening", PATIENCE);
         Self {
             program,
             address: address.to_owned(),
