@@ -8,18 +8,9 @@ use offhook_dialog::{CallId, EventPackage};
 use offhook_sip::{Request, Response, StatusCode};
 use offhook_transaction::{Flow, ServerTransactionId};
 
-macro_rules! asked {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Debug)]
-        #[must_use = "a request must be answered"]
-        pub struct $name {
-            pub(crate) call: Option<CallId>,
-            pub(crate) transaction: ServerTransactionId,
-            pub(crate) request: Arc<Request>,
-            pub(crate) flow: Flow,
-        }
-
+/// What everything that must be answered tells of itself.
+macro_rules! answerable {
+    ($name:ident) => {
         impl $name {
             /// The request.
             #[must_use]
@@ -39,6 +30,22 @@ macro_rules! asked {
                 self.request.response(status)
             }
         }
+    };
+}
+
+macro_rules! asked {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        #[must_use = "a request must be answered"]
+        pub struct $name {
+            pub(crate) call: Option<CallId>,
+            pub(crate) transaction: ServerTransactionId,
+            pub(crate) request: Arc<Request>,
+            pub(crate) flow: Flow,
+        }
+
+        answerable!($name);
     };
 }
 
@@ -102,30 +109,14 @@ impl IncomingCall {
         self.call
     }
 
-    /// The INVITE.
-    #[must_use]
-    pub fn request(&self) -> &Request {
-        &self.request
-    }
-
-    /// The way it came.
-    #[must_use]
-    pub fn flow(&self) -> Flow {
-        self.flow
-    }
-
     /// The call whose place this one is to take (RFC 3891). Accepting ends that call.
     #[must_use]
     pub fn replaces(&self) -> Option<CallId> {
         self.replaces
     }
-
-    /// A response to the INVITE, to be filled and handed back.
-    #[must_use]
-    pub fn response(&self, status: StatusCode) -> Response {
-        self.request.response(status)
-    }
 }
+
+answerable!(IncomingCall);
 
 impl fmt::Debug for IncomingCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -151,18 +142,6 @@ pub struct IncomingSubscription {
 }
 
 impl IncomingSubscription {
-    /// The SUBSCRIBE.
-    #[must_use]
-    pub fn request(&self) -> &Request {
-        &self.request
-    }
-
-    /// The way it came.
-    #[must_use]
-    pub fn flow(&self) -> Flow {
-        self.flow
-    }
-
     /// What it is about: one of `Config::events`.
     #[must_use]
     pub fn event(&self) -> &EventPackage {
@@ -174,10 +153,6 @@ impl IncomingSubscription {
     pub fn expires(&self) -> Duration {
         self.granted
     }
-
-    /// A response to it, to be filled and handed back.
-    #[must_use]
-    pub fn response(&self, status: StatusCode) -> Response {
-        self.request.response(status)
-    }
 }
+
+answerable!(IncomingSubscription);

@@ -8,6 +8,7 @@ use offhook_dialog::{Failure, Subscription, SubscriptionDue, SubscriptionEnd, Su
 use offhook_sip::{Method, Request, Response, StatusCode};
 use offhook_transaction::{Flow, ServerTransactionId};
 use rand::RngExt;
+use rand::rngs::StdRng;
 
 use crate::compose::{self, Face};
 use crate::deadlines::Key;
@@ -122,41 +123,42 @@ impl UserAgent {
     pub(crate) fn subscription_answered(
         &mut self,
         now: Instant,
-        (id, begun): (SubscriptionId, u32),
+        sent: (SubscriptionId, u32),
         flow: Flow,
         response: Response,
     ) {
-        let subscribed = self.subscriptions.get_mut(&id);
-        let Some(subscribed) = subscribed.filter(|subscribed| subscribed.begun == begun) else {
-            return;
-        };
         if response.status().is_provisional() {
             return;
         }
-        subscribed.flow = Some(flow);
-        let over = subscribed
-            .machine
-            .handle_response(now, response, &mut self.rng);
-        if let Some(over) = over {
-            self.subscription_over(id, over);
-        }
-        self.subscription_due(now, id);
+        self.subscribe_outcome(now, sent, |subscribed, rng| {
+            subscribed.flow = Some(flow);
+            subscribed.machine.handle_response(now, response, rng)
+        });
     }
 
     pub(crate) fn subscription_failed(
         &mut self,
         now: Instant,
-        (id, begun): (SubscriptionId, u32),
+        sent: (SubscriptionId, u32),
         failure: Failure,
+    ) {
+        self.subscribe_outcome(now, sent, |subscribed, rng| {
+            subscribed.machine.handle_failure(now, failure, rng)
+        });
+    }
+
+    /// What came of the SUBSCRIBE with this number, unless another one has been begun since.
+    fn subscribe_outcome(
+        &mut self,
+        now: Instant,
+        (id, begun): (SubscriptionId, u32),
+        tell: impl FnOnce(&mut Subscribed, &mut StdRng) -> Option<SubscriptionOver>,
     ) {
         let subscribed = self.subscriptions.get_mut(&id);
         let Some(subscribed) = subscribed.filter(|subscribed| subscribed.begun == begun) else {
             return;
         };
-        let over = subscribed
-            .machine
-            .handle_failure(now, failure, &mut self.rng);
-        if let Some(over) = over {
+        if let Some(over) = tell(subscribed, &mut self.rng) {
             self.subscription_over(id, over);
         }
         self.subscription_due(now, id);
