@@ -39,10 +39,6 @@ const BRANCH: &str = "z9hG4bKedge";
 /// RFC 3261 §16.6 step 3: what a request without Max-Forwards is taken to have.
 const USUAL_MAX_FORWARDS: MaxForwards = MaxForwards(70);
 
-/// The flow to a phone is none any more. RFC 5626 §5.3.1 has 430 for that, which a caller's phone need not
-/// know.
-const FLOW_FAILED: StatusCode = StatusCode::TEMPORARILY_UNAVAILABLE;
-
 /// A server among others.
 #[derive(Debug)]
 pub(crate) struct Edge {
@@ -143,13 +139,13 @@ impl Edge {
         };
         if let Some(phone) = self.open_flow(PATH, &token) {
             if is_gone(phone) {
-                return self.refuse(flow, &request, FLOW_FAILED);
+                return self.refuse(flow, &request, StatusCode::FLOW_FAILED);
             }
             return self.forward(flow, request, phone, Some(flow.remote.ip()));
         }
         let Some((phone, server)) = self.open_dialog(&token) else {
             // From before a restart, or forged.
-            return self.refuse(flow, &request, FLOW_FAILED);
+            return self.refuse(flow, &request, StatusCode::FLOW_FAILED);
         };
         let from_phone =
             flow == phone || (flow.remote.ip() == phone.remote.ip() && flow.remote.ip() != server);
@@ -159,7 +155,7 @@ impl Edge {
             };
             self.forward(flow, request, back, None)
         } else if flow.remote.ip() == server && is_gone(phone) {
-            self.refuse(flow, &request, FLOW_FAILED)
+            self.refuse(flow, &request, StatusCode::FLOW_FAILED)
         } else if flow.remote.ip() == server {
             self.forward(flow, request, phone, None)
         } else {

@@ -190,7 +190,7 @@ fn strangers_get_nowhere() {
         "the token of a dialog is good for its two ends"
     );
     let forged = route.replacen("<sip:", "<sip:00", 1);
-    assert_eq!(knock(&mut stage.there, &mut stranger, phone, &forged), 480);
+    assert_eq!(knock(&mut stage.there, &mut stranger, phone, &forged), 430);
     stage.callee.expect_silence(&stage.there);
 
     // The phone itself reaches the server that calls it, and nobody else.
@@ -237,6 +237,7 @@ fn nobody_is_there(stage: &mut Stage) {
     stage.callee.expect_silence(&stage.there);
 }
 
+// checklist: R5626-06
 #[test]
 fn whose_connection_is_gone_is_called_no_more() {
     let mut stage = Stage::on(Some(7));

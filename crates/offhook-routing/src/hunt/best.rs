@@ -11,6 +11,9 @@ use crate::hunt::plan::BranchId;
 pub(crate) const fn for_caller(status: StatusCode) -> StatusCode {
     match status.get() {
         401 | 407 => StatusCode::FORBIDDEN,
+        // RFC 5626 §11.5: what a proxy says to a registrar of a phone that it reaches no more; a caller's phone need not
+        // know it.
+        430 => StatusCode::TEMPORARILY_UNAVAILABLE,
         _ => status,
     }
 }
@@ -75,7 +78,7 @@ mod tests {
             assert_eq!(best, Some(expected), "{codes:?}");
         }
         assert_eq!(best(&[]), None);
-        for (code, expected) in [(401, 403), (407, 403), (486, 486)] {
+        for (code, expected) in [(401, 403), (407, 403), (430, 480), (486, 486)] {
             let status = StatusCode::new(code).map(for_caller);
             assert_eq!(status.map(StatusCode::get), Some(expected));
         }
