@@ -1,5 +1,6 @@
 //! The loop: what arrives, what is typed, and 20 ms of sound at a time.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use offhook_net::{Arrival, Sockets};
@@ -12,11 +13,14 @@ use tokio::time::interval;
 
 use crate::console::{Key, keys};
 use crate::exit::Exit;
-use crate::setup::{Plan, Ready};
+use crate::setup::{Plan, Ready, elsewhere};
 use crate::sound::{Recording, Voice};
 
 /// How long hanging up and logging out may take.
 const LEAVING_TIME: Duration = Duration::from_secs(4);
+
+/// How often it is looked whether the way to the server begins at another address of ours.
+const LOOK_AROUND: Duration = Duration::from_secs(5);
 
 /// How long a key is held down.
 const KEY_TIME: Duration = Duration::from_millis(100);
@@ -30,6 +34,7 @@ pub(crate) async fn run(ready: Ready) -> Exit {
     let mut keys = keys();
     // Bursts after a hold-up, so that on average a frame takes 20 ms whatever else goes on.
     let mut frames = interval(FRAME_TIME);
+    let mut looks = interval(LOOK_AROUND);
     let mut had_sound = false;
     while !run.is_over() {
         let has_sound = run.phone.has_sound();
@@ -42,6 +47,7 @@ pub(crate) async fn run(ready: Ready) -> Exit {
             arrival = run.sockets.next_before(deadline) => run.feed(arrival),
             at = frames.tick(), if has_sound => run.pass_sound(at.into_std()).await,
             Some(key) = keys.recv() => run.obey(key),
+            _ = looks.tick(), if run.may_move() => run.look_around().await,
         }
         run.drain();
     }
@@ -74,6 +80,8 @@ struct Run {
     muted: bool,
     /// Whom numbers are asked of.
     server: Option<Server>,
+    /// Our address on the way there, if we follow it.
+    place: Option<IpAddr>,
     hang_up_at: Option<Instant>,
     /// Calls that are not cleared yet, and calls that have ended.
     open: u64,
@@ -99,6 +107,7 @@ impl Run {
             answered: false,
             muted: false,
             server: ready.server,
+            place: ready.place,
             hang_up_at: None,
             open: 0,
             ended: 0,
@@ -144,6 +153,25 @@ impl Run {
             }
             Err(error) => self.check(Err(error)),
         }
+    }
+
+    /// A phone that is in a call stays where its voice is.
+    fn may_move(&self) -> bool {
+        self.place.is_some() && self.open == 0 && self.leave_by.is_none()
+    }
+
+    /// Another network, another address: what was sent from the old one would come back no more.
+    async fn look_around(&mut self) {
+        let (Some(place), Some(server)) = (self.place, self.server.clone()) else {
+            return;
+        };
+        let Some((near, sockets, locals)) = elsewhere(place, &server).await else {
+            return;
+        };
+        println!("now at {near}");
+        self.place = Some(near);
+        self.sockets = sockets;
+        self.phone.move_to(Instant::now(), locals, near);
     }
 
     /// A verb that was refused ends the program.

@@ -29,6 +29,8 @@ pub(crate) struct Ready {
     pub(crate) account: Option<AccountId>,
     /// Whom numbers are asked of.
     pub(crate) server: Option<Server>,
+    /// Our address on the way to the server, if we follow it when it becomes another one.
+    pub(crate) place: Option<IpAddr>,
     pub(crate) voice: Voice,
     pub(crate) recording: Option<Recording>,
     pub(crate) duration: Option<Duration>,
@@ -75,6 +77,8 @@ pub(crate) async fn prepare(args: Args) -> Result<Ready, Failure> {
         None => nearest(&plan, server.as_ref()).await,
     };
     let sockets = bind(options.listen, near)?;
+    // Where it was told to listen it stays; otherwise it follows the way to its server.
+    let place = near.filter(|_| options.listen.is_none() && account.is_some());
     let config = Config {
         auto_answer,
         ladder,
@@ -94,6 +98,7 @@ pub(crate) async fn prepare(args: Args) -> Result<Ready, Failure> {
         plan,
         account,
         server,
+        place,
         voice,
         recording,
         duration,
@@ -165,12 +170,30 @@ async fn nearest(plan: &Plan, server: Option<&Server>) -> Option<IpAddr> {
         (None, Plan::Call { target, .. }) => target.uri().host()?.to_string(),
         (None, Plan::Wait { .. }) => return None,
     };
+    let near = towards(&host).await;
+    Some(near.unwrap_or(Ipv4Addr::LOCALHOST.into()))
+}
+
+/// Our address on the way to a host; `None`: there is no way.
+async fn towards(host: &str) -> Option<IpAddr> {
     let host = host.trim_matches(['[', ']']);
     let mut remote = SocketAddr::new(ANYWHERE.into(), SIP_PORT);
     if let Ok(mut found) = tokio::net::lookup_host((host, SIP_PORT)).await {
         remote = found.next().unwrap_or(remote);
     }
-    Some(local_ip_towards(remote).unwrap_or(Ipv4Addr::LOCALHOST.into()))
+    local_ip_towards(remote).ok()
+}
+
+/// Another address of ours on the way to the server than `place`, and sockets there; `None`: all is as it was, or there
+/// is no way now.
+pub(crate) async fn elsewhere(
+    place: IpAddr,
+    server: &Server,
+) -> Option<(IpAddr, Sockets, Vec<Local>)> {
+    let near = towards(server.host()).await.filter(|near| *near != place)?;
+    let sockets = bind(None, Some(near)).ok()?;
+    let locals = locals(&sockets, Some(near));
+    Some((near, sockets, locals))
 }
 
 /// What was asked for must be had; otherwise port 5060 is only a wish.
