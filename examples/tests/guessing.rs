@@ -32,7 +32,7 @@ fn dictionary(path: &Path, wrong: u32) {
 }
 
 #[test]
-fn svwar_finds_no_name() {
+fn svwar_finds_no_name_and_a_phone_logs_in_meanwhile() {
     if !has_program("svwar") {
         return skip("there is no svwar");
     }
@@ -40,16 +40,27 @@ fn svwar_finds_no_name() {
     let folder = tempfile::tempdir().expect("a folder");
     let names = in_folder(&folder, "names");
     write(&names, "u1\nu2\n1\n2\nadmin\nnobody\n");
-    for method in ["REGISTER", "INVITE"] {
-        let said = run("svwar", &["-m", method, "-d", text(&names), "127.0.21.50"]);
-        for name in ["| u1", "| u2", "| 1 ", "| 2 "] {
-            assert!(!said.contains(name), "{method}: {said}");
+    let scan = || {
+        for method in ["REGISTER", "INVITE"] {
+            let said = run("svwar", &["-m", method, "-d", text(&names), "127.0.21.50"]);
+            for name in ["| u1", "| u2", "| 1 ", "| 2 "] {
+                assert!(!said.contains(name), "{method}: {said}");
+            }
+            assert!(
+                said.contains("found nothing") || said.contains("unknown extension"),
+                "{method}: {said}"
+            );
         }
-        assert!(
-            said.contains("found nothing") || said.contains("unknown extension"),
-            "{method}: {said}"
+    };
+    scan();
+    std::thread::scope(|scope| {
+        let scans = scope.spawn(|| (0..2).for_each(|_| scan()));
+        let mut phone = Program::phone(
+            "wait --server 127.0.21.50:5060 --user u1 --password secret1 --listen 127.0.21.101:5060 --answer --calls 1",
         );
-    }
+        phone.wait_for("registered", PATIENCE);
+        scans.join().expect("no name was found");
+    });
     drop(server);
 }
 
