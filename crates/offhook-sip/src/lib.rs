@@ -29,7 +29,8 @@ mod uri;
 mod validate;
 
 pub use error::{BuildError, ErrorKind, HeaderError, ParseError, ValueError};
-pub use header::address::{NameAddr, NameAddrRef};
+pub use header::address::owned::NameAddr;
+pub use header::address::view::NameAddrRef;
 pub use header::map::Headers;
 pub use header::name::HeaderName;
 pub use header::typed::TypedHeader;

@@ -5,7 +5,8 @@ use core::fmt;
 
 use crate::error::{ErrorKind, ValueError};
 use crate::grammar::{fail, whole};
-use crate::header::address::{NameAddr, NameAddrRef, name_addr};
+use crate::header::address::owned::NameAddr;
+use crate::header::address::view::{NameAddrRef, name_addr};
 use crate::header::name::HeaderName;
 use crate::header::typed::TypedHeader;
 use crate::param::Params;
