@@ -13,6 +13,7 @@ mod host;
 mod index;
 mod lanes;
 mod limits;
+mod line;
 mod message;
 mod method;
 mod multipart;
