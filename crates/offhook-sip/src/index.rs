@@ -8,31 +8,44 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use arrayvec::ArrayVec;
+
 use crate::class::{self, is, span};
 use crate::error::{ErrorKind, ParseError};
+use crate::fold::{Unfolded, clean, unfold};
 use crate::header::name::{HeaderName, UNKNOWN, lookup, lookup_in_line};
-use crate::header::store::Entry;
+use crate::header::table::{CELL, Cell, Entry, Table};
 use crate::lanes::{LANES, Sixteen, control, sixteen};
-use crate::limits::ParserConfig;
+use crate::limits::{Limits, ParserConfig};
 use crate::line::{continuation, start_line_end, value_end};
 
-/// What the loop over the lines finds.
-#[derive(Debug, Default)]
+/// What is found in a head.
+#[derive(Debug)]
 pub(crate) struct Index {
     pub(crate) start_line_end: usize,
     pub(crate) head_end: usize,
-    pub(crate) entries: Vec<Entry>,
-    /// Unfolded values.
-    pub(crate) added: Vec<u8>,
+    pub(crate) table: Table,
     /// The number and where it stands.
     pub(crate) content_length: Option<(usize, usize)>,
 }
 
-/// Octets of a short header line, to guess how many there are before any is read.
-const SHORT_LINE: usize = 24;
+/// For how many headers there is room before anything is allocated: then their table takes the one
+/// allocation, of the size that it needs.
+const FEW: usize = Limits::DEFAULT.headers;
 
-/// Room for the values of a few folded headers.
-const FOLDED: usize = 1024;
+/// What the loop over the lines has found.
+#[derive(Debug)]
+struct Lines {
+    few: ArrayVec<Cell, FEW>,
+    /// What more there are, where limits are larger.
+    more: Vec<Cell>,
+    /// How many may stand in `few`.
+    room: usize,
+    unfolded: Unfolded,
+    /// Octets of the values that found no room there.
+    missed: usize,
+    content_length: Option<(usize, usize)>,
+}
 
 impl Index {
     /// The start line and the headers of a message.
@@ -40,32 +53,78 @@ impl Index {
         if octets.is_empty() {
             return Err(ParseError::new(0, ErrorKind::StartLine));
         }
-        let mut index = Self::default();
         let (end, next) = start_line_end(config, octets)?;
-        index.start_line_end = end;
-        index.headers(config, octets, next)?;
-        Ok(index)
+        Self::headers(config, octets, end, next)
     }
 
     /// The headers of a part of a body.
     pub(crate) fn part(config: &ParserConfig, octets: &[u8]) -> Result<Self, ParseError> {
-        let mut index = Self::default();
-        index.headers(config, octets, 0)?;
-        Ok(index)
+        Self::headers(config, octets, 0, 0)
     }
 
     fn headers(
+        config: &ParserConfig,
+        octets: &[u8],
+        start_line_end: usize,
+        from: usize,
+    ) -> Result<Self, ParseError> {
+        if u32::try_from(octets.len()).is_err() {
+            return Err(ParseError::new(0, ErrorKind::TooLarge));
+        }
+        let mut lines = Lines::new(config);
+        let head_end = lines.all(config, octets, from)?;
+        Ok(Self {
+            start_line_end,
+            head_end,
+            table: lines.table(config, octets),
+            content_length: lines.content_length,
+        })
+    }
+}
+
+impl Lines {
+    fn new(config: &ParserConfig) -> Self {
+        Self {
+            few: ArrayVec::new(),
+            more: Vec::new(),
+            room: config.limits.headers.min(FEW),
+            unfolded: Unfolded::default(),
+            missed: 0,
+            content_length: None,
+        }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, entry: Entry) {
+        if let Err(full) = self.few.try_push(entry.cell()) {
+            self.push_more(full.element());
+        }
+    }
+
+    #[cold]
+    fn push_more(&mut self, cell: Cell) {
+        self.more.push(cell);
+    }
+
+    /// The headers, folded ones unfolded.
+    fn table(&self, config: &ParserConfig, octets: &[u8]) -> Table {
+        let (entries, unfolded) = ([&*self.few, &*self.more], self.unfolded.cells());
+        Table::of_message(entries, unfolded, self.missed, |value, out| {
+            let length = unfold(octets.get(value).unwrap_or_default(), out);
+            match out.get_mut(..length) {
+                Some(value) if config.control_characters => clean(value),
+                _ => length,
+            }
+        })
+    }
+
+    /// All headers, and where the head ends.
+    fn all(
         &mut self,
         config: &ParserConfig,
         octets: &[u8],
         from: usize,
-    ) -> Result<(), ParseError> {
-        if u32::try_from(octets.len()).is_err() {
-            return Err(ParseError::new(0, ErrorKind::TooLarge));
-        }
-        // One allocation is enough for any usual message.
-        let guess = (octets.len() / SHORT_LINE).clamp(16, 128);
-        self.entries = Vec::with_capacity(guess.min(config.limits.headers));
+    ) -> Result<usize, ParseError> {
         let mut at = from;
         loop {
             if let Some(next) = self.plain(config, octets, at) {
@@ -73,18 +132,9 @@ impl Index {
                 continue;
             }
             match octets.get(at..).unwrap_or_default() {
-                [b'\r', b'\n', ..] => {
-                    self.head_end = at + 2;
-                    return Ok(());
-                }
-                [b'\n', ..] if config.lf_line_ends => {
-                    self.head_end = at + 1;
-                    return Ok(());
-                }
-                [] if config.missing_final_crlf => {
-                    self.head_end = at;
-                    return Ok(());
-                }
+                [b'\r', b'\n', ..] => return Ok(at + 2),
+                [b'\n', ..] if config.lf_line_ends => return Ok(at + 1),
+                [] if config.missing_final_crlf => return Ok(at),
                 [] => return Err(ParseError::new(at, ErrorKind::EndOfHeaders)),
                 _ => at = self.header(config, octets, at)?,
             }
@@ -124,7 +174,7 @@ impl Index {
         while to > from && matches!(rest.get(to - 1), Some(b' ')) {
             to -= 1;
         }
-        if next > config.limits.head || self.entries.len() >= config.limits.headers {
+        if next > config.limits.head || self.few.len() >= self.room {
             return None;
         }
         let entry = Entry::in_message(
@@ -143,7 +193,7 @@ impl Index {
             let value = rest.get(from..to)?;
             self.content_length(value, at + from).ok()?;
         }
-        self.entries.push(entry);
+        self.push(entry);
         Some(next)
     }
 
@@ -173,7 +223,7 @@ impl Index {
         let (mut to, mut next) =
             value_end(config, octets, from).map_err(|error| error.in_known_header(number))?;
         if next > config.limits.head
-            || self.entries.len() >= config.limits.headers
+            || self.few.len() + self.more.len() >= config.limits.headers
             || name.len() > usize::from(u16::MAX)
         {
             return Err(ParseError::new(start, ErrorKind::TooLarge));
@@ -185,22 +235,21 @@ impl Index {
         let length = name.len() as u16;
         let entry = Entry::in_message(number, small(start), length, small(from), small(to));
         let controls = config.control_characters && has_control(&octets[from..to]);
-        // A line that begins with white space goes on with the one before (RFC 3261 §7.3.1).
-        if controls || matches!(octets.get(next), Some(b' ' | b'\t')) {
+        if controls || goes_on(octets, next) {
             next = self
                 .folded(config, octets, entry, from..to, next)
                 .map_err(|error| error.in_known_header(number))?;
             return Ok(next);
         }
-        self.entries.push(entry);
+        self.push(entry);
         if number == HeaderName::CONTENT_LENGTH.number() {
             self.content_length(octets.get(from..to).unwrap_or_default(), from)?;
         }
         Ok(next)
     }
 
-    /// Takes the lines that go on with a header, one space in place of each fold (RFC 3261 §7.3.1);
-    /// where the next header begins.
+    /// Takes the lines that go on with a header; where the next header begins. Their text is put
+    /// together when all headers are known.
     fn folded(
         &mut self,
         config: &ParserConfig,
@@ -209,67 +258,50 @@ impl Index {
         first: Range<usize>,
         mut next: usize,
     ) -> Result<usize, ParseError> {
-        if first.is_empty() && !config.control_characters {
+        let is_length = entry.number() == HeaderName::CONTENT_LENGTH.number();
+        let too_large = || ParseError::new(first.start, ErrorKind::TooLarge);
+        if first.is_empty() && !config.control_characters && !is_length {
             // Most such values stand on the next line whole.
             let (value, after) = continuation(config, octets, next)?;
-            let whole = !matches!(octets.get(after), Some(b' ' | b'\t'));
-            if whole && entry.number() != HeaderName::CONTENT_LENGTH.number() {
+            if !goes_on(octets, after) {
                 if after > config.limits.head {
-                    return Err(ParseError::new(first.start, ErrorKind::TooLarge));
+                    return Err(too_large());
                 }
-                let (from, to) = (small(value.start), small(value.end));
-                self.entries.push(entry.with_value(from, to));
+                self.push(entry.with_value(small(value.start), small(value.end)));
                 return Ok(after);
             }
         }
-        if self.added.capacity() == 0 {
-            self.added = Vec::with_capacity(FOLDED.min(octets.len()));
-        }
-        let (start, offset) = (self.added.len(), first.start);
-        add(&mut self.added, octets, first);
-        while matches!(octets.get(next), Some(b' ' | b'\t')) {
-            let piece;
-            (piece, next) = continuation(config, octets, next)?;
-            if !piece.is_empty() {
-                if self.added.len() > start {
-                    self.added.push(b' ');
-                }
-                add(&mut self.added, octets, piece);
+        let start = self.unfolded.len();
+        let mut full = self.unfolded.begin(octets, &first).is_err();
+        while goes_on(octets, next) {
+            if !full && let Some(after) = self.unfolded.add_line(start, octets, next) {
+                next = after;
+                continue;
             }
-        }
-        if config.control_characters {
-            self.clean(start);
+            let text;
+            (text, next) = continuation(config, octets, next)?;
+            let text = octets.get(text).unwrap_or_default();
+            full = full || self.unfolded.add(start, text).is_err();
         }
         if next > config.limits.head {
-            self.added.truncate(start);
-            return Err(ParseError::new(offset, ErrorKind::TooLarge));
+            return Err(too_large());
         }
-        if entry.number() == HeaderName::CONTENT_LENGTH.number() {
-            let added = core::mem::take(&mut self.added);
-            let checked = self.content_length(&added[start..], offset);
-            self.added = added;
-            checked?;
+        if is_length {
+            let value = octets.get(first.start..next).unwrap_or_default();
+            self.content_length(without_ends(value), first.start)?;
         }
-        self.entries
-            .push(entry.folded(small(start), small(self.added.len())));
+        if config.control_characters && !full {
+            self.unfolded.clean(start);
+        }
+        let end = self.unfolded.len();
+        if full || self.unfolded.end_value().is_err() {
+            self.unfolded.truncate(start);
+            self.missed += (next - first.start).next_multiple_of(CELL);
+            self.push(entry.missed(small(first.start), small(next)));
+        } else {
+            self.push(entry.folded(small(start), small(end)));
+        }
         Ok(next)
-    }
-
-    /// Puts a space in the place of each control character of an added value that no quoted pair
-    /// holds.
-    fn clean(&mut self, start: usize) {
-        let mut quoted = false;
-        for octet in &mut self.added[start..] {
-            if !quoted && octet.is_ascii_control() && *octet != b'\t' {
-                *octet = b' ';
-            }
-            quoted = !quoted && *octet == b'\\';
-        }
-        let blank = |octet: &&u8| is(**octet, class::BLANK);
-        let leading = self.added[start..].iter().take_while(blank).count();
-        self.added.drain(start..start + leading);
-        let trailing = self.added[start..].iter().rev().take_while(blank).count();
-        self.added.truncate(self.added.len() - trailing);
     }
 
     /// Content-Length may be there but once: two readings of where the body ends are an attack.
@@ -329,20 +361,19 @@ fn colon(octets: &[u8], start: usize, line: [u8; LANES]) -> Option<usize> {
     Some(from + memchr::memchr(b':', octets.get(from..)?)?)
 }
 
-/// Adds a piece of a folded value, in steps, as pieces are short.
-#[inline(always)]
-fn add(added: &mut Vec<u8>, octets: &[u8], piece: Range<usize>) {
-    let end = added.len() + piece.len();
-    let mut rest = octets.get(piece.start..).unwrap_or_default();
-    while added.len() < end {
-        let Some((chunk, after)) = rest.split_first_chunk::<LANES>() else {
-            added.extend_from_slice(rest);
-            break;
-        };
-        added.extend_from_slice(chunk);
-        rest = after;
-    }
-    added.truncate(end);
+/// A line that begins with white space goes on with the one before (RFC 3261 §7.3.1).
+fn goes_on(octets: &[u8], next: usize) -> bool {
+    matches!(octets.get(next), Some(b' ' | b'\t'))
+}
+
+/// A number without folds and control characters at its ends. In it there may be none.
+fn without_ends(value: &[u8]) -> &[u8] {
+    let is_end = |octet: &u8| *octet == b' ' || octet.is_ascii_control();
+    let from = value.iter().position(|octet| !is_end(octet));
+    let to = value.iter().rposition(|octet| !is_end(octet));
+    from.zip(to)
+        .and_then(|(from, to)| value.get(from..=to))
+        .unwrap_or_default()
 }
 
 fn has_control(value: &[u8]) -> bool {
@@ -352,7 +383,15 @@ fn has_control(value: &[u8]) -> bool {
 }
 
 fn is_token(name: &[u8]) -> bool {
-    !name.is_empty() && span(name, class::TOKEN) == name.len()
+    // letters, digits and hyphens, as nearly all names
+    let mut rest = name;
+    while let Some((chunk, after)) = rest.split_first_chunk() {
+        if Sixteen::new(*chunk).stops() != 0 {
+            break;
+        }
+        rest = after;
+    }
+    !name.is_empty() && span(rest, class::TOKEN) == rest.len()
 }
 
 /// Offsets fit: [`Index::headers`] refuses what is longer.
@@ -388,12 +427,16 @@ mod tests {
     }
 
     fn by_header_alone(config: &ParserConfig, octets: &[u8]) -> Result<Index, ParseError> {
-        let (mut index, mut at) = (Index::default(), 0);
+        let (mut lines, mut at) = (Lines::new(config), 0);
         while !octets[at..].starts_with(b"\r\n") {
-            at = index.header(config, octets, at)?;
+            at = lines.header(config, octets, at)?;
         }
-        index.head_end = at + 2;
-        Ok(index)
+        Ok(Index {
+            start_line_end: 0,
+            head_end: at + 2,
+            table: lines.table(config, octets),
+            content_length: lines.content_length,
+        })
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Sixteen {
 
     /// Which are control characters.
     #[inline(always)]
-    fn controls(self) -> u32 {
+    pub(crate) fn controls(self) -> u32 {
         (self.within(0, 0x1f) | self.is(0x7f)).to_bitmask()
     }
 

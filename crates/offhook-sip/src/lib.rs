@@ -7,6 +7,7 @@ extern crate alloc;
 mod class;
 mod derive;
 mod error;
+mod fold;
 mod grammar;
 pub mod header;
 mod host;

@@ -74,10 +74,7 @@ fn read(config: &ParserConfig, octets: &Bytes) -> Result<Message, ParseError> {
 
 fn build(config: &ParserConfig, index: Index, octets: &Bytes) -> Result<Message, ParseError> {
     let body_end = body_end(config, &index, octets.len())?;
-    let (Ok(head), Ok(added)) = (
-        ByteString::try_from(octets.slice(..index.head_end)),
-        String::from_utf8(index.added),
-    ) else {
+    let Ok(head) = ByteString::try_from(octets.slice(..index.head_end)) else {
         return not_utf8(config, index.head_end, octets);
     };
     let start = start_line(config, &head, index.start_line_end)?;
@@ -87,7 +84,7 @@ fn build(config: &ParserConfig, index: Index, octets: &Bytes) -> Result<Message,
         Bytes::new()
     };
     let headers = Headers {
-        store: Store::new(head, added, index.entries),
+        store: Store::new(head, index.table),
     };
     Ok(match start {
         StartLine::Request { method, uri } => Message::Request(Request {
@@ -143,10 +140,8 @@ pub(crate) fn part(octets: Bytes) -> Result<(Headers, Bytes), ParseError> {
     let index = Index::part(&CONFIG, &octets)?;
     let mut body = octets;
     let head = body.split_to(index.head_end);
-    let not_utf8 = |_| ParseError::new(0, ErrorKind::Utf8);
-    let head = ByteString::try_from(head).map_err(not_utf8)?;
-    let added = String::from_utf8(index.added).map_err(|error| not_utf8(error.utf8_error()))?;
-    let store = Store::new(head, added, index.entries);
+    let head = ByteString::try_from(head).map_err(|_| ParseError::new(0, ErrorKind::Utf8))?;
+    let store = Store::new(head, index.table);
     Ok((Headers { store }, body))
 }
 

@@ -1,7 +1,6 @@
 //! The headers of a message: in order, raw until they are asked for.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
 
 use bytestring::ByteString;
@@ -11,6 +10,7 @@ use crate::error::{BuildError, ErrorKind, HeaderError};
 use crate::grammar::{comma, control, skip_lws, trim};
 use crate::header::name::{HeaderName, UNKNOWN};
 use crate::header::store::{Lines, Store};
+use crate::header::table::Table;
 use crate::header::typed::{TypedHeader, TypedValues};
 use crate::header::via::Via;
 
@@ -61,20 +61,20 @@ impl Headers {
 
     pub(crate) const fn empty() -> Self {
         Self {
-            store: Store::new(ByteString::new(), String::new(), Vec::new()),
+            store: Store::new(ByteString::new(), Table::new()),
         }
     }
 
     /// How many header lines there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.store.entries().len()
+        self.store.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.store.entries().is_empty()
+        self.store.len() == 0
     }
 
     /// Names and values, in order.
@@ -83,7 +83,6 @@ impl Headers {
     ) -> impl DoubleEndedIterator<Item = (HeaderName<'_>, &str)> + ExactSizeIterator {
         self.store
             .entries()
-            .iter()
             .map(|entry| (self.store.name(entry), self.store.value(entry)))
     }
 
@@ -91,7 +90,7 @@ impl Headers {
     #[must_use]
     pub fn get<'n>(&self, name: impl Into<HeaderName<'n>>) -> Option<&str> {
         let at = self.store.position(name.into())?;
-        Some(self.store.value(self.store.entries().get(at)?))
+        self.store.value_at(at)
     }
 
     /// The values of all lines of a name.
@@ -245,12 +244,9 @@ impl Headers {
         let Some(at) = self.store.position(name.into()) else {
             return false;
         };
-        let value = self
+        let rest = self
             .store
-            .entries()
-            .get(at)
-            .map(|entry| self.store.value(entry));
-        let rest = value
+            .value_at(at)
             .and_then(|value| comma(value).map(|end| String::from(skip_lws(&value[end + 1..]))));
         match rest {
             Some(rest) => self.store.rewrite_with(at, |out| out.push_str(&rest)),

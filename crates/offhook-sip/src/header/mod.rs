@@ -16,6 +16,7 @@ pub(crate) mod party;
 pub(crate) mod privacy;
 pub(crate) mod reason;
 pub(crate) mod store;
+pub(crate) mod table;
 pub(crate) mod text;
 pub(crate) mod typed;
 pub(crate) mod via;
