@@ -25,7 +25,7 @@ use offhook_sip::{Response, StatusCode};
 use offhook_ua::{Body, CallId, EndCause, IncomingCall};
 
 pub(crate) use crate::bridge::search::Detour;
-pub(crate) use crate::bridge::transfer::{Guest, News, Report};
+pub(crate) use crate::bridge::transfer::{Arrival, Arriving, Guest, News, Report};
 
 use crate::bridge::awaiting::{AwaitingAnswer, AwaitingPorts, nat_source};
 use crate::bridge::search::{Found, Invitation, Legs, Search, Winner};
@@ -57,6 +57,8 @@ pub(crate) struct Bridge {
     parting: Option<Parting>,
     /// One of the legs is in another bridge, for it may be joined with a leg there.
     lent: bool,
+    /// Its party is on the way here from another call.
+    arrival: Option<Box<Arrival>>,
     news: Vec<News>,
     /// A BYE that was not proved.
     doubt: Option<Doubt>,
@@ -71,20 +73,10 @@ impl Bridge {
         ringing: Ringing,
         draft: Draft,
     ) -> Self {
-        let mut bridge = Self {
-            caller: incoming.id(),
-            from,
-            open: BTreeSet::from([incoming.id()]),
-            anchor: None,
-            draft,
-            state: State::End,
-            transfer: None,
-            parting: None,
-            lent: false,
-            news: Vec::new(),
-            doubt: None,
-        };
-        if let (true, Some(service)) = (ringing.candidates.is_empty(), &ringing.attended) {
+        let mut bridge = Self::new(incoming.id(), from, draft);
+        if ringing.candidates.is_empty()
+            && let Some(service) = ringing.attended
+        {
             bridge.attend(desk, incoming, service);
             return bridge;
         }
@@ -97,6 +89,23 @@ impl Bridge {
             },
         );
         bridge
+    }
+
+    fn new(caller: CallId, from: Caller, draft: Draft) -> Self {
+        Self {
+            caller,
+            from,
+            open: BTreeSet::from([caller]),
+            anchor: None,
+            draft,
+            state: State::End,
+            transfer: None,
+            parting: None,
+            lent: false,
+            arrival: None,
+            news: Vec::new(),
+            doubt: None,
+        }
     }
 
     /// Whether every leg has ended.
@@ -247,11 +256,12 @@ impl Bridge {
         match found {
             Found::Nothing => self.state = State::Answer(state),
             Found::Attendant(service) => {
-                self.break_promise(state.promised, StatusCode::NOT_IMPLEMENTED);
-                if self.open.contains(&self.caller) {
-                    return self.attend(desk, state.incoming, &service);
-                }
-                self.draft.ends(Outcome::Cancelled, None);
+                let Some(to) = state.promised else {
+                    return self.attend(desk, state.incoming, service);
+                };
+                self.news.push(News::Serves { to, service });
+                let ended = StatusCode::REQUEST_TERMINATED;
+                self.refuse(desk, state.incoming, ended, None);
             }
             Found::Winner(winner) => self.connect(desk, *state, *winner),
             Found::Nobody { status, refusal } => {
@@ -346,6 +356,9 @@ impl Bridge {
     /// One leg has ended; the others follow.
     pub(crate) fn ended(&mut self, desk: &mut Desk<'_>, call: CallId, cause: EndCause) {
         self.open.remove(&call);
+        if self.target_ended(desk, call, &cause) {
+            return;
+        }
         let Some(cause) = self.ended_in_transfer(desk, call, cause) else {
             return;
         };
@@ -477,6 +490,7 @@ impl Bridge {
                 Some(side) => talk.leg(side).account.as_deref(),
                 None => self.account_in_transfer(call),
             },
+            State::Attended(attended) if call == self.caller => attended.owner(&self.from.user),
             _ if call == self.caller => Some(&self.from.user),
             State::Answer(state) => state.search.account(call),
             State::Ports(_) | State::Attended(_) | State::End => None,

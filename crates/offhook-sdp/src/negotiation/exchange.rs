@@ -50,6 +50,24 @@ impl Exchange {
         }
     }
 
+    /// Goes on with a session in which `told` is what we said last, in whosever name: its streams keep
+    /// their places and their formats their numbers, and the next description has the next version.
+    #[must_use]
+    pub fn resume(told: SessionDescription) -> Self {
+        Self {
+            origin: told.origin.clone(),
+            local: Some(told.clone()),
+            remote: None,
+            sent: Some(told),
+            open: Open::Nothing,
+        }
+    }
+
+    /// What we said last, agreed to or not.
+    pub const fn sent(&self) -> Option<&SessionDescription> {
+        self.sent.as_ref()
+    }
+
     /// What we last agreed to, as we said it.
     pub const fn local(&self) -> Option<&SessionDescription> {
         self.local.as_ref()

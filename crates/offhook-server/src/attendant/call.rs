@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use offhook_media::relay;
-use offhook_sip::{Method, Request, StatusCode};
+use offhook_sdp::SessionDescription;
+use offhook_sip::{Method, Request, Response, StatusCode};
 use offhook_ua::{Body, CallId, IncomingCall, IncomingRequest, Reoffer};
 
+use super::entrance::{Entrance, Owner, Step};
 use super::rooms::Seat;
 use super::service::Service;
 use super::session::Session;
@@ -16,26 +18,12 @@ use crate::media_anchor::{Anchor, is_session_description};
 use crate::passing;
 use crate::sound::SoundName;
 
-/// What the bridge has to do next.
-#[derive(Debug)]
-#[must_use]
-pub(crate) enum Step {
-    /// Nothing.
-    Wait,
-    /// Look for the caller's NAT: his relay is being opened.
-    Opening,
-    /// The caller has been answered.
-    Answered,
-    /// The caller is to be told this.
-    Refuse(Box<IncomingCall>, StatusCode),
-    /// The call has done what it was for.
-    Done,
-}
-
 /// A call that the exchange answers itself.
 #[derive(Debug)]
 pub(crate) struct Attended {
     caller: CallId,
+    owner: Owner,
+    service: Service,
     seat: Option<Seat>,
     recording: Option<(SoundName, Duration)>,
     stage: Stage,
@@ -45,14 +33,18 @@ pub(crate) struct Attended {
 enum Stage {
     /// For the sound that is to be played.
     Sound {
-        incoming: Box<IncomingCall>,
+        entrance: Entrance,
         repeat: bool,
     },
     /// For its ports.
     Ports {
-        incoming: Box<IncomingCall>,
+        entrance: Entrance,
         service: relay::Service,
         attempts: u8,
+    },
+    /// For the answer of who is transferred here.
+    Asked {
+        session: Box<Session>,
     },
     /// For its end.
     Talking {
@@ -64,24 +56,26 @@ enum Stage {
 }
 
 impl Attended {
-    /// Takes a call whose caller is proven.
+    /// Takes a party who is proven, or sent by somebody who is.
     pub(crate) fn begin(
         desk: &mut Desk<'_>,
         anchor: &mut Option<Anchor>,
-        incoming: IncomingCall,
-        service: &Service,
+        entrance: Entrance,
+        service: Service,
     ) -> (Self, Step) {
-        let incoming = Box::new(incoming);
+        let prepared = desk.studio.prepare(entrance.call(), &service);
         let mut attended = Self {
-            caller: incoming.id(),
+            caller: entrance.call(),
+            owner: entrance.owner(),
+            service,
             seat: None,
             recording: None,
             stage: Stage::Over,
         };
-        let service = match desk.studio.prepare(attended.caller, service) {
-            Err(status) => return (attended, Step::Refuse(incoming, status)),
+        let service = match prepared {
+            Err(status) => return (attended, entrance.turned_away(status)),
             Ok(Prepared::Sound { repeat }) => {
-                attended.stage = Stage::Sound { incoming, repeat };
+                attended.stage = Stage::Sound { entrance, repeat };
                 return (attended, Step::Wait);
             }
             Ok(Prepared::Ready(service)) => service,
@@ -95,7 +89,7 @@ impl Attended {
                 relay::Service::Record { most }
             }
         };
-        let step = attended.ask_for_ports(desk, anchor, incoming, service, 1);
+        let step = attended.ask_for_ports(desk, anchor, entrance, service, 1);
         (attended, step)
     }
 
@@ -107,11 +101,11 @@ impl Attended {
         samples: Option<Arc<[i16]>>,
     ) -> Step {
         match (core::mem::replace(&mut self.stage, Stage::Over), samples) {
-            (Stage::Sound { incoming, repeat }, Some(samples)) => {
+            (Stage::Sound { entrance, repeat }, Some(samples)) => {
                 let service = relay::Service::Play { samples, repeat };
-                self.ask_for_ports(desk, anchor, incoming, service, 1)
+                self.ask_for_ports(desk, anchor, entrance, service, 1)
             }
-            (Stage::Sound { incoming, .. }, None) => Step::Refuse(incoming, StatusCode::NOT_FOUND),
+            (Stage::Sound { entrance, .. }, None) => entrance.turned_away(StatusCode::NOT_FOUND),
             (stage, _) => {
                 self.stage = stage;
                 Step::Wait
@@ -123,22 +117,22 @@ impl Attended {
         &mut self,
         desk: &mut Desk<'_>,
         anchor: &mut Option<Anchor>,
-        incoming: Box<IncomingCall>,
+        entrance: Entrance,
         service: relay::Service,
         attempts: u8,
     ) -> Step {
-        let here = incoming.flow().local.ip();
+        let here = entrance.address();
         let ports = if attempts > desk.settings.port_attempts {
             None
         } else {
             desk.anchors.serve(desk.now, here, service.clone())
         };
         let Some(ports) = ports else {
-            return Step::Refuse(incoming, StatusCode::SERVICE_UNAVAILABLE);
+            return entrance.turned_away(StatusCode::SERVICE_UNAVAILABLE);
         };
         *anchor = Some(ports);
         self.stage = Stage::Ports {
-            incoming,
+            entrance,
             service,
             attempts,
         };
@@ -153,12 +147,23 @@ impl Attended {
         event: &relay::Event,
     ) -> Step {
         match (core::mem::replace(&mut self.stage, Stage::Over), event) {
-            (Stage::Ports { incoming, .. }, relay::Event::Opened { .. }) => {
-                self.answer(desk, anchor.as_mut(), incoming)
+            (Stage::Ports { entrance, .. }, relay::Event::Opened { .. }) => {
+                match (entrance, anchor.as_mut()) {
+                    (Entrance::Calls(incoming), Some(anchor)) => {
+                        self.answer(desk, anchor, incoming)
+                    }
+                    (Entrance::Transferred { told, .. }, Some(anchor)) => {
+                        self.ask(desk, anchor, told)
+                    }
+                    (Entrance::Called { offer, .. }, Some(anchor)) => {
+                        self.greet(desk, anchor, offer)
+                    }
+                    (entrance, None) => entrance.turned_away(StatusCode::SERVER_INTERNAL_ERROR),
+                }
             }
             (
                 Stage::Ports {
-                    incoming,
+                    entrance,
                     service,
                     attempts,
                 },
@@ -167,7 +172,7 @@ impl Attended {
                 if let Some(anchor) = anchor.take() {
                     desk.anchors.forget(desk.now, &anchor);
                 }
-                self.ask_for_ports(desk, anchor, incoming, service, attempts + 1)
+                self.ask_for_ports(desk, anchor, entrance, service, attempts + 1)
             }
             // A caller who vanished would stay in his room for as long as the session timer lets him.
             (
@@ -187,12 +192,9 @@ impl Attended {
     fn answer(
         &mut self,
         desk: &mut Desk<'_>,
-        anchor: Option<&mut Anchor>,
+        anchor: &mut Anchor,
         incoming: Box<IncomingCall>,
     ) -> Step {
-        let Some(anchor) = anchor else {
-            return Step::Refuse(incoming, StatusCode::SERVER_INTERNAL_ERROR);
-        };
         let (address, port, session_id) = anchor.served_at();
         let mut session = Session::new(address, port, session_id);
         let offer = Body::of_request(incoming.request());
@@ -209,9 +211,7 @@ impl Attended {
             Ok(answered) => answered,
             Err(status) => return Step::Refuse(incoming, status),
         };
-        if let (Some(relay), Some((name, most))) = (anchor.relay(), self.recording.take()) {
-            desk.studio.record(relay, name, most);
-        }
+        self.record(desk, anchor);
         let offered = remote.is_none();
         if let Some(remote) = remote {
             desk.anchors.hear_attended(anchor, remote);
@@ -224,6 +224,111 @@ impl Attended {
             offered,
         };
         Step::Answered
+    }
+
+    fn record(&mut self, desk: &mut Desk<'_>, anchor: &Anchor) {
+        if let (Some(relay), Some((name, most))) = (anchor.relay(), self.recording.take()) {
+            desk.studio.record(relay, name, most);
+        }
+    }
+
+    /// Asks who is transferred here to talk to the exchange.
+    fn ask(
+        &mut self,
+        desk: &mut Desk<'_>,
+        anchor: &Anchor,
+        told: Option<Box<SessionDescription>>,
+    ) -> Step {
+        let (address, port, session_id) = anchor.served_at();
+        let mut session = match told {
+            Some(told) => Session::resume(address, port, *told),
+            None => Session::new(address, port, session_id),
+        };
+        match session.offer() {
+            Ok(offer) => {
+                let body = Some(Body::sdp(offer));
+                desk.ua.reoffer(desk.now, self.caller, body);
+                let session = Box::new(session);
+                self.stage = Stage::Asked { session };
+                Step::Wait
+            }
+            Err(status) => Step::Leaves(status),
+        }
+    }
+
+    /// Answers the offer of who was called.
+    fn greet(&mut self, desk: &mut Desk<'_>, anchor: &Anchor, offer: Option<Body>) -> Step {
+        let (address, port, session_id) = anchor.served_at();
+        let mut session = Session::new(address, port, session_id);
+        let offer = offer.filter(|body| is_session_description(&body.content_type));
+        let offer = offer.ok_or(StatusCode::NOT_ACCEPTABLE_HERE);
+        let (answer, remote) = match offer.and_then(|offer| session.answer(&offer.bytes)) {
+            Ok(answered) => answered,
+            Err(status) => {
+                desk.ua.acknowledge(desk.now, self.caller, None);
+                return Step::Leaves(status);
+            }
+        };
+        let body = Some(Body::sdp(answer));
+        desk.ua.acknowledge(desk.now, self.caller, body);
+        desk.anchors.hear_attended(anchor, remote);
+        self.record(desk, anchor);
+        let (session, offered) = (Box::new(session), false);
+        self.stage = Stage::Talking { session, offered };
+        Step::Answered
+    }
+
+    /// He agrees.
+    pub(crate) fn agreed(
+        &mut self,
+        desk: &mut Desk<'_>,
+        anchor: &Anchor,
+        response: &Response,
+    ) -> Step {
+        let Stage::Asked { session } = &mut self.stage else {
+            return Step::Wait;
+        };
+        let answer =
+            Body::of_response(response).filter(|body| is_session_description(&body.content_type));
+        let Some(Ok(remote)) = answer.map(|body| session.handle_answer(&body.bytes)) else {
+            return Step::Leaves(StatusCode::NOT_ACCEPTABLE_HERE);
+        };
+        desk.anchors.hear_attended(anchor, remote);
+        if let Stage::Asked { session } = core::mem::replace(&mut self.stage, Stage::Over) {
+            let offered = false;
+            self.stage = Stage::Talking { session, offered };
+        }
+        self.record(desk, anchor);
+        Step::Answered
+    }
+
+    /// He does not want to.
+    pub(crate) const fn refused(&self, status: StatusCode) -> Step {
+        match self.stage {
+            Stage::Asked { .. } => Step::Leaves(status),
+            _ => Step::Wait,
+        }
+    }
+
+    /// What he was told here.
+    pub(crate) fn told(&self) -> Option<&SessionDescription> {
+        match &self.stage {
+            Stage::Asked { session } | Stage::Talking { session, .. } => session.told(),
+            _ => None,
+        }
+    }
+
+    /// What he gets.
+    pub(crate) const fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// Who must prove himself to change the call, where `caller` has made it.
+    pub(crate) fn owner<'a>(&'a self, caller: &'a str) -> Option<&'a str> {
+        match &self.owner {
+            Owner::Caller => Some(caller),
+            Owner::Sent(account) => account.as_deref(),
+        }
     }
 
     /// The caller acknowledged a 2xx of ours; where we made the offer, his answer is in it.
@@ -248,8 +353,9 @@ impl Attended {
     /// The caller offers another session: hold, resume, another codec or address.
     pub(crate) fn reoffer(&mut self, desk: &mut Desk<'_>, anchor: &Anchor, reoffer: Reoffer) {
         let Stage::Talking { session, offered } = &mut self.stage else {
-            let gone = reoffer.response(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST);
-            return desk.ua.reject_reoffer(desk.now, reoffer, gone);
+            // RFC 3261 §14.2: he is being asked himself.
+            let pending = reoffer.response(StatusCode::REQUEST_PENDING);
+            return desk.ua.reject_reoffer(desk.now, reoffer, pending);
         };
         let is_update = *reoffer.request().method() == Method::Update;
         let answered = match Body::of_request(reoffer.request()) {
@@ -293,8 +399,8 @@ impl Attended {
     /// The INVITE, while it waits.
     pub(crate) fn incoming(&self) -> Option<&IncomingCall> {
         match &self.stage {
-            Stage::Sound { incoming, .. } | Stage::Ports { incoming, .. } => Some(incoming),
-            Stage::Talking { .. } | Stage::Over => None,
+            Stage::Sound { entrance, .. } | Stage::Ports { entrance, .. } => entrance.incoming(),
+            Stage::Asked { .. } | Stage::Talking { .. } | Stage::Over => None,
         }
     }
 
@@ -309,8 +415,10 @@ impl Attended {
             desk.studio.leave(seat);
         }
         match self.stage {
-            Stage::Sound { incoming, .. } | Stage::Ports { incoming, .. } => Some(*incoming),
-            Stage::Talking { .. } | Stage::Over => None,
+            Stage::Sound { entrance, .. } | Stage::Ports { entrance, .. } => {
+                entrance.into_incoming()
+            }
+            Stage::Asked { .. } | Stage::Talking { .. } | Stage::Over => None,
         }
     }
 }

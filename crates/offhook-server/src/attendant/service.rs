@@ -1,5 +1,7 @@
 //! What a caller is given, as a rule names it.
 
+use core::fmt;
+
 use offhook_routing::Target;
 
 /// What a rule names; whether it can be had is found out when a call comes.
@@ -21,6 +23,20 @@ pub(crate) enum Service {
     Record { name: String, most: Option<u64> },
     /// `conf/ROOM`, for `maxusers` people at the most.
     Room { name: String, most: Option<usize> },
+}
+
+impl fmt::Display for Service {
+    /// As a rule names it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Echo => f.write_str("echo/"),
+            Self::Silence => f.write_str("dumb/"),
+            Self::Tone { name, .. } => write!(f, "tone/{name}"),
+            Self::Play { name, .. } => write!(f, "wave/play/{name}"),
+            Self::Record { name, .. } => write!(f, "wave/record/{name}"),
+            Self::Room { name, .. } => write!(f, "conf/{name}"),
+        }
+    }
 }
 
 impl Service {

@@ -38,6 +38,19 @@ impl Session {
         }
     }
 
+    /// A session that goes on from what the other end was told before, by the exchange too.
+    pub(super) fn resume(address: IpAddr, port: u16, told: SessionDescription) -> Self {
+        Self {
+            exchange: Exchange::resume(told),
+            ..Self::new(address, port, 0)
+        }
+    }
+
+    /// What the other end was told last, agreed to or not.
+    pub(super) const fn told(&self) -> Option<&SessionDescription> {
+        self.exchange.sent()
+    }
+
     /// What we offer to a caller who offers nothing himself.
     ///
     /// # Errors

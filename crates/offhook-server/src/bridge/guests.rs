@@ -1,11 +1,13 @@
 //! Attended transfers: the far end of one call is lent to another one, stays there or comes back.
 
+use offhook_sdp::SessionDescription;
 use offhook_sip::{Response, StatusCode};
 use offhook_ua::{Body, CallId};
 
 use super::Bridge;
-use crate::bridge::state::State;
+use crate::bridge::state::{Parting, State};
 use crate::bridge::transfer::{Guest, Newcomer, News, Report, Stage, Transfer, Way};
+use crate::bridge::transferring::FAREWELL;
 use crate::cdr::{BridgeId, End, Outcome};
 use crate::desk::Desk;
 use crate::in_call::Leg;
@@ -27,6 +29,7 @@ impl Bridge {
                 home: guest.home,
                 leg: guest.leg,
                 changed: false,
+                told: None,
             });
             // Who asked for it may have hung up while he waited.
             return side.map_or((), |side| self.let_go_or(desk, side, |_, _| {}));
@@ -132,6 +135,9 @@ impl Bridge {
 
     /// The guest has found another conversation, or has hung up: what is left here ends.
     pub(crate) fn hang_up_rest(&mut self, desk: &mut Desk<'_>) {
+        if self.is_attended() {
+            return;
+        }
         self.draft.ends(Outcome::Answered(End::Exchange), None);
         for call in &self.open {
             desk.ua.hang_up(desk.now, *call, passing::no_headers());
@@ -139,12 +145,45 @@ impl Bridge {
     }
 
     /// The guest is back: the conversation goes on.
-    pub(crate) fn take_back(&mut self, desk: &mut Desk<'_>, leg: &Leg, changed: bool) {
+    pub(crate) fn take_back(
+        &mut self,
+        desk: &mut Desk<'_>,
+        leg: &Leg,
+        changed: bool,
+        told: Option<&SessionDescription>,
+    ) {
         self.lent = false;
         self.open.insert(leg.call);
+        if !matches!(self.state, State::Talking(_)) {
+            // It was called for a room or the like, where it could not stay.
+            return desk.ua.hang_up(desk.now, leg.call, passing::no_headers());
+        }
+        if let (Some(told), State::Talking(talk), Some(anchor)) =
+            (told, &self.state, &mut self.anchor)
+            && let Some(side) = talk.side_of(leg.call)
+        {
+            anchor.succeed(side, told);
+        }
         if changed {
             self.tell_again(desk, leg.call);
         }
+    }
+
+    /// The transfer that its party has asked for has succeeded: what is left here ends. A phone hangs
+    /// up by itself when it is told (RFC 5589 §6.1).
+    pub(crate) fn part(&mut self, desk: &Desk<'_>) {
+        let stays = |call: &&CallId| match &self.state {
+            State::Talking(talk) => talk.side_of(**call).is_some(),
+            _ => **call == self.caller,
+        };
+        let left = self.open.iter().find(stays).copied();
+        self.parting = left.map(|call| Parting {
+            leg: Leg {
+                call,
+                account: self.account(call).map(str::to_owned),
+            },
+            until: Some(desk.now + FAREWELL),
+        });
     }
 
     /// A leg belongs to another bridge now.

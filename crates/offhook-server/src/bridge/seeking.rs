@@ -3,12 +3,13 @@
 use offhook_routing::hunt::BranchId;
 use offhook_sdp::SessionDescription;
 use offhook_sip::{Headers, Response, StatusCode};
-use offhook_ua::{Body, CallId, IncomingCall};
+use offhook_ua::{Body, CallId, EndCause, IncomingCall};
 
 use super::Bridge;
+use crate::attendant::Service;
 use crate::bridge::awaiting::nat_source;
 use crate::bridge::search::{Found, Invitation, Legs, Search, Winner};
-use crate::bridge::transfer::{Newcomer, News, Report, Stage, Transfer, Way};
+use crate::bridge::transfer::{Arriving, Join, Newcomer, News, Report, Stage, Transfer, Way};
 use crate::desk::Desk;
 use crate::dial_plan::{Candidate, Ringing};
 use crate::identity::Caller;
@@ -25,13 +26,23 @@ impl Bridge {
         ringing: Ringing,
         headers: Headers,
     ) {
+        if self.is_attended() {
+            return self.refer_to_service(desk, report, from, ringing, headers);
+        }
         // While its users were looked up another transfer may have begun.
         let place = self.place_of(report.call());
         let Some((side, anchor)) = place.filter(|_| self.may_transfer(report.call())) else {
             return report.tell(desk, StatusCode::REQUEST_PENDING);
         };
-        if ringing.candidates.is_empty() {
-            return report.tell(desk, StatusCode::NOT_IMPLEMENTED);
+        if ringing.candidates.is_empty()
+            && let Some(service) = ringing.attended
+        {
+            let by = from.user;
+            return self.news.push(News::Serve {
+                report,
+                service,
+                by,
+            });
         }
         let fits = |candidate: &Candidate| {
             candidate
@@ -62,10 +73,77 @@ impl Bridge {
             stage: Stage::Ringing {
                 search: Box::new(search),
                 from,
-                offered: Box::new(offered),
+                join: Join::Leg(Box::new(offered)),
             },
         });
         self.search_on(desk);
+    }
+
+    /// Calls who is to take a party's place with the exchange itself: in a room, say.
+    fn refer_to_service(
+        &mut self,
+        desk: &mut Desk<'_>,
+        mut report: Report,
+        from: Caller,
+        ringing: Ringing,
+        headers: Headers,
+    ) {
+        let here = desk.ua.flow_of(report.call()).map(|flow| flow.local.ip());
+        let ready = self.may_transfer(report.call());
+        let service = self.service().filter(|_| ready).cloned();
+        let (Some(here), Some(service)) = (here, service) else {
+            return report.tell(desk, StatusCode::REQUEST_PENDING);
+        };
+        if ringing.candidates.is_empty() {
+            // The exchange has nothing to say to itself.
+            return report.tell(desk, StatusCode::NOT_IMPLEMENTED);
+        }
+        let invitation = Invitation {
+            offer: None,
+            headers,
+            here,
+        };
+        let search = Search::new(desk, ringing, invitation);
+        self.transfer = Some(Transfer {
+            side: Side::Caller,
+            report: Some(report),
+            stage: Stage::Ringing {
+                search: Box::new(search),
+                from,
+                join: Join::Service(service),
+            },
+        });
+        self.search_on(desk);
+    }
+
+    /// The target has answered: it gets a call of its own with the exchange.
+    fn target_arrives(
+        &mut self,
+        desk: &mut Desk<'_>,
+        winner: Winner,
+        service: Service,
+        by: String,
+    ) {
+        let report = self.transfer.take().and_then(|transfer| transfer.report);
+        let flow = desk.ua.flow_of(winner.call);
+        let (Some(report), Some(flow)) = (report, flow) else {
+            return;
+        };
+        let offer = winner.answer.as_ref().and_then(Body::of_response);
+        let nat = winner.candidate.nat_source();
+        let leg = Leg {
+            call: winner.call,
+            account: winner.candidate.user,
+        };
+        self.news.push(News::Arrives(Box::new(Arriving {
+            leg,
+            address: flow.local.ip(),
+            nat,
+            offer,
+            report,
+            service,
+            by,
+        })));
     }
 
     /// Does what the search for the target wants.
@@ -73,12 +151,7 @@ impl Bridge {
         let Some(transfer) = &mut self.transfer else {
             return;
         };
-        let Stage::Ringing {
-            search,
-            from,
-            offered,
-        } = &mut transfer.stage
-        else {
+        let Stage::Ringing { search, from, join } = &mut transfer.stage else {
             return;
         };
         let legs = Legs {
@@ -91,13 +164,27 @@ impl Bridge {
             .extend(search.take_detours().into_iter().map(News::Detour));
         match found {
             Found::Nothing => {}
-            Found::Winner(winner) => {
-                let newcomer = Box::new(called(*winner, offered));
-                transfer.stage = Stage::Willing { newcomer };
-                self.pursue(desk);
+            Found::Winner(winner) => match join {
+                Join::Leg(offered) => {
+                    let newcomer = Box::new(called(*winner, offered));
+                    transfer.stage = Stage::Willing { newcomer };
+                    self.pursue(desk);
+                }
+                Join::Service(service) => {
+                    let (service, by) = (service.clone(), from.user.clone());
+                    self.target_arrives(desk, *winner, service, by);
+                }
+            },
+            Found::Attendant(service) => {
+                let by = from.user.clone();
+                let report = self.transfer.take().and_then(|transfer| transfer.report);
+                let serve = report.map(|report| News::Serve {
+                    report,
+                    service,
+                    by,
+                });
+                self.news.extend(serve);
             }
-            // It joins no two legs.
-            Found::Attendant(_) => self.transfer_failed(desk, StatusCode::NOT_IMPLEMENTED),
             Found::Nobody { status, .. } => self.transfer_failed(desk, status),
         }
     }
@@ -138,6 +225,24 @@ impl Bridge {
             &self.transfer,
             Some(Transfer { stage: Stage::Ringing { search, .. }, .. }) if search.tries(call)
         )
+    }
+
+    /// A target's phone does not answer; `false`: it is no target's.
+    pub(super) fn target_ended(
+        &mut self,
+        desk: &mut Desk<'_>,
+        call: CallId,
+        cause: &EndCause,
+    ) -> bool {
+        if let Some(transfer) = &mut self.transfer
+            && let Stage::Ringing { search, .. } = &mut transfer.stage
+            && search.tries(call)
+        {
+            search.ended(desk, call, cause.clone());
+            self.search_on(desk);
+            return true;
+        }
+        false
     }
 
     /// A target's phone answered.

@@ -6,6 +6,7 @@ use offhook_sdp::SessionDescription;
 use offhook_sip::StatusCode;
 use offhook_ua::{Body, CallId, IncomingCall, ReferralId};
 
+use crate::attendant::Service;
 use crate::bridge::search::{Detour, Search};
 use crate::cdr::BridgeId;
 use crate::desk::Desk;
@@ -30,7 +31,7 @@ pub(super) enum Stage {
     Ringing {
         search: Box<Search>,
         from: Caller,
-        offered: Box<SessionDescription>,
+        join: Join,
     },
     /// Whoever answers another call of the transferor's, which still rings, will be asked to join.
     Promised { home: BridgeId },
@@ -45,6 +46,15 @@ pub(super) enum Stage {
     },
     /// The newcomer was lost while that leg was being asked: it will have to take that back.
     Undoing { before: Box<Checkpoint> },
+}
+
+/// What the target of a transfer is to join.
+#[derive(Debug)]
+pub(super) enum Join {
+    /// The leg that stays, in whose name it was offered this.
+    Leg(Box<SessionDescription>),
+    /// What the exchange itself gives to the transferor. The target makes the offer.
+    Service(Service),
 }
 
 /// Who is to take the place.
@@ -84,6 +94,29 @@ pub(crate) struct Guest {
     pub(crate) told: Option<SessionDescription>,
 }
 
+/// Somebody on his way from another call to the exchange itself.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) guest: Guest,
+    pub(crate) report: Report,
+    /// Another call of the transferor's, which ends with the transfer.
+    pub(crate) also: Option<BridgeId>,
+}
+
+/// The target of a transfer, which has answered and is to talk to the exchange itself.
+#[derive(Debug)]
+pub(crate) struct Arriving {
+    pub(crate) leg: Leg,
+    /// Our own address on the way to it.
+    pub(crate) address: IpAddr,
+    pub(crate) nat: Option<IpAddr>,
+    pub(crate) offer: Option<Body>,
+    pub(crate) report: Report,
+    pub(crate) service: Service,
+    /// The transferor.
+    pub(crate) by: String,
+}
+
 /// What a bridge has to tell another one.
 #[derive(Debug)]
 pub(crate) enum News {
@@ -94,7 +127,21 @@ pub(crate) enum News {
         home: BridgeId,
         leg: Leg,
         changed: bool,
+        /// What it was told last while it was away.
+        told: Option<Box<SessionDescription>>,
     },
+    /// Who stays in a call is to talk to the exchange itself.
+    Serve {
+        report: Report,
+        service: Service,
+        by: String,
+    },
+    /// The target of a transfer is to be given what the transferor was given.
+    Arrives(Box<Arriving>),
+    /// Instead of a phone that a conversation waits for there is the exchange itself.
+    Serves { to: BridgeId, service: Service },
+    /// What is left of a call ends; its phone may do that by itself.
+    Parts(BridgeId),
     /// The guest has hung up.
     Lost(BridgeId),
     /// The phone that a conversation waits for has said this.

@@ -20,14 +20,17 @@ use crate::passing;
 
 /// So long the transferor has to hang up by itself, as RFC 5589 §6.1 wants it to, once it has been
 /// told that the transfer has succeeded.
-const FAREWELL: Duration = Duration::from_secs(2);
+pub(super) const FAREWELL: Duration = Duration::from_secs(2);
 
 impl Bridge {
     /// Whether a transfer of this leg may begin.
     pub(crate) fn may_transfer(&self, call: CallId) -> bool {
-        matches!(&self.state, State::Talking(talk) if talk.side_of(call).is_some())
-            && self.transfer.is_none()
-            && !self.lent
+        let talks = match &self.state {
+            State::Talking(talk) => talk.side_of(call).is_some(),
+            State::Attended(attended) => attended.is_answered() && self.parting.is_none(),
+            _ => false,
+        };
+        talks && self.transfer.is_none() && !self.lent
     }
 
     /// The side of a leg of the conversation, and the relay.
@@ -207,12 +210,19 @@ impl Bridge {
         status: StatusCode,
         changed: bool,
     ) {
-        let Newcomer { leg, way, .. } = newcomer;
+        let Newcomer {
+            leg, way, offered, ..
+        } = newcomer;
         let gone = !self.open.contains(&leg.call);
         match way {
             Way::Called => desk.ua.hang_up(desk.now, leg.call, passing::no_headers()),
             Way::Lent(home) if gone => self.news.push(News::Lost(home)),
-            Way::Lent(home) => self.news.push(News::GoesBack { home, leg, changed }),
+            Way::Lent(home) => self.news.push(News::GoesBack {
+                home,
+                leg,
+                changed,
+                told: offered.map(Box::new),
+            }),
             Way::Calls(incoming) => {
                 let refusal = incoming.response(status);
                 desk.ua.reject(desk.now, incoming, refusal);
@@ -273,11 +283,6 @@ impl Bridge {
             return Some(cause);
         }
         match &mut transfer.stage {
-            Stage::Ringing { search, .. } if search.tries(call) => {
-                search.ended(desk, call, cause);
-                self.search_on(desk);
-                return None;
-            }
             Stage::Invited { newcomer } | Stage::Willing { newcomer }
                 if newcomer.leg.call == call =>
             {

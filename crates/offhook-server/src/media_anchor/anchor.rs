@@ -157,6 +157,13 @@ impl Anchor {
         self.leg_mut(side).state.told = Some(told);
     }
 
+    /// Its leg was told something else meanwhile, elsewhere: what it is told next follows on that (RFC
+    /// 3264 §8).
+    pub(crate) fn succeed(&mut self, side: Side, elsewhere: &SessionDescription) {
+        let state = &mut self.leg_mut(side).state;
+        state.told = state.told.take().map(|told| told.succeeding(elsewhere));
+    }
+
     /// Whether the leg on `side` knows all that it must: the other leg takes every format that this
     /// one may send, and hears and speaks.
     pub(crate) fn is_settled(&self, side: Side) -> bool {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use offhook_media::relay;
+use offhook_sip::Method;
 
 use super::Server;
 use crate::bridge::Bridge;
@@ -39,6 +40,8 @@ impl Server {
         let call = match &event {
             Ua::Confirmed { call, .. }
             | Ua::ReofferConfirmed { call, .. }
+            | Ua::ReofferAnswered { call, .. }
+            | Ua::ReofferFailed { call, .. }
             | Ua::InCallRequest { call, .. } => *call,
             Ua::Reoffer(reoffer) => reoffer.call(),
             _ => return Some(event),
@@ -50,7 +53,14 @@ impl Server {
         let Some(bridge) = bridge else {
             return Some(event);
         };
+        if let Ua::InCallRequest { request, .. } = &event
+            && *request.request().method() == Method::Refer
+        {
+            return Some(event);
+        }
         self.with_bridge(now, bridge, |bridge, desk| match event {
+            Ua::ReofferAnswered { response, .. } => bridge.attended_agreed(desk, &response),
+            Ua::ReofferFailed { failure, .. } => bridge.attended_refused(desk, failure.status()),
             Ua::Confirmed { ack, .. } | Ua::ReofferConfirmed { ack, .. } => {
                 bridge.attended_confirmed(desk, &ack);
             }

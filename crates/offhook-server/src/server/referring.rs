@@ -109,27 +109,58 @@ impl Server {
                 let account = bridge.as_deref().and_then(|bridge| bridge.account(*other));
                 Some(*home) != here && account == Some(by.username())
             });
-        let gone = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
         let status = match (other, here) {
-            (Some((other, home)), Some(here)) => {
-                let bridge = self.bridges.get_mut(home);
-                if bridge.is_some_and(|bridge| bridge.may_transfer(other)) {
-                    if !replaces.early_only {
-                        return self.refer_to_guest(now, (other, home), here, report);
-                    }
-                    // RFC 3891 §3: it has been answered meanwhile.
-                    StatusCode::BUSY_HERE
-                } else {
-                    let bridge = self.bridges.get_mut(home);
-                    if let Some(rings) = bridge.and_then(|bridge| bridge.promise(other, here)) {
-                        return self.with_bridge(now, here, |bridge, desk| {
-                            bridge.wait_for(desk, report, home, rings);
-                        });
-                    }
-                    gone
-                }
+            (Some(other), Some(here)) => {
+                return self.join(now, (call, here), other, report, (by, replaces));
             }
-            _ => gone,
+            _ => StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
+        };
+        self.on_call(now, call, |_, desk| report.tell(desk, status));
+    }
+
+    /// Joins the far ends of two calls of the transferor, whatever they are.
+    fn join(
+        &mut self,
+        now: Instant,
+        (call, here): (CallId, BridgeId),
+        (other, home): (CallId, BridgeId),
+        mut report: Report,
+        (by, replaces): (&Verified, &Replaces),
+    ) {
+        let by = by.username();
+        let mut service = |id| {
+            let bridge = self.bridges.get_mut(id);
+            bridge.and_then(|bridge| bridge.service().cloned())
+        };
+        let services = (service(here), service(home));
+        let there = self.bridges.get_mut(home);
+        let answered = there.is_some_and(|bridge| bridge.may_transfer(other));
+        let status = match services {
+            // RFC 3891 §3: it has been answered meanwhile.
+            _ if answered && replaces.early_only => StatusCode::BUSY_HERE,
+            // The exchange has nothing to say to itself.
+            (Some(_), Some(_)) => StatusCode::NOT_IMPLEMENTED,
+            (None, None) if answered => {
+                return self.refer_to_guest(now, (other, home), here, report);
+            }
+            (None, Some(service)) if answered => {
+                let also = Some(home);
+                return self.serve_far_end(now, (call, here), report, (service, by), also);
+            }
+            (Some(service), None) if answered => {
+                let also = Some(here);
+                return self.serve_far_end(now, (other, home), report, (service, by), also);
+            }
+            (None, None) => {
+                let bridge = self.bridges.get_mut(home);
+                if let Some(rings) = bridge.and_then(|bridge| bridge.promise(other, here)) {
+                    return self.with_bridge(now, here, |bridge, desk| {
+                        bridge.wait_for(desk, report, home, rings);
+                    });
+                }
+                StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST
+            }
+            _ => StatusCode::REQUEST_PENDING,
         };
         self.on_call(now, call, |_, desk| report.tell(desk, status));
     }

@@ -50,7 +50,7 @@ impl Server {
     }
 
     /// Tells other bridges what one has for them.
-    fn spread_news(&mut self, now: Instant, id: BridgeId) {
+    pub(super) fn spread_news(&mut self, now: Instant, id: BridgeId) {
         let news = self.bridges.get_mut(id).map(Bridge::take_news);
         for news in news.unwrap_or_default() {
             match news {
@@ -66,10 +66,23 @@ impl Server {
                     bridge.promise_fails(desk, id, status);
                 }),
                 News::Renounced(home) => self.with_bridge(now, home, Bridge::renounce),
-                News::GoesBack { home, leg, changed } if self.bridges.get_mut(home).is_some() => {
+                News::Serves { to, service } => self.serve_instead(now, id, to, service),
+                News::Serve {
+                    report,
+                    service,
+                    by,
+                } => self.serve_who_stays(now, id, report, service, &by),
+                News::Arrives(arriving) => self.welcome(now, id, *arriving),
+                News::Parts(home) => self.with_bridge(now, home, |bridge, desk| bridge.part(desk)),
+                News::GoesBack {
+                    home,
+                    leg,
+                    changed,
+                    told,
+                } if self.bridges.get_mut(home).is_some() => {
                     self.with_bridge(now, id, |bridge, _| bridge.release(leg.call));
                     self.with_bridge(now, home, |bridge, desk| {
-                        bridge.take_back(desk, &leg, changed);
+                        bridge.take_back(desk, &leg, changed, told.as_deref());
                     });
                 }
                 // The call that it came from is over: it has nobody to go back to.
