@@ -6,6 +6,7 @@
 
 mod attending;
 mod awaiting;
+mod ending;
 mod guests;
 mod promises;
 mod search;
@@ -22,7 +23,7 @@ use std::time::Instant;
 use offhook_media::relay::{self, StreamReport};
 use offhook_routing::hunt::BranchId;
 use offhook_sip::{Response, StatusCode};
-use offhook_ua::{Body, CallId, EndCause, IncomingCall};
+use offhook_ua::{Body, CallId, IncomingCall};
 
 pub(crate) use crate::bridge::search::Detour;
 pub(crate) use crate::bridge::transfer::{Arrival, Arriving, Guest, News, Report};
@@ -32,13 +33,12 @@ use crate::bridge::search::{Found, Invitation, Legs, Search, Winner};
 use crate::bridge::silence::Doubt;
 use crate::bridge::state::{Parting, State};
 use crate::bridge::transfer::Transfer;
-use crate::cdr::{CallRecord, Draft, End, Outcome};
+use crate::cdr::{CallRecord, Draft};
 use crate::desk::Desk;
 use crate::dial_plan::{Candidate, Ringing};
 use crate::identity::Caller;
 use crate::in_call::{InCall, Leg};
 use crate::media_anchor::{Anchor, Side};
-use crate::overload;
 use crate::passing;
 
 /// One call through the exchange.
@@ -353,84 +353,6 @@ impl Bridge {
         }
     }
 
-    /// One leg has ended; the others follow.
-    pub(crate) fn ended(&mut self, desk: &mut Desk<'_>, call: CallId, cause: EndCause) {
-        self.open.remove(&call);
-        if self.target_ended(desk, call, &cause) {
-            return;
-        }
-        let Some(cause) = self.ended_in_transfer(desk, call, cause) else {
-            return;
-        };
-        match std::mem::replace(&mut self.state, State::End) {
-            State::Ports(_) => self
-                .draft
-                .ends(Outcome::Cancelled, passing::reason_text(&cause)),
-            // Whoever answers is awaited by others.
-            state @ State::Answer(_) if call == self.caller && is_promised(&state) => {
-                self.state = state;
-            }
-            State::Answer(state) if call == self.caller => {
-                self.draft
-                    .ends(Outcome::Cancelled, passing::reason_text(&cause));
-                for ringing in state.search.calls() {
-                    desk.ua
-                        .hang_up(desk.now, ringing, passing::reason_of(&cause));
-                }
-            }
-            State::Answer(mut state) => {
-                state.search.ended(desk, call, cause);
-                self.state = State::Answer(state);
-                self.hunt(desk);
-            }
-            State::Talking(talking) => match talking.side_of(call) {
-                Some(side) => {
-                    let ender = talking.spoilt_by();
-                    let ender = ender.or_else(|| has_left(&cause).then_some(side));
-                    let end = ender.map_or(End::Exchange, End::of);
-                    self.draft
-                        .ends(Outcome::Answered(end), passing::reason_text(&cause));
-                    // A guest of another bridge is that one's affair.
-                    if !self.lent {
-                        talking.hang_up_other(desk, call, passing::reason_of(&cause));
-                    }
-                    talking.disband(desk);
-                }
-                None => self.state = State::Talking(talking),
-            },
-            State::Attended(attended) if call == self.caller => {
-                self.attended_ended(desk, *attended, &cause);
-            }
-            state @ (State::Attended(_) | State::End) => self.state = state,
-        }
-    }
-
-    /// Tells the caller why nobody took his call.
-    fn refuse(
-        &mut self,
-        desk: &mut Desk<'_>,
-        incoming: IncomingCall,
-        status: StatusCode,
-        callee: Option<&Response>,
-    ) {
-        self.draft.ends(Outcome::Failed(status), None);
-        let mut refusal = incoming.response(status);
-        if let Some(response) = callee {
-            passing::refusal_headers(response, &mut refusal);
-        }
-        desk.ua.reject(desk.now, incoming, refusal);
-        self.state = State::End;
-    }
-
-    /// There is no room for the call: its phone may try again (RFC 3261 §21.5.4).
-    fn refuse_for_now(&mut self, desk: &mut Desk<'_>, incoming: IncomingCall) {
-        let status = StatusCode::SERVICE_UNAVAILABLE;
-        self.draft.ends(Outcome::Failed(status), None);
-        let refusal = overload::later(incoming.response(status));
-        desk.ua.reject(desk.now, incoming, refusal);
-        self.state = State::End;
-    }
-
     /// The dial plan has said who is where a callee's redirect leads.
     pub(crate) fn detour_ends(
         &mut self,
@@ -445,31 +367,6 @@ impl Bridge {
                 self.hunt(desk);
             }
             _ => self.target_detour_ends(desk, from, branch, found),
-        }
-    }
-
-    /// Ends every leg, for a server that is being stopped.
-    pub(crate) fn hang_up(&mut self, desk: &mut Desk<'_>) {
-        match std::mem::replace(&mut self.state, State::End) {
-            State::Ports(AwaitingPorts { incoming, .. }) => {
-                self.refuse(desk, incoming, StatusCode::SERVICE_UNAVAILABLE, None);
-            }
-            State::Answer(state) => {
-                self.refuse(desk, state.incoming, StatusCode::SERVICE_UNAVAILABLE, None);
-                for call in state.search.calls() {
-                    desk.ua.hang_up(desk.now, call, passing::no_headers());
-                }
-            }
-            State::Attended(attended) => self.stop_attending(desk, *attended),
-            state @ (State::Talking(_) | State::End) => {
-                if let State::Talking(talking) = state {
-                    talking.disband(desk);
-                }
-                self.draft.ends(Outcome::Answered(End::Exchange), None);
-                for call in &self.open {
-                    desk.ua.hang_up(desk.now, *call, passing::no_headers());
-                }
-            }
         }
     }
 
@@ -495,21 +392,5 @@ impl Bridge {
             State::Answer(state) => state.search.account(call),
             State::Ports(_) | State::Attended(_) | State::End => None,
         }
-    }
-}
-
-fn is_promised(state: &State) -> bool {
-    matches!(state, State::Answer(state) if state.promised.is_some())
-}
-
-/// Whether the party of a leg hung up. A 481 to a request of ours says so as well: its BYE was
-/// challenged and overtaken, or lost.
-fn has_left(cause: &EndCause) -> bool {
-    match cause {
-        EndCause::RemoteHangUp { .. } => true,
-        EndCause::DialogGone { status } => {
-            *status == StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST
-        }
-        _ => false,
     }
 }
