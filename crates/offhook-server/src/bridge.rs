@@ -35,7 +35,7 @@ use crate::bridge::state::{Parting, State};
 use crate::bridge::transfer::Transfer;
 use crate::cdr::{CallRecord, Draft};
 use crate::desk::Desk;
-use crate::dial_plan::{Candidate, Ringing};
+use crate::dial_plan::Ringing;
 use crate::identity::Caller;
 use crate::in_call::{InCall, Leg};
 use crate::media_anchor::{Anchor, Side};
@@ -185,8 +185,7 @@ impl Bridge {
             .ringing
             .candidates
             .first()
-            .and_then(Candidate::local_address)
-            .unwrap_or(caller);
+            .map_or(caller, |first| first.local_address(desk.settings, caller));
         let direct = state.ringing.direct.unwrap_or(desk.settings.direct_media);
         // Who speaks another version of IP cannot be reached but through us.
         if direct && caller.is_ipv4() == callee.is_ipv4() {

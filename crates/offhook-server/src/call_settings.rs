@@ -74,6 +74,12 @@ impl CallSettings {
             .any(|own| own.to_canonical() == peer)
     }
 
+    /// An address of the exchange itself in this version of IP.
+    pub(crate) fn own_address_like(&self, other: IpAddr) -> Option<IpAddr> {
+        let mut own = self.own.iter().map(SocketAddr::ip);
+        own.find(|own| own.is_ipv4() == other.is_ipv4() && !own.is_unspecified())
+    }
+
     /// Whether a URI leads back to the exchange, as far as can be told without asking the DNS.
     pub(crate) fn is_own(&self, uri: UriRef<'_>, here: IpAddr) -> bool {
         let port = uri.port().unwrap_or(Transport::Udp.default_port());

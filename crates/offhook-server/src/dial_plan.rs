@@ -155,9 +155,19 @@ impl Candidate {
         self.wishes.as_ref()?.patience
     }
 
-    /// Our own address on the way to this candidate, when the way is known.
-    pub(crate) fn local_address(&self) -> Option<IpAddr> {
-        self.flow.map(|flow| flow.local.ip())
+    /// Our own address on the way to this candidate: `here`, unless the way is known to begin elsewhere,
+    /// or leads to the other version of IP.
+    pub(crate) fn local_address(&self, settings: &CallSettings, here: IpAddr) -> IpAddr {
+        if let Some(flow) = self.flow {
+            return flow.local.ip();
+        }
+        let next_hop = self.path.first().unwrap_or(&self.request_uri);
+        match ip_of(next_hop.as_ref()).map(|ip| ip.to_canonical()) {
+            Some(there) if there.is_ipv4() != here.is_ipv4() => {
+                settings.own_address_like(there).unwrap_or(here)
+            }
+            _ => here,
+        }
     }
 
     /// Where the phone's signalling really comes from, if that is not what its contact says.

@@ -192,7 +192,7 @@ impl UserRequest {
         let here = self.incoming.flow().local.ip();
         let host = desk
             .settings
-            .host(candidate.local_address().unwrap_or(here));
+            .host(candidate.local_address(desk.settings, here));
         if candidate.objection(desk.settings, here).is_some() {
             return None;
         }

@@ -232,9 +232,11 @@ impl Search {
             });
             return Ok(());
         }
-        let host = desk
-            .settings
-            .host(branch.candidate.local_address().unwrap_or(invitation.here));
+        let host = desk.settings.host(
+            branch
+                .candidate
+                .local_address(desk.settings, invitation.here),
+        );
         let objection = branch.candidate.objection(desk.settings, invitation.here);
         if let Some(status) = objection {
             return Err(status);

@@ -44,10 +44,9 @@ impl Bridge {
                 by,
             });
         }
+        let here = anchor.voice_ports()[side as usize].ip();
         let fits = |candidate: &Candidate| {
-            candidate
-                .local_address()
-                .is_none_or(|address| anchor.suits(side, address))
+            anchor.suits(side, candidate.local_address(desk.settings, here))
         };
         let offered = ringing
             .candidates

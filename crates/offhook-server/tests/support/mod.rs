@@ -36,6 +36,8 @@ use offhook_transaction::{ConnectionId, Flow};
 use offhook_ua::Local;
 
 pub(crate) const SERVER: &str = "192.0.2.50:5060";
+/// Where those are served who speak the other version of IP.
+pub(crate) const SERVER_6: &str = "[2001:db8::50]:5060";
 pub(crate) const USERS: &str =
     "[u1]\npassword=secret1\n[u2]\npassword=secret2\n[u3]\npassword=secret3\n";
 pub(crate) const NUMBERS: &str = "[default]\n${username}^$=-;error=noauth\n^1$=return;called=u1\n^2$=return;called=u2\n^3$=return;called=u3\n";
@@ -121,12 +123,21 @@ impl Exchange {
         self.drain();
     }
 
+    /// Our own address where somebody is.
+    pub(crate) fn address_for(&self, remote: SocketAddr) -> SocketAddr {
+        if remote.is_ipv4() == self.at.is_ipv4() {
+            self.at
+        } else {
+            address(SERVER_6)
+        }
+    }
+
     /// The way to `remote`: a connection of this number, or datagrams.
     pub(crate) fn flow(&self, remote: SocketAddr, connection: Option<u64>) -> Flow {
         Flow {
             transport: connection.map_or(Transport::Udp, |_| Transport::Tcp),
             connection: connection.map(ConnectionId),
-            ..Flow::udp(self.at, remote)
+            ..Flow::udp(self.address_for(remote), remote)
         }
     }
 

@@ -35,8 +35,9 @@ pub(crate) struct Dialog {
 /// A description that names the party's address, so that a leak would show.
 pub(crate) fn description(address: SocketAddr) -> String {
     let ip = address.ip();
+    let version = if ip.is_ipv4() { "IP4" } else { "IP6" };
     format!(
-        "v=0\r\no=private 1 1 IN IP4 {ip}\r\ns=my phone\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 8\r\na=rtcp:40001 IN IP4 {ip}\r\n"
+        "v=0\r\no=private 1 1 IN {version} {ip}\r\ns=my phone\r\nc=IN {version} {ip}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 8\r\na=rtcp:40001 IN {version} {ip}\r\n"
     )
 }
 
