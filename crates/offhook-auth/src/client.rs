@@ -1,18 +1,17 @@
 //! The client's side: answers challenges and remembers them for the next request (RFC 3261 §22.2, §22.3).
 
 use alloc::borrow::ToOwned;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::Write;
 
 use offhook_sip::{BuildError, Request, Response};
 
-use crate::algorithm::{Algorithm, HashFunction};
+use crate::algorithm::{Algorithm, HashFunction, HexDigest};
 use crate::answer::{is_for_any, nonce_in};
 use crate::digest::{self, Covered, Protection, Qop};
+use crate::hex;
 use crate::offer::{Offer, Offers};
-use crate::quoting::{quoted, split_values};
+use crate::quoting::{push_quoted, split_values};
 use crate::role::Role;
 use crate::secret::Credentials;
 
@@ -73,6 +72,8 @@ struct Session {
     /// `None`: the challenge had none, so the answer has none either.
     algorithm: Option<Algorithm>,
     qop: Option<Qop>,
+    /// Of the user in this realm.
+    ha1: HexDigest,
     /// One for the whole life of the nonce, as the `-sess` key is made of it (RFC 7616 §3.4.2).
     cnonce: String,
     count: u32,
@@ -153,11 +154,8 @@ impl ClientAuth {
         let mut lines = Vec::with_capacity(self.sessions.len());
         for session in &mut self.sessions {
             session.count += 1;
-            lines.extend(
-                session
-                    .answer(&self.credentials, request)
-                    .map(|line| (session.role, line)),
-            );
+            let line = session.answer(self.credentials.username(), request);
+            lines.push((session.role, line));
         }
         for role in Role::ALL {
             let kept = self.foreign(role, request);
@@ -213,10 +211,7 @@ impl ClientAuth {
 
     fn can_answer(&self, offer: &Offer) -> bool {
         let hash = offer.algorithm.unwrap_or(Algorithm::Md5).hash();
-        self.credentials
-            .secret()
-            .ha1(hash, self.credentials.username(), &offer.realm)
-            .is_some()
+        self.credentials.secret().has_ha1(hash, &offer.realm)
     }
 
     /// What to answer with, or `None` when the credentials were refused.
@@ -228,7 +223,10 @@ impl ClientAuth {
             // Nothing was refused, or a nonce kept from an earlier request, which may have ended since.
             None => false,
         };
+        let hash = offer.algorithm.unwrap_or(Algorithm::Md5).hash();
+        let (secret, user) = (self.credentials.secret(), self.credentials.username());
         Some(Session {
+            ha1: secret.ha1(hash, user, &offer.realm)?,
             role: offer.role,
             realm: offer.realm.clone(),
             nonce: offer.nonce.clone(),
@@ -263,16 +261,16 @@ impl ClientAuth {
 
 impl Session {
     /// The header value for the present count (RFC 7616 §3.4: which values are quoted, and which are not).
-    fn answer(&self, credentials: &Credentials, request: &Request) -> Option<String> {
+    fn answer(&self, username: &str, request: &Request) -> String {
+        /// For the names of the parameters and what is short of them.
+        const ROOM: usize = 192;
         let algorithm = self.algorithm.unwrap_or(Algorithm::Md5);
-        let ha1 =
-            credentials
-                .secret()
-                .ha1(algorithm.hash(), credentials.username(), &self.realm)?;
-        let nonce_count = format!("{:08x}", self.count);
+        let mut digits = [0; 8];
+        hex::write(&self.count.to_be_bytes(), &mut digits);
+        let nonce_count = core::str::from_utf8(&digits).unwrap_or_default();
         let protection = self.qop.map(|qop| Protection {
             qop,
-            nonce_count: &nonce_count,
+            nonce_count,
             cnonce: &self.cnonce,
         });
         let uri = request.uri().as_str();
@@ -281,34 +279,39 @@ impl Session {
             uri,
             body: request.body(),
         };
-        let response = digest::response(algorithm, &ha1, &self.nonce, protection, covered);
-        let mut line = format!(
-            "Digest username={}, realm={}, nonce={}, uri={}, response=\"{response}\"",
-            quoted(credentials.username()),
-            quoted(&self.realm),
-            quoted(&self.nonce),
-            quoted(uri),
-        );
+        let response = digest::response(algorithm, &self.ha1, &self.nonce, protection, covered);
+        let texts = [username, &self.realm, &self.nonce, uri];
+        let length: usize = texts.iter().map(|text| text.len()).sum();
+        let mut line = String::with_capacity(length + ROOM);
+        for (name, text) in [
+            "Digest username=",
+            ", realm=",
+            ", nonce=",
+            ", uri=",
+            ", response=",
+        ]
+        .into_iter()
+        .zip(texts.into_iter().chain([response.as_str()]))
+        {
+            line.push_str(name);
+            push_quoted(&mut line, text);
+        }
         if let Some(algorithm) = self.algorithm {
-            line += ", algorithm=";
-            line += algorithm.as_str();
+            line.push_str(", algorithm=");
+            line.push_str(algorithm.as_str());
         }
         if let Some(opaque) = &self.opaque {
-            line += ", opaque=";
-            line += &quoted(opaque);
+            line.push_str(", opaque=");
+            push_quoted(&mut line, opaque);
         }
-        if let Some(Protection {
-            qop,
-            nonce_count,
-            cnonce,
-        }) = protection
-        {
-            let _ = write!(
-                line,
-                ", qop={}, cnonce=\"{cnonce}\", nc={nonce_count}",
-                qop.as_str()
-            );
+        if let Some(qop) = self.qop {
+            line.push_str(", qop=");
+            line.push_str(qop.as_str());
+            line.push_str(", cnonce=");
+            push_quoted(&mut line, &self.cnonce);
+            line.push_str(", nc=");
+            line.push_str(nonce_count);
         }
-        Some(line)
+        line
     }
 }

@@ -94,6 +94,19 @@ pub fn response(
     protection: Option<Protection<'_>>,
     covered: Covered<'_>,
 ) -> HexDigest {
+    let qop = protection.map(|protection| protection.qop);
+    let ha2 = ha2(algorithm.hash(), qop, covered);
+    response_of(algorithm, ha1, nonce, protection, &ha2)
+}
+
+/// The `response` parameter for a known [`ha2()`].
+pub(crate) fn response_of(
+    algorithm: Algorithm,
+    ha1: &HexDigest,
+    nonce: &str,
+    protection: Option<Protection<'_>>,
+    ha2: &HexDigest,
+) -> HexDigest {
     let hash = algorithm.hash();
     let nonce = nonce.as_bytes();
     let key = if algorithm.is_session() {
@@ -102,7 +115,6 @@ pub fn response(
     } else {
         *ha1
     };
-    let ha2 = ha2(hash, protection.map(|protection| protection.qop), covered);
     match protection {
         None => hash.joined(&[key.as_bytes(), nonce, ha2.as_bytes()]),
         Some(Protection {

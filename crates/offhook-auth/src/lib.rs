@@ -9,6 +9,7 @@ mod answer;
 mod client;
 mod config;
 pub mod digest;
+mod ha2_memo;
 mod hex;
 pub mod nonce;
 mod offer;

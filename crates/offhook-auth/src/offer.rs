@@ -3,8 +3,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use offhook_sip::Response;
 use offhook_sip::header::WwwAuthenticate;
-use offhook_sip::{Response, TypedHeader};
 
 use crate::algorithm::Algorithm;
 use crate::digest::Qop;
@@ -43,13 +43,16 @@ impl Offers {
         };
         for role in Role::ALL {
             let lines = response.headers().get_all(role.challenge_header());
-            for value in lines.flat_map(split_values) {
+            for line in lines {
                 offers.any = true;
-                // `Proxy-Authenticate` has the same grammar.
-                let challenge = WwwAuthenticate::decode(value).ok();
-                offers
-                    .answerable
-                    .extend(challenge.and_then(|challenge| Offer::read(role, &challenge)));
+                // Nearly always a line is one value.
+                let one = Raw::read(line);
+                let many = one
+                    .is_none()
+                    .then(|| split_values(line).filter_map(Raw::read));
+                let values = one.into_iter().chain(many.into_iter().flatten());
+                let offered = values.filter_map(|raw| raw.offer(role));
+                offers.answerable.extend(offered);
             }
         }
         offers
@@ -61,42 +64,72 @@ impl Offer {
     pub(crate) fn strength(&self) -> Algorithm {
         self.algorithm.unwrap_or(Algorithm::Md5)
     }
+}
 
-    fn read(role: Role, challenge: &WwwAuthenticate<'_>) -> Option<Self> {
-        if !challenge.is_digest() {
+/// The parameters that have a meaning, as written.
+#[derive(Default)]
+struct Raw<'a> {
+    is_digest: bool,
+    realm: Option<&'a str>,
+    nonce: Option<&'a str>,
+    opaque: Option<&'a str>,
+    algorithm: Option<&'a str>,
+    qop: Option<&'a str>,
+    stale: Option<&'a str>,
+}
+
+impl<'a> Raw<'a> {
+    /// `None`: not one value by the grammar.
+    fn read(value: &'a str) -> Option<Self> {
+        let mut raw = Self::default();
+        // `Proxy-Authenticate` has the same grammar.
+        let challenge = WwwAuthenticate::read(value, |name, value| raw.take(name, value));
+        raw.is_digest = challenge.ok()?.is_digest();
+        Some(raw)
+    }
+
+    fn take(&mut self, name: &str, value: &'a str) {
+        let is = |known: &str| known.eq_ignore_ascii_case(name);
+        let place = match name.len() {
+            3 if is("qop") => &mut self.qop,
+            5 if is("realm") => &mut self.realm,
+            5 if is("nonce") => &mut self.nonce,
+            5 if is("stale") => &mut self.stale,
+            6 if is("opaque") => &mut self.opaque,
+            9 if is("algorithm") => &mut self.algorithm,
+            // RFC 7616 §3.3: unknown ones are ignored.
+            _ => return,
+        };
+        *place = Some(value);
+    }
+
+    /// `None`: it cannot be answered.
+    fn offer(&self, role: Role) -> Option<Offer> {
+        if !self.is_digest {
             return None;
         }
-        let (mut realm, mut nonce, mut opaque, mut algorithm, mut qop) =
-            (None, None, None, None, None);
-        let mut stale = false;
-        for (name, raw) in challenge.params() {
-            let value = unquoted(raw);
-            match name {
-                name if name.eq_ignore_ascii_case("realm") => realm = Some(value.into_owned()),
-                name if name.eq_ignore_ascii_case("nonce") => nonce = Some(value.into_owned()),
-                name if name.eq_ignore_ascii_case("opaque") => opaque = Some(value.into_owned()),
-                name if name.eq_ignore_ascii_case("algorithm") => {
-                    algorithm = Some(value.parse().ok()?);
-                }
-                name if name.eq_ignore_ascii_case("qop") => qop = Some(best(&value)?),
-                name if name.eq_ignore_ascii_case("stale") => {
-                    stale = value.eq_ignore_ascii_case("true");
-                }
-                // RFC 7616 §3.3: unknown ones are ignored.
-                _ => {}
-            }
-        }
+        let text = |raw: &str| unquoted(raw).into_owned();
+        let algorithm: Option<Algorithm> = match self.algorithm {
+            Some(raw) => Some(unquoted(raw).parse().ok()?),
+            None => None,
+        };
+        let qop = match self.qop {
+            Some(raw) => Some(best(&unquoted(raw))?),
+            None => None,
+        };
         if qop.is_none() && algorithm.is_some_and(Algorithm::is_session) {
             return None; // The session key needs a client nonce, which only comes with a quality of protection.
         }
-        Some(Self {
+        Some(Offer {
             role,
-            realm: realm?,
-            nonce: nonce?,
-            opaque,
+            realm: self.realm.map(text)?,
+            nonce: self.nonce.map(text)?,
+            opaque: self.opaque.map(text),
             algorithm,
             qop,
-            stale,
+            stale: self
+                .stale
+                .is_some_and(|raw| unquoted(raw).eq_ignore_ascii_case("true")),
         })
     }
 }

@@ -6,15 +6,24 @@ use alloc::string::String;
 /// `text` in quotes, `"` and `\` escaped.
 pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
+    push_quoted(&mut out, text);
+    out
+}
+
+/// The same, behind another text.
+pub(crate) fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
-    for character in text.chars() {
-        if matches!(character, '"' | '\\') {
-            out.push('\\');
+    if text.contains(['"', '\\']) {
+        for character in text.chars() {
+            if matches!(character, '"' | '\\') {
+                out.push('\\');
+            }
+            out.push(character);
         }
-        out.push(character);
+    } else {
+        out.push_str(text);
     }
     out.push('"');
-    out
 }
 
 /// A parameter value without its quotes and escapes: what goes into a hash.

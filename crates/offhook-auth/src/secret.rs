@@ -23,6 +23,17 @@ pub enum Secret {
 }
 
 impl Secret {
+    /// Whether [`Self::ha1`] has a value, without hashing for it.
+    pub(crate) fn has_ha1(&self, hash: HashFunction, realm: &str) -> bool {
+        match self {
+            Self::Password(_) => true,
+            Self::Ha1(stored) => stored
+                .iter()
+                .any(|ha1| ha1.hash == hash && ha1.realm == realm),
+            Self::Anything => false,
+        }
+    }
+
     /// The HA1 of `username` in `realm`, or `None` when only hashes for other realms or functions are stored.
     #[must_use]
     pub fn ha1(&self, hash: HashFunction, username: &str, realm: &str) -> Option<HexDigest> {

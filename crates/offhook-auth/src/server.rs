@@ -9,6 +9,7 @@ use crate::algorithm::{HashFunction, HexDigest};
 use crate::answer::{Answer, credentials};
 use crate::config::Config;
 use crate::digest::{self, Covered, Protection};
+use crate::ha2_memo::Ha2Memo;
 use crate::nonce::{Nonce, NonceIssuer, NonceUse, ReplayWindows};
 use crate::role::Role;
 use crate::secret::Secret;
@@ -24,6 +25,7 @@ pub struct Authenticator {
     config: Config,
     wording: Wording,
     issuer: NonceIssuer,
+    ha2: Ha2Memo,
     windows: ReplayWindows,
     /// The first time that was handed in: a nonce from before cannot be told from one already used.
     started: Option<UnixTime>,
@@ -42,6 +44,7 @@ impl Authenticator {
         Self {
             wording: Wording::new(&config),
             issuer: NonceIssuer::new(&config.key, config.realm.as_str(), config.owner),
+            ha2: Ha2Memo::default(),
             windows: ReplayWindows::new(config.nonces_remembered),
             started: None,
             config,
@@ -169,7 +172,12 @@ impl Authenticator {
         qop_offered && self.config.algorithms.contains(&algorithm)
     }
 
-    fn is_right(&self, answer: &Answer<'_>, request: &Request, secret: Option<&Secret>) -> bool {
+    fn is_right(
+        &mut self,
+        answer: &Answer<'_>,
+        request: &Request,
+        secret: Option<&Secret>,
+    ) -> bool {
         let Some(algorithm) = answer.algorithm else {
             return false;
         };
@@ -189,7 +197,9 @@ impl Authenticator {
             uri: &answer.uri,
             body: request.body(),
         };
-        let expected = digest::response(algorithm, &ha1, &answer.nonce, protection, covered);
+        let qop = protection.map(|protection| protection.qop);
+        let ha2 = self.ha2.ha2(algorithm.hash(), qop, covered);
+        let expected = digest::response_of(algorithm, &ha1, &answer.nonce, protection, &ha2);
         let given = HexDigest::parse(algorithm.hash(), &answer.response);
         (given == Some(expected) && usable) || matches!(secret, Some(Secret::Anything))
     }
