@@ -4,23 +4,28 @@
 
 mod support;
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use offhook_auth::Credentials;
-use offhook_sip::{HeaderName, Method, Request, Response};
-use offhook_ua::{Event, RegistrationConfig, RegistrationId, RegistrationState};
+use offhook_sip::{HeaderName, Method, Request, Response, Transport};
+use offhook_ua::{Event, Local, RegistrationConfig, RegistrationId, RegistrationState};
 use support::{Stage, address, answer, cseq, header, uri, with};
+
+fn begin(stage: &mut Stage, config: RegistrationConfig) -> RegistrationId {
+    let id = stage
+        .net
+        .act(stage.alice, |alice, now| alice.ua.register(now, config));
+    stage.fly();
+    id
+}
 
 fn register(stage: &mut Stage, credentials: Option<Credentials>) -> RegistrationId {
     let mut config = RegistrationConfig::new(uri("sip:10.0.0.2"), address("sip:alice@10.0.0.2"));
     config.contact_user = Some("alice".to_owned());
     config.expires = Duration::from_secs(600);
     config.credentials = credentials;
-    let id = stage
-        .net
-        .act(stage.alice, |alice, now| alice.ua.register(now, config));
-    stage.fly();
-    id
+    begin(stage, config)
 }
 
 fn granted(request: &Request, seconds: u32) -> Response {
@@ -221,10 +226,7 @@ fn a_client_behind_nat_names_its_instance_and_flow() {
     let mut stage = Stage::new();
     let config = RegistrationConfig::new(uri("sip:10.0.0.2"), address("sip:alice@10.0.0.2"))
         .with_outbound("urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6", 1);
-    stage
-        .net
-        .act(stage.alice, |alice, now| alice.ua.register(now, config));
-    stage.fly();
+    begin(&mut stage, config);
     let request = stage.hear_request(&Method::Register);
     assert_eq!(
         header(request.headers(), HeaderName::CONTACT),
@@ -242,11 +244,7 @@ fn kept_alive(stage: &mut Stage, transport: &str) -> RegistrationId {
     let mut config = RegistrationConfig::new(registrar, address("sip:alice@10.0.0.2"));
     config.contact_user = Some("alice".to_owned());
     config.keep_alive = Some(Duration::from_secs(30));
-    let id = stage
-        .net
-        .act(stage.alice, |alice, now| alice.ua.register(now, config));
-    stage.fly();
-    id
+    begin(stage, config)
 }
 
 /// When keep-alives went from Alice to her registrar, in milliseconds.
@@ -257,7 +255,7 @@ fn keep_alives(stage: &Stage) -> Vec<u128> {
         .collect()
 }
 
-fn ip(text: &str) -> std::net::IpAddr {
+fn ip(text: &str) -> IpAddr {
     text.parse().expect("an address")
 }
 
@@ -294,13 +292,8 @@ fn the_way_to_the_registrar_is_kept_open_while_the_binding_stands() {
         .act(stage.alice, |alice, now| alice.ua.refresh(now, id));
     stage.fly();
     let second = stage.hear_request(&Method::Register);
-    let mut answer = granted(&second, 600);
-    answer
-        .headers_mut()
-        .append("Flow-Timer", "10")
-        .expect("a header");
     let so_far = times.len();
-    stage.say(answer);
+    stage.say(with(granted(&second, 600), "Flow-Timer".into(), "10"));
     stage.sleep(100_000);
     let more = keep_alives(&stage).len() - so_far;
     assert!((10..=13).contains(&more), "{more}");
@@ -351,7 +344,7 @@ fn a_lost_connection_is_told_and_another_flow_is_none_of_ours() {
         flow("10.0.0.2:5070"),
         flow("10.0.0.3:5060"),
         Flow {
-            transport: offhook_sip::Transport::Tcp,
+            transport: Transport::Tcp,
             connection: Some(ConnectionId(7)),
             ..flow("10.0.0.2:5060")
         },
@@ -384,25 +377,28 @@ fn contact_of(request: &Request) -> String {
     header(request.headers(), HeaderName::CONTACT).to_owned()
 }
 
+/// Alice is at another address now, and nowhere else.
+fn moved(stage: &mut Stage) -> SocketAddr {
+    let there = SocketAddr::new(ip("10.0.0.77"), 5060);
+    stage.net.add_address(stage.alice, there.ip());
+    stage.net.act(stage.alice, |alice, now| {
+        alice
+            .ua
+            .set_locals(now, vec![Local::new(Transport::Udp, there)]);
+    });
+    stage.fly();
+    there
+}
+
 #[test]
 fn at_a_new_address_the_binding_is_made_anew_and_the_old_one_taken_away() {
-    use offhook_ua::Local;
     let mut stage = Stage::new();
     let id = register(&mut stage, None);
     let first = stage.hear_request(&Method::Register);
     stage.say(granted(&first, 600));
     let _ = state(&mut stage);
 
-    stage.net.add_address(stage.alice, ip("10.0.0.77"));
-    let there = "10.0.0.77:5060".parse().expect("an address");
-    let move_there = |stage: &mut Stage| {
-        stage.net.act(stage.alice, |alice, now| {
-            let local = Local::new(offhook_sip::Transport::Udp, there);
-            alice.ua.set_locals(now, vec![local]);
-        });
-        stage.fly();
-    };
-    move_there(&mut stage);
+    let there = moved(&mut stage);
     let second = stage.hear_request(&Method::Register);
     assert_eq!(
         contact_of(&second),
@@ -440,24 +436,14 @@ fn at_a_new_address_the_binding_is_made_anew_and_the_old_one_taken_away() {
 
 #[test]
 fn a_binding_by_instance_is_simply_replaced_at_a_new_address() {
-    use offhook_ua::Local;
     let mut stage = Stage::new();
     let mut config = RegistrationConfig::new(uri("sip:10.0.0.2"), address("sip:alice@10.0.0.2"))
         .with_outbound("urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6", 1);
     config.contact_user = Some("alice".to_owned());
-    stage
-        .net
-        .act(stage.alice, |alice, now| alice.ua.register(now, config));
-    stage.fly();
+    begin(&mut stage, config);
     let first = stage.hear_request(&Method::Register);
     stage.say(granted(&first, 600));
-    stage.net.add_address(stage.alice, ip("10.0.0.77"));
-    stage.net.act(stage.alice, |alice, now| {
-        let there = "10.0.0.77:5060".parse().expect("an address");
-        let local = Local::new(offhook_sip::Transport::Udp, there);
-        alice.ua.set_locals(now, vec![local]);
-    });
-    stage.fly();
+    moved(&mut stage);
     let second = stage.hear_request(&Method::Register);
     let contact = contact_of(&second);
     assert!(
