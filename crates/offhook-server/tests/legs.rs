@@ -48,9 +48,7 @@ impl Stage {
     }
 
     fn is_told(&mut self, dialog: &Dialog, status: u16) {
-        let failure = self.caller.expect(&mut self.exchange, status);
-        self.caller
-            .acknowledge_failure(&mut self.exchange, dialog, &failure);
+        self.caller.refused(&mut self.exchange, dialog, status);
     }
 
     /// From, without its tag, and the user of Contact, as a rule's place sees them.
@@ -121,10 +119,7 @@ fn whoever_is_anonymous_stays_so() {
     let privacy = "Privacy: id\r\n";
     let text = stage.caller.text("INVITE", uri, &dialog, privacy, &body);
     stage.caller.send(&mut stage.exchange, &text);
-    let challenge = stage.caller.expect(&mut stage.exchange, 401);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.exchange, &dialog, &challenge);
+    let challenge = stage.caller.refused(&mut stage.exchange, &dialog, 401);
     dialog.cseq += 1;
     dialog.branch = stage.caller.branch();
     let text = stage.caller.text("INVITE", uri, &dialog, privacy, &body);

@@ -203,18 +203,12 @@ fn the_callers_invitation_expires() {
     stage.callee.answer(&mut stage.exchange, &invite, 180, "");
     stage.caller.expect(&mut stage.exchange, 180);
     stage.exchange.pass(Duration::from_millis(10_100));
-    let failure = stage.caller.expect(&mut stage.exchange, 487);
-    stage
-        .caller
-        .acknowledge_failure(&mut stage.exchange, &dialog, &failure);
+    stage.caller.refused(&mut stage.exchange, &dialog, 487);
     let cancel = stage
         .callee
         .expect_request(&mut stage.exchange, &Method::Cancel);
     stage.callee.answer(&mut stage.exchange, &cancel, 200, "");
-    stage.callee.answer(&mut stage.exchange, &invite, 487, "");
-    stage
-        .callee
-        .expect_request(&mut stage.exchange, &Method::Ack);
+    stage.callee.refuse(&mut stage.exchange, &invite, 487);
     assert_eq!(
         stage.exchange.records.pop().map(|record| record.outcome),
         Some(Outcome::Cancelled)

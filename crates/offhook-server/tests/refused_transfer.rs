@@ -208,9 +208,7 @@ fn a_side_without_an_account_transfers_nobody() {
     let mut trio = Trio::with(Exchange::of(USERS, numbers, |_| {}));
     let mut gate = Party::new("gate", "none", "192.0.2.200:5060");
     let (mut d1, mut dg) = talk(&mut trio.exchange, &mut trio.u1, &gate, "5");
-    let Trio {
-        exchange, u1, u3, ..
-    } = &mut trio;
+    let (exchange, u1, _, u3) = trio.all();
     let to = "Refer-To: <sip:3@192.0.2.50>\r\n";
     gate.in_dialog(exchange, &mut dg, "REFER", to, "", false);
     gate.expect(exchange, 403);

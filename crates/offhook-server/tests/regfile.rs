@@ -40,8 +40,7 @@ impl Stage {
     fn rings(&mut self, number: &str, callee: &Party) {
         let dialog = self.dial(number);
         let invite = callee.expect_request(&mut self.exchange, &Method::Invite);
-        callee.answer(&mut self.exchange, &invite, 486, "");
-        callee.expect_request(&mut self.exchange, &Method::Ack);
+        callee.refuse(&mut self.exchange, &invite, 486);
         self.is_told(&dialog, 486);
     }
 
@@ -51,9 +50,7 @@ impl Stage {
     }
 
     fn is_told(&mut self, dialog: &Dialog, status: u16) {
-        let failure = self.caller.expect(&mut self.exchange, status);
-        self.caller
-            .acknowledge_failure(&mut self.exchange, dialog, &failure);
+        self.caller.refused(&mut self.exchange, dialog, status);
     }
 }
 
@@ -84,8 +81,7 @@ fn with_autocreate_whoever_registers_is_a_user_until_he_leaves() {
     let body = description(guest.address);
     let invite = guest.text("INVITE", uri, &dialog, "", &body);
     guest.send(&mut stage.exchange, &invite);
-    let challenge = guest.expect(&mut stage.exchange, 401);
-    guest.acknowledge_failure(&mut stage.exchange, &dialog, &challenge);
+    guest.refused(&mut stage.exchange, &dialog, 401);
     let response = register_unproved(&mut guest, &mut stage.exchange, 0);
     assert_eq!(response.status().get(), 200, "{response}");
     stage.refuses("guest", 480);

@@ -28,9 +28,7 @@ struct Scene {
 
 fn scene() -> Scene {
     let (mut trio, d12, d2) = conversation();
-    let Trio {
-        exchange, u1, u3, ..
-    } = &mut trio;
+    let (exchange, u1, _, u3) = trio.all();
     let mut d13 = u1.dial(exchange, "3", &description(u1.address));
     let ringing = u3.expect_request(exchange, &Method::Invite);
     u3.answer(exchange, &ringing, 180, "");
@@ -300,19 +298,12 @@ fn what_rings_for_others_or_has_been_answered_is_nothing_to_wait_for() {
         ringing,
     } = &mut scene;
     // u3 is rung by u1: neither u2 nor u3 can dispose of that call.
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = trio;
+    let (exchange, u1, u2, u3) = trio.all();
     let to = format!("sip:3@192.0.2.50?Replaces={}", replaces(d13));
     refer(exchange, u2, d2, &to);
     notified(exchange, u2, "481 Call/Transaction Does Not Exist", true);
-    u3.answer(exchange, ringing, 200, &description(u3.address));
-    u3.expect_request(exchange, &Method::Ack);
-    let answer = u1.expect(exchange, 200);
-    u1.acknowledge(exchange, d13, &answer, "");
+    u3.pick_up(exchange, ringing);
+    u1.answered(exchange, d13);
     // It was to be an early one only.
     refer(exchange, u1, d12, &format!("{to}%3Bearly-only"));
     notified(exchange, u1, "486 Busy Here", true);
