@@ -19,7 +19,7 @@ use core::time::Duration;
 
 use day::checker::{Checker, Summary};
 use day::phone::Phone;
-use day::script::{self, Act, MIDNIGHT, MORNING, NOON, Size};
+use day::script::{self, AFTERNOON, Act, MIDNIGHT, MORNING, NOON, Size};
 use day::town::Town;
 use offhook_testkit::for_each_seed;
 
@@ -36,9 +36,15 @@ fn live(seed: u64, size: Size) -> Summary {
     town.wake();
     for (at, act) in acts {
         let now = town.network.elapsed();
-        let morning_is_over = Duration::from_secs(MORNING[1] + 120);
+        let [morning_is_over, afternoon_is_over] =
+            [MORNING, AFTERNOON].map(|[_, end]| Duration::from_secs(end + 120));
         let noon_is_over = NOON + Duration::from_secs(60);
-        for (moment, silent) in [(morning_is_over, true), (noon_is_over, false)] {
+        // Two liars who keep answering would talk to each other for ever.
+        for (moment, silent) in [
+            (morning_is_over, true),
+            (noon_is_over, false),
+            (afternoon_is_over, true),
+        ] {
             if now < moment && at >= moment {
                 town.network
                     .run_for(moment.saturating_sub(town.network.elapsed()));
