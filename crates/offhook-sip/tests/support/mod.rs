@@ -21,6 +21,10 @@ impl Vector {
 #[allow(clippy::disallowed_methods, reason = "tests read the vectors")]
 pub(crate) fn vectors(folder: &str) -> Option<Vec<Vector>> {
     let Ok(root) = std::env::var("OFFHOOK_CONFORMANCE") else {
+        assert!(
+            std::env::var_os("OFFHOOK_NO_SKIP").is_none(),
+            "OFFHOOK_CONFORMANCE is not set"
+        );
         println!("skipped: OFFHOOK_CONFORMANCE is not set");
         return None;
     };
