@@ -6,6 +6,9 @@ use offhook_sip::{HeaderName, Request, Response};
 use crate::wire;
 
 /// A body and what it is.
+///
+/// A session may keep it for as long as the call lasts, to repeat it in a refresh: what is passed on
+/// from a message of somebody else's is better copied, for its octets keep that whole message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
     /// The Content-Type value.

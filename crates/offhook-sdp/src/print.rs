@@ -15,7 +15,10 @@ use crate::text::{Text, write_lossy};
 impl SessionDescription {
     /// The description as it goes into a message body.
     pub fn to_bytes(&self) -> Bytes {
-        Bytes::from(self.octets())
+        let mut octets = self.octets();
+        // Who keeps it for as long as a call lasts keeps no more than it is.
+        octets.shrink_to_fit();
+        Bytes::from(octets)
     }
 
     fn octets(&self) -> Vec<u8> {

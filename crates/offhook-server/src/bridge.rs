@@ -80,14 +80,12 @@ impl Bridge {
             bridge.attend(desk, incoming, service);
             return bridge;
         }
-        bridge.ask_for_ports(
-            desk,
-            AwaitingPorts {
-                incoming,
-                ringing,
-                attempts: 0,
-            },
-        );
+        let awaiting = AwaitingPorts {
+            incoming,
+            ringing,
+            attempts: 0,
+        };
+        bridge.ask_for_ports(desk, Box::new(awaiting));
         bridge
     }
 
@@ -178,7 +176,7 @@ impl Bridge {
         };
     }
 
-    fn ask_for_ports(&mut self, desk: &mut Desk<'_>, mut state: AwaitingPorts) {
+    fn ask_for_ports(&mut self, desk: &mut Desk<'_>, mut state: Box<AwaitingPorts>) {
         state.attempts += 1;
         let caller = state.incoming.flow().local.ip();
         let callee = state
@@ -206,10 +204,10 @@ impl Bridge {
         }
     }
 
-    fn ring(&mut self, desk: &mut Desk<'_>, state: AwaitingPorts) {
+    fn ring(&mut self, desk: &mut Desk<'_>, state: Box<AwaitingPorts>) {
         let AwaitingPorts {
             incoming, ringing, ..
-        } = state;
+        } = *state;
         self.look_for_nat(desk, &incoming);
         let offer = match self.pass_body(desk, Side::Callee, Body::of_request(incoming.request())) {
             Ok(offer) => offer,

@@ -12,7 +12,8 @@ use crate::cdr::{BridgeId, CallRecord};
 /// The table of bridges and its indexes. Whoever changes a bridge says so with [`Self::settle`].
 #[derive(Debug, Default)]
 pub(crate) struct Bridges {
-    entries: BTreeMap<BridgeId, Entry>,
+    /// Each in a place of its own: a node of the map would keep room for twice as many.
+    entries: BTreeMap<BridgeId, Box<Entry>>,
     of_call: HashMap<CallId, BridgeId>,
     of_relay: HashMap<RelayId, BridgeId>,
     of_request: HashMap<RequestId, BridgeId>,
@@ -42,16 +43,14 @@ impl Bridges {
     }
 
     pub(crate) fn insert(&mut self, id: BridgeId, bridge: Bridge) {
-        self.entries.insert(
-            id,
-            Entry {
-                bridge,
-                calls: Vec::new(),
-                relay: None,
-                deadline: None,
-                users: Vec::new(),
-            },
-        );
+        let entry = Entry {
+            bridge,
+            calls: Vec::new(),
+            relay: None,
+            deadline: None,
+            users: Vec::new(),
+        };
+        self.entries.insert(id, Box::new(entry));
     }
 
     /// Counts the calls of each user from now on.
@@ -126,13 +125,11 @@ impl Bridges {
             }
             still_open
         });
-        for call in bridge
-            .open_calls()
-            .filter(|call| !indexed.contains(call))
-            .collect::<Vec<_>>()
-        {
-            self.of_call.insert(call, id);
-            indexed.push(call);
+        for call in bridge.open_calls() {
+            if !indexed.contains(&call) {
+                self.of_call.insert(call, id);
+                indexed.push(call);
+            }
         }
         let relay = bridge.anchor().and_then(crate::media_anchor::Anchor::relay);
         if relay != entry.relay {
@@ -161,7 +158,7 @@ impl Bridges {
             relay,
             deadline,
             ..
-        } = self.entries.remove(&id)?;
+        } = *self.entries.remove(&id)?;
         relay.map(|relay| self.of_relay.remove(&relay));
         deadline.map(|at| self.deadlines.remove(&(at, id)));
         Some(bridge)

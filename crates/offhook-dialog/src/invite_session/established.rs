@@ -116,11 +116,7 @@ impl Established {
         if !refreshes || self.peer_updates {
             self.described = None;
         } else if let Some(body) = body {
-            // A copy: the slice would keep the whole datagram alive for as long as the call.
-            self.described = Some(Box::new(Body::new(
-                body.content_type.clone(),
-                bytes::Bytes::copy_from_slice(&body.bytes),
-            )));
+            self.described = Some(Box::new(body.clone()));
         }
     }
 

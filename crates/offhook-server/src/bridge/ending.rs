@@ -4,7 +4,6 @@ use offhook_sip::{Response, StatusCode};
 use offhook_ua::{CallId, EndCause, IncomingCall};
 
 use super::Bridge;
-use crate::bridge::awaiting::AwaitingPorts;
 use crate::bridge::state::State;
 use crate::cdr::{End, Outcome};
 use crate::desk::Desk;
@@ -93,8 +92,8 @@ impl Bridge {
     /// Ends every leg, for a server that is being stopped.
     pub(crate) fn hang_up(&mut self, desk: &mut Desk<'_>) {
         match std::mem::replace(&mut self.state, State::End) {
-            State::Ports(AwaitingPorts { incoming, .. }) => {
-                self.refuse(desk, incoming, StatusCode::SERVICE_UNAVAILABLE, None);
+            State::Ports(state) => {
+                self.refuse(desk, state.incoming, StatusCode::SERVICE_UNAVAILABLE, None);
             }
             State::Answer(state) => {
                 self.refuse(desk, state.incoming, StatusCode::SERVICE_UNAVAILABLE, None);

@@ -120,7 +120,7 @@ impl Bridge {
             home,
             address: desk.ua.flow_of(leg.call)?.local.ip(),
             nat: anchor.nat_source(side),
-            told: anchor.told(side).cloned(),
+            told: anchor.told(side),
             leg,
         };
         if !self.open.remove(&guest.leg.call) {

@@ -8,7 +8,7 @@ use crate::in_call::{InCall, Leg};
 
 #[derive(Debug)]
 pub(super) enum State {
-    Ports(AwaitingPorts),
+    Ports(Box<AwaitingPorts>),
     Answer(Box<AwaitingAnswer>),
     Talking(InCall),
     Attended(Box<Attended>),

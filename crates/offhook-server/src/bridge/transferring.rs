@@ -60,7 +60,7 @@ impl Bridge {
         };
         let side = transfer.side;
         anchor.move_in(side, newcomer.nat);
-        if let Some(offered) = newcomer.offered.clone() {
+        if let Some(offered) = &newcomer.offered {
             anchor.note(side, offered);
         }
         let offer = newcomer

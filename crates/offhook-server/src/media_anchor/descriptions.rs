@@ -1,6 +1,7 @@
 //! Descriptions on their way from leg to leg: what is written for the other side, and what the relay
 //! learns from them.
 
+use bytes::Bytes;
 use offhook_media::relay::{Command, Latch, Remote};
 use offhook_rtp::id::PayloadType;
 use offhook_sdp::{
@@ -43,11 +44,14 @@ impl MediaAnchor {
         anchor.line = line;
         self.learn(anchor, towards.other(), &heard);
         if anchor.relay.is_none() {
-            // Addresses, versions and all: it is the sender's own word.
-            anchor.leg_mut(towards).state.told = Some(heard);
-            return Ok(body.clone());
+            // Addresses, versions and all: it is the sender's own word. Copied, for it lies in the
+            // sender's whole message.
+            let told = Bytes::copy_from_slice(&body.bytes);
+            anchor.leg_mut(towards).state.told = Some(told.clone());
+            return Ok(Body::new(&*body.content_type, told));
         }
 
+        let before = anchor.told(towards);
         let leg = anchor.leg_mut(towards);
         let mut ports = vec![0; heard.media().len()];
         if let Some(port) = line.and_then(|line| ports.get_mut(line)) {
@@ -57,11 +61,11 @@ impl MediaAnchor {
         let mut told = rewriting
             .apply(&heard)
             .map_err(|_| StatusCode::NOT_ACCEPTABLE_HERE)?;
-        if let Some(before) = &leg.state.told {
+        if let Some(before) = &before {
             told = told.succeeding(before);
         }
         let bytes = told.to_bytes();
-        leg.state.told = Some(told);
+        leg.state.told = Some(bytes.clone());
         Ok(Body::sdp(bytes))
     }
 
@@ -72,31 +76,32 @@ impl MediaAnchor {
         anchor: &Anchor,
         side: Side,
     ) -> Option<SessionDescription> {
-        let leg = anchor.leg(side);
-        let mut offer = leg.state.told.clone()?;
+        let mut offer = anchor.told(side)?;
         let stream = offer.media_mut().get_mut(anchor.line?)?;
         if stream.is_disabled() {
             return None;
         }
         stream.attributes_mut().set_direction(Direction::SendRecv);
-        offer.set_origin(Origin::new(self.session_id(), 1, leg.address));
+        offer.set_origin(Origin::new(self.session_id(), 1, anchor.leg(side).address));
         Some(offer)
     }
 
     /// What the leg on `side` holds to be true, told once more.
     pub(crate) fn repeat(anchor: &Anchor, side: Side) -> Option<Body> {
-        anchor.told(side).map(|told| Body::sdp(told.to_bytes()))
+        anchor.told_as_written(side).cloned().map(Body::sdp)
     }
 
     /// A change has failed: voice goes where it went before. What the legs are told next follows on
     /// what they were told last, so that no version is used twice (RFC 3264 §8).
     pub(crate) fn roll_back(&mut self, anchor: &mut Anchor, before: Checkpoint) {
         for (side, mut before) in [Side::Caller, Side::Callee].into_iter().zip(before.0) {
+            let refused = anchor.told(side);
             let state = &mut anchor.leg_mut(side).state;
-            before.told = match (before.told, &state.told) {
-                (Some(told), Some(refused)) => Some(told.succeeding(refused)),
-                (told, _) => told,
-            };
+            if let (Some(told), Some(refused)) = (&before.told, &refused)
+                && let Ok(told) = SessionDescription::parse(told)
+            {
+                before.told = Some(told.succeeding(refused).to_bytes());
+            }
             let went_elsewhere = before.remote != state.remote;
             *state = before;
             if let (true, Some(remote)) = (went_elsewhere, state.remote.clone()) {
