@@ -51,7 +51,7 @@ impl UserAgent {
         &mut self,
         now: Instant,
         transaction: ClientTransactionId,
-        mut exchange: Exchange,
+        mut exchange: Box<Exchange>,
         response: Response,
     ) {
         let tag = tag_of(&response).to_owned();
@@ -91,11 +91,13 @@ impl UserAgent {
         flow: Flow,
     ) {
         let exchange = self.exchanges.remove(&transaction);
-        let exchange = exchange.unwrap_or_else(|| Exchange {
-            outgoing: Outgoing::new(Owner::Nobody, invite_of(&response), Destination::Uri),
-            flow,
-            heard: true,
-            acks: Vec::new(),
+        let exchange = exchange.unwrap_or_else(|| {
+            Box::new(Exchange {
+                outgoing: Outgoing::new(Owner::Nobody, invite_of(&response), Destination::Uri),
+                flow,
+                heard: true,
+                acks: Vec::new(),
+            })
         });
         self.invite_succeeded(now, transaction, exchange, response);
     }
@@ -127,9 +129,9 @@ impl UserAgent {
     fn tried_again(
         &mut self,
         now: Instant,
-        mut exchange: Exchange,
+        mut exchange: Box<Exchange>,
         response: Response,
-    ) -> Option<(Exchange, Response)> {
+    ) -> Option<(Box<Exchange>, Response)> {
         let outgoing = &mut exchange.outgoing;
         if self.given_up(&outgoing.owner) || outgoing.retries >= RETRIES {
             return Some((exchange, response));
@@ -154,7 +156,7 @@ impl UserAgent {
         }
         let Exchange {
             mut outgoing, flow, ..
-        } = exchange;
+        } = *exchange;
         outgoing.retries += 1;
         let number = self.next_cseq(&outgoing);
         compose::renumber(&mut outgoing.request, number);

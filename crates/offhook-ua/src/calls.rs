@@ -61,7 +61,7 @@ impl UserAgent {
             .credentials
             .map(|credentials| Box::new(ClientAuth::new(credentials, self.rng.random())));
         self.by_tag.insert(call.tag.clone(), id);
-        self.calls.insert(id, call);
+        self.calls.insert(id, Box::new(call));
         self.send(
             now,
             Outgoing::new(

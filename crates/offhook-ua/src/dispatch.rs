@@ -230,7 +230,7 @@ impl UserAgent {
         call.replaces = replaces;
         call.peer_allows = MethodSet::told(request.headers()).unwrap_or_default();
         self.by_tag.insert(call.tag.clone(), id);
-        self.calls.insert(id, call);
+        self.calls.insert(id, Box::new(call));
         self.invited.insert(transaction, id);
         self.event(Event::IncomingCall(IncomingCall {
             call: id,

@@ -106,15 +106,13 @@ impl UserAgent {
                 call.inviting = Some(transaction);
             }
         }
-        self.exchanges.insert(
-            transaction,
-            Exchange {
-                outgoing,
-                flow,
-                heard: false,
-                acks: Vec::new(),
-            },
-        );
+        let exchange = Exchange {
+            outgoing,
+            flow,
+            heard: false,
+            acks: Vec::new(),
+        };
+        self.exchanges.insert(transaction, Box::new(exchange));
     }
 
     /// No final response came (timers B and F).

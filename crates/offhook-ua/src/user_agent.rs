@@ -34,11 +34,11 @@ pub struct UserAgent {
     pub(crate) sessions: SessionConfig,
     pub(crate) layer: Layer,
     pub(crate) rng: StdRng,
-    pub(crate) calls: HashMap<CallId, Call>,
+    pub(crate) calls: HashMap<CallId, Box<Call>>,
     /// Our tag leads to the call; Call-ID and the peer's tag are compared there.
     pub(crate) by_tag: HashMap<Box<str>, CallId>,
     /// What each live client transaction is for, until its last event.
-    pub(crate) exchanges: HashMap<ClientTransactionId, Exchange>,
+    pub(crate) exchanges: HashMap<ClientTransactionId, Box<Exchange>>,
     /// INVITEs of peers that may still be cancelled.
     pub(crate) invited: HashMap<ServerTransactionId, CallId>,
     pub(crate) resolving: Resolving,
