@@ -16,16 +16,47 @@ pub enum Role {
     Callee,
 }
 
+/// The texts of a dialog, one behind the other: they are kept for as long as a call lasts, and one
+/// block of memory is smaller than five.
+#[derive(Clone, Debug)]
+struct Names {
+    text: Box<str>,
+    ends: [u32; 5],
+}
+
+impl Names {
+    const CALL_ID: usize = 0;
+    /// The whole From or To value of our side, with its tag.
+    const LOCAL: usize = 1;
+    const REMOTE: usize = 2;
+    const LOCAL_TAG: usize = 3;
+    const REMOTE_TAG: usize = 4;
+
+    fn new(parts: [&str; 5]) -> Self {
+        let mut end = 0;
+        let ends = parts.map(|part| {
+            end += part.len();
+            // No message is that long.
+            u32::try_from(end).unwrap_or(u32::MAX)
+        });
+        Self {
+            text: parts.concat().into(),
+            ends,
+        }
+    }
+
+    fn get(&self, part: usize) -> &str {
+        let end = |part: usize| self.ends[part] as usize;
+        let start = part.checked_sub(1).map_or(0, end);
+        self.text.get(start..end(part)).unwrap_or_default()
+    }
+}
+
 /// The state that RFC 3261 §12 gives a dialog.
 #[derive(Clone, Debug)]
 pub struct Dialog {
     role: Role,
-    call_id: Box<str>,
-    /// The whole From or To value of our side, with its tag.
-    local: Box<str>,
-    remote: Box<str>,
-    local_tag: Box<str>,
-    remote_tag: Box<str>,
+    names: Names,
     local_cseq: u32,
     remote_cseq: Option<u32>,
     remote_target: Uri,
@@ -55,11 +86,13 @@ impl Dialog {
         writable([wire::text(got, HeaderName::TO)])?;
         Ok(Self {
             role: Role::Caller,
-            call_id: wire::call_id(sent).into(),
-            local: wire::text(sent, HeaderName::FROM).into(),
-            remote: wire::text(got, HeaderName::TO).into(),
-            local_tag: wire::from_tag(sent).unwrap_or_default().into(),
-            remote_tag: remote_tag.into(),
+            names: Names::new([
+                wire::call_id(sent),
+                wire::text(sent, HeaderName::FROM),
+                wire::text(got, HeaderName::TO),
+                wire::from_tag(sent).unwrap_or_default(),
+                remote_tag,
+            ]),
             local_cseq: wire::cseq_number(sent).unwrap_or_default(),
             remote_cseq: None,
             remote_target,
@@ -81,11 +114,13 @@ impl Dialog {
         )?;
         Ok(Self {
             role: Role::Callee,
-            call_id: wire::call_id(got).into(),
-            local: wire::with_tag(wire::text(got, HeaderName::TO), local_tag).into(),
-            remote: wire::text(got, HeaderName::FROM).into(),
-            local_tag: local_tag.into(),
-            remote_tag: wire::from_tag(got).unwrap_or_default().into(),
+            names: Names::new([
+                wire::call_id(got),
+                &wire::with_tag(wire::text(got, HeaderName::TO), local_tag),
+                wire::text(got, HeaderName::FROM),
+                local_tag,
+                wire::from_tag(got).unwrap_or_default(),
+            ]),
             local_cseq: 0,
             remote_cseq: wire::cseq_number(got),
             remote_target,
@@ -112,18 +147,18 @@ impl Dialog {
     #[must_use]
     pub fn id(&self) -> DialogId {
         DialogId {
-            call_id: self.call_id.to_string(),
-            local_tag: self.local_tag.to_string(),
-            remote_tag: self.remote_tag.to_string(),
+            call_id: self.call_id().to_owned(),
+            local_tag: self.local_tag().to_owned(),
+            remote_tag: self.remote_tag().to_owned(),
         }
     }
 
     /// Whether a message with these three belongs to this dialog. Nothing less will do (§12).
     #[must_use]
     pub fn is(&self, call_id: &str, local_tag: &str, remote_tag: &str) -> bool {
-        *self.call_id == *call_id
-            && *self.local_tag == *local_tag
-            && *self.remote_tag == *remote_tag
+        self.call_id() == call_id
+            && self.local_tag() == local_tag
+            && self.remote_tag() == remote_tag
     }
 
     /// Who sent the first request.
@@ -135,19 +170,19 @@ impl Dialog {
     /// The Call-ID.
     #[must_use]
     pub fn call_id(&self) -> &str {
-        &self.call_id
+        self.names.get(Names::CALL_ID)
     }
 
     /// Our tag.
     #[must_use]
     pub fn local_tag(&self) -> &str {
-        &self.local_tag
+        self.names.get(Names::LOCAL_TAG)
     }
 
     /// The peer's tag; empty for a peer of RFC 2543.
     #[must_use]
     pub fn remote_tag(&self) -> &str {
-        &self.remote_tag
+        self.names.get(Names::REMOTE_TAG)
     }
 
     /// Where the peer wants its requests: its last Contact.
@@ -210,9 +245,9 @@ impl Dialog {
         self.route_set.apply(&self.remote_target, &mut request);
         let headers = request.headers_mut();
         wire::append(headers, HeaderName::MAX_FORWARDS, "70");
-        wire::append(headers, HeaderName::FROM, &self.local);
-        wire::append(headers, HeaderName::TO, &self.remote);
-        wire::append(headers, HeaderName::CALL_ID, &self.call_id);
+        wire::append(headers, HeaderName::FROM, self.names.get(Names::LOCAL));
+        wire::append(headers, HeaderName::TO, self.names.get(Names::REMOTE));
+        wire::append(headers, HeaderName::CALL_ID, self.call_id());
         wire::append(
             headers,
             HeaderName::CSEQ,
