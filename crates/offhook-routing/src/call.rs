@@ -10,6 +10,8 @@ use crate::parameters::Parameters;
 
 /// The headers of one message that become parameters; no phone sends more.
 const MAX_HEADERS: usize = 64;
+/// The parameters beside them.
+const OWN: usize = 15;
 
 impl Parameters {
     /// The parameters of a call: `called`, `caller`, `callername`, `address`, `ip_host`, `ip_port`,
@@ -40,8 +42,8 @@ impl Parameters {
         transport: Transport,
         source: SocketAddr,
     ) -> Self {
-        let mut parameters = Self::new(verified_user);
         let headers = request.headers();
+        let mut parameters = Self::with_room(verified_user, OWN + headers.len().min(MAX_HEADERS));
         let uri = request.uri();
         let called = match uri.scheme() {
             // tel:+49123;phone-context=... (RFC 3966)
@@ -60,9 +62,9 @@ impl Parameters {
             parameters.set("sip_from", from.uri().as_str());
         }
         parameters.set("module", "sip");
-        parameters.set("address", source.to_string());
-        parameters.set("ip_host", source.ip().to_string());
-        parameters.set("ip_port", source.port().to_string());
+        parameters.set_to("address", format_args!("{source}"));
+        parameters.set_to("ip_host", format_args!("{}", source.ip()));
+        parameters.set_to("ip_port", format_args!("{}", source.port()));
         parameters.set("ip_transport", transport.as_str());
         parameters.set("sip_uri", uri.as_str());
         for (parameter, header) in [
@@ -75,16 +77,21 @@ impl Parameters {
             }
         }
         if let Ok(Some(hops)) = headers.typed::<MaxForwards>() {
-            parameters.set("antiloop", hops.get().saturating_sub(1).to_string());
+            let left = hops.get().saturating_sub(1);
+            parameters.set_to("antiloop", format_args!("{left}"));
         }
+        let mut parameter = String::with_capacity(32);
         for (name, value) in headers.iter().take(MAX_HEADERS) {
             if name == HeaderName::AUTHORIZATION || name == HeaderName::PROXY_AUTHORIZATION {
                 continue;
             }
-            let parameter = format!("sip_{}", name.as_str().to_ascii_lowercase());
+            parameter.clear();
+            parameter.push_str("sip_");
+            parameter.push_str(name.as_str());
+            parameter.make_ascii_lowercase();
             // The first line of a name counts, and no header takes the place of what is set above.
             if parameters.get(&parameter).is_none() {
-                parameters.set(parameter, value);
+                parameters.set(&parameter, value);
             }
         }
         parameters

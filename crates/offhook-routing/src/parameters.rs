@@ -1,6 +1,7 @@
 //! The parameters of the message that is being routed: what `${name}` reads and `;name=value` sets.
 
-use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+use std::ops::Range;
 
 /// More than a call brings and a table sets; what a table would add beyond is refused.
 const MAX_PARAMETERS: usize = 512;
@@ -60,11 +61,23 @@ pub fn without_effect(name: &str) -> Option<String> {
 /// assert_eq!(parameters.get("username"), None);
 /// assert_eq!(Parameters::new(Some("sunny")).get("username"), Some("sunny"));
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Parameters {
     verified_user: Option<Box<str>>,
-    values: Vec<(Cow<'static, str>, String)>,
+    /// Names and values, as they were set: a call brings some thirty, and most are never asked for.
+    text: String,
+    entries: Vec<Entry>,
 }
+
+/// Where a parameter stands in the text.
+#[derive(Clone, Debug)]
+struct Entry {
+    name: Range<usize>,
+    value: Range<usize>,
+}
+
+/// Room for what a call brings: so many octets a parameter.
+const OCTETS: usize = 32;
 
 impl Parameters {
     /// No parameters but `username`, if there is one: pass what a digest check has verified, and
@@ -73,7 +86,16 @@ impl Parameters {
     pub fn new(verified_user: Option<&str>) -> Self {
         Self {
             verified_user: verified_user.map(Into::into),
-            values: Vec::new(),
+            ..Self::default()
+        }
+    }
+
+    /// The same with room for so many parameters.
+    pub(crate) fn with_room(verified_user: Option<&str>, parameters: usize) -> Self {
+        Self {
+            verified_user: verified_user.map(Into::into),
+            text: String::with_capacity(parameters * OCTETS),
+            entries: Vec::with_capacity(parameters),
         }
     }
 
@@ -89,28 +111,73 @@ impl Parameters {
         if name == USERNAME {
             return self.verified_user();
         }
-        self.values
+        let at = self.position(name)?;
+        self.entries
+            .get(at)
+            .map(|entry| self.part(entry.value.clone()))
+    }
+
+    fn part(&self, place: Range<usize>) -> &str {
+        self.text.get(place).unwrap_or_default()
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.entries
             .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+            .position(|entry| self.part(entry.name.clone()) == name)
     }
 
     /// Sets a parameter. Returns whether it was done: `username` cannot be set, and there can be
     /// no more than 512 parameters.
-    pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> bool {
-        let name = name.into();
+    pub fn set(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> bool {
+        self.put(name.as_ref(), |text| text.push_str(value.as_ref()))
+    }
+
+    /// As [`Self::set`], with a value that is written where it stands.
+    pub(crate) fn set_to(&mut self, name: &str, value: fmt::Arguments<'_>) -> bool {
+        self.put(name, |text| {
+            // Writing to memory cannot fail.
+            let _ = text.write_fmt(value);
+        })
+    }
+
+    fn put(&mut self, name: &str, write: impl FnOnce(&mut String)) -> bool {
         if name == USERNAME || name.is_empty() {
             return false;
         }
-        if let Some((_, known)) = self.values.iter_mut().find(|(known, _)| *known == name) {
-            *known = value.into();
+        if let Some(at) = self.position(name) {
+            let value = self.add(write);
+            self.entries[at].value = value;
+            self.tidy();
             return true;
         }
-        if self.values.len() >= MAX_PARAMETERS {
+        if self.entries.len() >= MAX_PARAMETERS {
             return false;
         }
-        self.values.push((name, value.into()));
+        let name = self.add(|text| text.push_str(name));
+        let value = self.add(write);
+        self.entries.push(Entry { name, value });
         true
+    }
+
+    fn add(&mut self, write: impl FnOnce(&mut String)) -> Range<usize> {
+        let start = self.text.len();
+        write(&mut self.text);
+        start..self.text.len()
+    }
+
+    /// Leaves out the old values once there is more of them than of the others: rules may set one
+    /// parameter again and again.
+    fn tidy(&mut self) {
+        let lengths = |entry: &Entry| entry.name.len() + entry.value.len();
+        let live: usize = self.entries.iter().map(lengths).sum();
+        if self.text.len() > 2 * live + MAX_PARAMETERS * OCTETS {
+            let mut tidy = Self::with_room(self.verified_user(), self.entries.len());
+            for (name, value) in self.set_ones() {
+                tidy.set(name, value);
+            }
+            *self = tidy;
+        }
     }
 
     /// The text with every `${name}` and `${name$default}` in it replaced by the parameter's value.
@@ -140,18 +207,38 @@ impl Parameters {
 
     /// Removes a parameter and returns its value.
     pub fn remove(&mut self, name: &str) -> Option<String> {
-        let index = self.values.iter().position(|(known, _)| known == name)?;
-        Some(self.values.remove(index).1)
+        let entry = self.entries.remove(self.position(name)?);
+        Some(self.part(entry.value).to_owned())
     }
 
     /// All names and values, `username` first.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let user = self.verified_user().map(|user| (USERNAME, user));
-        user.into_iter().chain(
-            self.values
-                .iter()
-                .map(|(name, value)| (name.as_ref(), value.as_str())),
-        )
+        user.into_iter().chain(self.set_ones())
+    }
+
+    fn set_ones(&self) -> impl Iterator<Item = (&str, &str)> {
+        let both = |entry: &Entry| {
+            (
+                self.part(entry.name.clone()),
+                self.part(entry.value.clone()),
+            )
+        };
+        self.entries.iter().map(both)
+    }
+}
+
+impl PartialEq for Parameters {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Parameters {}
+
+impl fmt::Debug for Parameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 
@@ -163,7 +250,7 @@ mod tests {
     fn parameters_keep_their_order_and_their_last_value() {
         let mut parameters = Parameters::new(Some("u1"));
         assert!(parameters.set("a", "1"));
-        assert!(parameters.set("b".to_owned(), "2"));
+        assert!(parameters.set("b", "2"));
         assert!(parameters.set("a", "3"));
         assert!(!parameters.set("", "x"));
         let all: Vec<_> = parameters.iter().collect();
@@ -171,6 +258,22 @@ mod tests {
         assert_eq!(parameters.remove("a").as_deref(), Some("3"));
         assert_eq!(parameters.remove("username"), None);
         assert_eq!(parameters.get("A"), None);
+    }
+
+    #[test]
+    fn a_value_that_is_set_again_and_again_takes_no_more_room() {
+        let mut parameters = Parameters::new(None);
+        parameters.set("kept", "1");
+        for n in 0..100_000 {
+            parameters.set("counter", n.to_string());
+        }
+        assert_eq!(parameters.get("counter"), Some("99999"));
+        assert_eq!(parameters.get("kept"), Some("1"));
+        assert!(
+            parameters.text.len() < 64 * 1024,
+            "{}",
+            parameters.text.len()
+        );
     }
 
     #[test]

@@ -236,7 +236,7 @@ impl<'a> Run<'a> {
             (true, Some(value)) => self.state.set_variable(name, value),
             (true, None) => self.state.clear_variable(name),
             (false, Some(value)) => {
-                if !self.parameters.set(name.to_owned(), value) {
+                if !self.parameters.set(name, value) {
                     self.warn(format!("the parameter `{name}` cannot be set"));
                 }
             }

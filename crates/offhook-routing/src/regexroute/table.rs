@@ -267,6 +267,10 @@ impl Table {
         Decision::reject("unimplemented", None)
     }
 
+    #[expect(
+        clippy::result_large_err,
+        reason = "once a message, and only where its rules do not end"
+    )]
     fn dispatch(
         &self,
         state: &mut State,
