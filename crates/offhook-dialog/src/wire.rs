@@ -54,7 +54,7 @@ pub(crate) fn record_route(headers: &Headers) -> Vec<Uri> {
 
 /// Whether a value can be written as a line: a peer's may hold control characters.
 pub(crate) fn is_writable(value: &str) -> bool {
-    Headers::new().append(HeaderName::TO, value).is_ok()
+    Headers::check(HeaderName::TO, value).is_ok()
 }
 
 /// Adds a line; what cannot be one is left out. A dialog is not made of such values.
@@ -115,7 +115,7 @@ pub(crate) fn with_tag(value: &str, tag: &str) -> String {
         return value.to_owned();
     }
     // §20.39: without angle brackets the parameters are the header's, so a tag goes at the end either way.
-    format!("{value};tag={tag}")
+    [value, ";tag=", tag].concat()
 }
 
 /// Whether a list of option tags holds `option`, on whatever line.

@@ -142,6 +142,7 @@ impl Anchor {
         let mut result = SessionDescription::new(origin);
         result.connection = Some(Connection::new(self.address));
         result.bandwidth = bandwidth(&session.bandwidth);
+        result.media.reserve_exact(session.media.len());
         for (index, stream) in session.media.iter().enumerate() {
             if !is_plain_kind(&stream.kind) || !is_plain_protocol(&stream.protocol) {
                 return Err(NegotiationError::NotAnchorable(index));
@@ -177,6 +178,9 @@ impl Anchor {
             return result;
         }
         result.bandwidth = bandwidth(&stream.bandwidth);
+        // All of them, and `a=sendrecv`.
+        let room = stream.attributes.as_bytes().len() + 12;
+        result.attributes.reserve(room);
         for attribute in stream
             .attributes
             .iter()

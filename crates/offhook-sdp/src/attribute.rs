@@ -78,7 +78,9 @@ impl Attributes {
 
     /// Replaces whatever direction is said at this level.
     pub fn set_direction(&mut self, direction: Direction) {
-        self.retain(|attribute| Direction::from_name(attribute.line).is_none());
+        if self.direction().is_some() {
+            self.retain(|attribute| Direction::from_name(attribute.line).is_none());
+        }
         self.write(format_args!("{direction}"));
     }
 
@@ -87,6 +89,11 @@ impl Attributes {
         let mut out = OctetWriter(&mut self.block);
         // Writing to memory cannot fail.
         let _ = write!(out, "a={line}\r\n");
+    }
+
+    /// Makes room for so many more octets.
+    pub(crate) fn reserve(&mut self, octets: usize) {
+        self.block.reserve(octets);
     }
 
     /// Appends an attribute of another description.

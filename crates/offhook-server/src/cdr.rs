@@ -163,7 +163,8 @@ impl Draft {
             answered: None,
             outcome: None,
             reason: None,
-            call_ids: Vec::new(),
+            // Nearly every call has two legs.
+            call_ids: Vec::with_capacity(2),
         }
     }
 

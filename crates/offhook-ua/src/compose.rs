@@ -1,8 +1,10 @@
 //! How our messages begin: the headers of requests outside a dialog, and what each message says of us.
 
+use std::fmt::{self, Write as _};
+
 use offhook_dialog::{Body, RouteSet};
 use offhook_sip::header::{CSeq, Contact, RecordRoute, Route};
-use offhook_sip::{HeaderName, Headers, Host, Method, NameAddr, Request, Uri};
+use offhook_sip::{HeaderName, Headers, Host, Method, NameAddr, Request, Transport, Uri};
 use offhook_transaction::Flow;
 
 use crate::config::Config;
@@ -28,27 +30,25 @@ pub(crate) fn request(draft: &Draft<'_>) -> Request {
     let mut request = Request::new(draft.method.clone(), draft.request_uri.clone());
     RouteSet::preloaded(draft.route).apply(draft.request_uri, &mut request);
     let from = draft.from.clone().without_tag();
+    let to = draft.to.clone().without_tag();
     let headers = request.headers_mut();
-    append(
-        headers,
+    let mut value = String::with_capacity(128);
+    let mut line = |name, text: fmt::Arguments<'_>| {
+        value.clear();
+        // Writing to memory cannot fail.
+        let _ = value.write_fmt(text);
+        append(headers, name, &value);
+    };
+    line(
         HeaderName::MAX_FORWARDS,
-        &draft.max_forwards.to_string(),
+        format_args!("{}", draft.max_forwards),
     );
-    append(
-        headers,
-        HeaderName::FROM,
-        &format!("{from};tag={}", draft.tag),
-    );
-    append(
-        headers,
-        HeaderName::TO,
-        &draft.to.clone().without_tag().to_string(),
-    );
-    append(headers, HeaderName::CALL_ID, draft.call_id);
-    append(
-        headers,
+    line(HeaderName::FROM, format_args!("{from};tag={}", draft.tag));
+    line(HeaderName::TO, format_args!("{to}"));
+    line(HeaderName::CALL_ID, format_args!("{}", draft.call_id));
+    line(
         HeaderName::CSEQ,
-        &format!("{} {}", draft.cseq, draft.method.as_str()),
+        format_args!("{} {}", draft.cseq, draft.method.as_str()),
     );
     extend(headers, draft.headers);
     if let Some(body) = draft.body {
@@ -114,20 +114,16 @@ impl Config {
         let method = request.method().clone();
         let secure = face.secure || is_secure(request);
         if has_contact(&method) {
-            let contact = self.contact(flow, face.user, secure);
-            set(
-                request.headers_mut(),
-                HeaderName::CONTACT,
-                &format!("<{contact}>"),
-            );
+            let contact = self.contact_value(flow, face.user, secure);
+            set(request.headers_mut(), HeaderName::CONTACT, &contact);
         }
         // A query has no Contact, and an application may register another's (RFC 3261 §10.2.3).
         let asked = request.headers().get(HeaderName::CONTACT);
         if method == Method::Register
             && let Some(asked) = asked.filter(|asked| asked.starts_with(HERE))
         {
-            let contact = self.contact(flow, face.user, secure);
-            let value = asked.replacen(HERE, &format!("<{contact}>"), 1);
+            let contact = self.contact_value(flow, face.user, secure);
+            let value = asked.replacen(HERE, &contact, 1);
             set(request.headers_mut(), HeaderName::CONTACT, &value);
         }
         let headers = request.headers_mut();
@@ -159,6 +155,23 @@ impl Config {
         names.join(", ")
     }
 
+    /// The address at which we take requests that come the way of `flow`, as Contact has it.
+    pub(crate) fn contact_value(&self, flow: &Flow, user: Option<&str>, secure: bool) -> String {
+        // Where nothing has to be escaped the text is known: every message of a call has a Contact.
+        let is_plain = |user: &str| user.bytes().all(|octet| octet.is_ascii_alphanumeric());
+        let plain = user.filter(|user| !user.is_empty() && is_plain(user));
+        let address = self.advertised(flow);
+        if let (Some(user), Transport::Udp, false, true) =
+            (plain, flow.transport, secure, address.is_ipv4())
+        {
+            let mut value = String::with_capacity(user.len() + 32);
+            // Writing to memory cannot fail.
+            let _ = write!(value, "<sip:{user}@{address}>");
+            return value;
+        }
+        format!("<{}>", self.contact(flow, user, secure))
+    }
+
     /// The URI at which we take requests that come the way of `flow`.
     pub(crate) fn contact(&self, flow: &Flow, user: Option<&str>, secure: bool) -> Uri {
         let address = self.advertised(flow);
@@ -166,7 +179,7 @@ impl Config {
         let plain = || make(None, Host::Ip(address.ip()), Some(address.port()));
         let uri = make(user, Host::Ip(address.ip()), Some(address.port())).or_else(|_| plain());
         let uri = uri.and_then(|uri| match flow.transport {
-            offhook_sip::Transport::Udp => Ok(uri),
+            Transport::Udp => Ok(uri),
             // RFC 3261 §26.2.2: sips says TLS already.
             _ if secure => Ok(uri),
             other => uri.with_param("transport", Some(&other.to_string().to_ascii_lowercase())),

@@ -193,12 +193,8 @@ impl UserAgent {
             if makes_dialog(method.as_ref(), status)
                 && let Some(flow) = self.layer.server_flow(transaction)
             {
-                let contact = self.config.contact(&flow, face.user, face.secure);
-                compose::set(
-                    response.headers_mut(),
-                    HeaderName::CONTACT,
-                    &format!("<{contact}>"),
-                );
+                let contact = self.config.contact_value(&flow, face.user, face.secure);
+                compose::set(response.headers_mut(), HeaderName::CONTACT, &contact);
             }
             if !self.config.product.is_empty() && !response.headers().contains(HeaderName::SERVER) {
                 compose::append(

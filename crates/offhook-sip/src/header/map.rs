@@ -59,6 +59,15 @@ impl Headers {
         Self::default()
     }
 
+    /// Whether a line could be added with this name and value.
+    ///
+    /// # Errors
+    ///
+    /// What [`Self::append`] would say.
+    pub fn check<'n>(name: impl Into<HeaderName<'n>>, value: &str) -> Result<(), BuildError> {
+        check(name.into(), value)
+    }
+
     pub(crate) const fn empty() -> Self {
         Self {
             store: Store::new(ByteString::new(), Table::new()),

@@ -10,6 +10,9 @@ use bytestring::ByteString;
 use crate::header::name::{HeaderName, UNKNOWN};
 use crate::header::table::{Cell, Entry, Place, Table, number};
 
+/// Room for the text of lines that are added to a message: most add more than one.
+const ADDED: usize = 256;
+
 /// The headers, in order. Values hold no CR and no LF: folded ones are kept unfolded.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Store {
@@ -151,6 +154,10 @@ impl Store {
         name: HeaderName<'_>,
         write: impl FnOnce(&mut String),
     ) {
+        if self.added.is_empty() {
+            // What a message of ours adds, for the most part: one piece instead of growing to it.
+            self.added.reserve(ADDED);
+        }
         let name_start = length(&self.added);
         self.added.push_str(name.as_str());
         let value_start = length(&self.added);

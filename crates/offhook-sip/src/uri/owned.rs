@@ -61,7 +61,10 @@ impl Uri {
         port: Option<u16>,
     ) -> Result<Self, BuildError> {
         host.check()?;
-        let mut text = String::from(scheme);
+        // Room for the port and for the longest address of IPv4, or most names.
+        let size = scheme.len() + user.map_or(0, str::len) + 32;
+        let mut text = String::with_capacity(size);
+        text.push_str(scheme);
         if let Some(user) = user {
             escape(user, class::USER, &mut text);
             text.push('@');
