@@ -140,6 +140,7 @@ impl Sockets {
             if let Some(arrival) = self.at_hand() {
                 return arrival;
             }
+            self.relays.wake();
             tokio::select! {
                 // Never `None`: `self.around` holds a sender.
                 Some(note) = self.notes.recv() => self.take(note),
@@ -167,6 +168,7 @@ impl Sockets {
     /// phone before it plays what it has heard. Lets the tasks that receive have their turn first.
     pub async fn next_waiting(&mut self) -> Option<Arrival> {
         if self.backlog.is_empty() && self.notes.is_empty() {
+            self.relays.wake();
             tokio::task::yield_now().await;
         }
         while self.backlog.is_empty() {
@@ -190,6 +192,7 @@ impl Sockets {
             return Some(arrival);
         }
         if deadline <= now {
+            self.relays.wake();
             // Timers that are always due must not starve the tasks that receive.
             tokio::task::yield_now().await;
             return None;
@@ -302,7 +305,8 @@ impl Sockets {
         }
     }
 
-    /// Tells the relay thread of that relay; what it reports comes as [`Arrival::Media`].
+    /// Tells the relay thread of that relay; what it reports comes as [`Arrival::Media`]. It obeys
+    /// when arrivals are waited for next, or before it handles a packet that comes first.
     pub fn media(&mut self, command: relay::Command) {
         self.relays.tell(command);
     }

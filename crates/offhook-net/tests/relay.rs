@@ -161,6 +161,8 @@ async fn a_settled_leg_hears_nobody_else_until_the_call_is_transferred() {
     assert!(!heard(&bob).contains(&66));
 
     sockets.media(set_remote(Side::A, carol_at));
+    // The system drops what comes from her until the relay is told, which waiting for arrivals does.
+    let _nothing_but_voice_goes_on = sockets.next_waiting().await;
     speak(&carol, (IP, a), &bob, 4);
     speak(&bob, (IP, b), &carol, 5);
     for _ in 0..10 {

@@ -21,10 +21,15 @@ pub(crate) struct RelayThreads {
     own: mpsc::UnboundedSender<Event>,
 }
 
+/// A thread is woken at once when so many commands wait for it.
+const MOST_UNTOLD: u32 = 32;
+
 #[derive(Debug)]
 struct Thread {
     commands: commands::Sender<Command>,
     waker: Waker,
+    /// Commands that it has not been woken for.
+    untold: u32,
     handle: Option<JoinHandle<()>>,
 }
 
@@ -45,8 +50,9 @@ impl RelayThreads {
         Ok(threads)
     }
 
-    /// Tells the thread that the call belongs to.
-    pub(crate) fn tell(&self, command: Command) {
+    /// Tells the thread that the call belongs to. It obeys with its next packet, or when
+    /// [`Self::wake`] is called: a busy server wakes it once for many calls.
+    pub(crate) fn tell(&mut self, command: Command) {
         let refused = match self.thread_of(&command) {
             Some(thread) => thread.tell(command).err(),
             None => Some(Box::new(command)),
@@ -63,14 +69,19 @@ impl RelayThreads {
         }
     }
 
-    fn thread_of(&self, command: &Command) -> Option<&Thread> {
+    fn thread_of(&mut self, command: &Command) -> Option<&mut Thread> {
         if command.id().is_served() {
             // Those who meet in a room must do so on one thread.
-            return self.threads.first();
+            return self.threads.first_mut();
         }
         let count = u64::try_from(self.threads.len()).ok();
         let index = command.id().get().checked_rem(count?)?;
-        self.threads.get(usize::try_from(index).ok()?)
+        self.threads.get_mut(usize::try_from(index).ok()?)
+    }
+
+    /// Wakes the threads that were told something: to be called before waiting for anything.
+    pub(crate) fn wake(&mut self) {
+        self.threads.iter_mut().for_each(Thread::wake);
     }
 
     /// Waits for ever while nothing is relayed.
@@ -119,19 +130,31 @@ impl Thread {
         Ok(Self {
             commands: sender,
             waker,
+            untold: 0,
             handle: Some(handle),
         })
     }
 
     /// Gives the command back if the thread has ended.
-    fn tell(&self, command: Command) -> Result<(), Box<Command>> {
+    fn tell(&mut self, command: Command) -> Result<(), Box<Command>> {
         let sent = self.commands.send(command);
         sent.map_err(|refused| Box::new(refused.0))?;
-        if let Err(error) = self.waker.wake() {
-            // It is obeyed with the next packet or timer.
-            tracing::warn!(%error, "cannot wake the voice relay");
+        self.untold += 1;
+        if self.untold >= MOST_UNTOLD {
+            self.wake();
         }
         Ok(())
+    }
+
+    fn wake(&mut self) {
+        if self.untold == 0 {
+            return;
+        }
+        self.untold = 0;
+        if let Err(error) = self.waker.wake() {
+            // It obeys with the next packet or timer.
+            tracing::warn!(%error, "cannot wake the voice relay");
+        }
     }
 
     /// Dropping the queue's end is the command to end.
@@ -140,6 +163,7 @@ impl Thread {
             commands,
             waker,
             handle,
+            ..
         } = self;
         drop(commands);
         let woken = waker.wake().is_ok();
