@@ -56,14 +56,10 @@ impl Bridge {
         let Some(offered) = offered.flatten() else {
             return report.tell(desk, StatusCode::NOT_ACCEPTABLE_HERE);
         };
-        let [caller, callee] = anchor.voice_ports();
         let invitation = Invitation {
             offer: Some(Body::sdp(offered.to_bytes())),
             headers,
-            here: match side {
-                Side::Caller => caller.ip(),
-                Side::Callee => callee.ip(),
-            },
+            here,
         };
         let search = Search::new(desk, ringing, invitation);
         self.transfer = Some(Transfer {
