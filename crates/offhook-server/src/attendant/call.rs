@@ -199,9 +199,7 @@ impl Attended {
         let mut session = Session::new(address, port, session_id);
         let offer = Body::of_request(incoming.request());
         let answered = match &offer {
-            Some(body) if !is_session_description(&body.content_type) => {
-                Err(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-            }
+            Some(body) if !is_description(body) => Err(StatusCode::UNSUPPORTED_MEDIA_TYPE),
             Some(body) => session
                 .answer(&body.bytes)
                 .map(|(answer, remote)| (answer, Some(remote))),
@@ -260,7 +258,7 @@ impl Attended {
     fn greet(&mut self, desk: &mut Desk<'_>, anchor: &Anchor, offer: Option<Body>) -> Step {
         let (address, port, session_id) = anchor.served_at();
         let mut session = Session::new(address, port, session_id);
-        let offer = offer.filter(|body| is_session_description(&body.content_type));
+        let offer = offer.filter(is_description);
         let offer = offer.ok_or(StatusCode::NOT_ACCEPTABLE_HERE);
         let (answer, remote) = match offer.and_then(|offer| session.answer(&offer.bytes)) {
             Ok(answered) => answered,
@@ -288,8 +286,7 @@ impl Attended {
         let Stage::Asked { session } = &mut self.stage else {
             return Step::Wait;
         };
-        let answer =
-            Body::of_response(response).filter(|body| is_session_description(&body.content_type));
+        let answer = Body::of_response(response).filter(is_description);
         let Some(Ok(remote)) = answer.map(|body| session.handle_answer(&body.bytes)) else {
             return Step::Leaves(StatusCode::NOT_ACCEPTABLE_HERE);
         };
@@ -339,8 +336,7 @@ impl Attended {
         if !core::mem::take(offered) {
             return;
         }
-        let answer =
-            Body::of_request(ack).filter(|body| is_session_description(&body.content_type));
+        let answer = Body::of_request(ack).filter(is_description);
         match answer.map(|body| session.handle_answer(&body.bytes)) {
             Some(Ok(remote)) => desk.anchors.hear_attended(anchor, remote),
             // RFC 3261 §13.2.1 wants the answer in the ACK; without one there is no session.
@@ -360,9 +356,7 @@ impl Attended {
         let is_update = *reoffer.request().method() == Method::Update;
         let answered = match Body::of_request(reoffer.request()) {
             _ if *offered => Err(StatusCode::REQUEST_PENDING),
-            Some(body) if !is_session_description(&body.content_type) => {
-                Err(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-            }
+            Some(body) if !is_description(&body) => Err(StatusCode::UNSUPPORTED_MEDIA_TYPE),
             Some(body) => session
                 .answer(&body.bytes)
                 .map(|(answer, remote)| (Some(answer), Some(remote))),
@@ -421,4 +415,8 @@ impl Attended {
             Stage::Asked { .. } | Stage::Talking { .. } | Stage::Over => None,
         }
     }
+}
+
+fn is_description(body: &Body) -> bool {
+    is_session_description(&body.content_type)
 }
