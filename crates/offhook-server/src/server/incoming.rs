@@ -15,7 +15,6 @@ use super::Server;
 use crate::admission::Refusal;
 use crate::bridge::Bridge;
 use crate::cdr::Draft;
-use crate::desk::Desk;
 use crate::dial_plan::{Book, Plan, Ringing};
 use crate::event::{Event, Output};
 use crate::identity::Caller;
@@ -272,14 +271,7 @@ impl Server {
         let mut draft = Draft::new(id, caller.user.clone(), called, at);
         let call_id = incoming.request().headers().get(HeaderName::CALL_ID);
         draft.leg(call_id.unwrap_or_default());
-        let mut desk = Desk {
-            now: at.now,
-            ua: &mut self.ua,
-            anchors: &mut self.anchors,
-            tokens: &mut self.tokens,
-            studio: &mut self.studio,
-            settings: &self.call_settings,
-        };
+        let mut desk = self.desk(at.now);
         let bridge = Bridge::begin(&mut desk, incoming, caller, ringing, draft);
         self.bridges.insert(id, bridge);
         self.settle(at.now, id);

@@ -12,7 +12,6 @@ use super::Server;
 use crate::attendant::{Entrance, Service};
 use crate::bridge::{Arrival, Arriving, Bridge, Guest, Report};
 use crate::cdr::{BridgeId, Draft};
-use crate::desk::Desk;
 use crate::event::{Event, Output};
 use crate::identity::Caller;
 
@@ -140,14 +139,7 @@ impl Server {
             called,
         };
         self.outputs.push_back(Output::Event(started));
-        let mut desk = Desk {
-            now,
-            ua: &mut self.ua,
-            anchors: &mut self.anchors,
-            tokens: &mut self.tokens,
-            studio: &mut self.studio,
-            settings: &self.call_settings,
-        };
+        let mut desk = self.desk(now);
         let from = Caller::on_behalf_of(&caller, NO_HOPS);
         let bridge = Bridge::arrive(&mut desk, arrival, from, entrance, service, draft);
         self.bridges.insert(id, bridge);

@@ -12,6 +12,18 @@ use crate::event::{Event, Output};
 use crate::passing;
 
 impl Server {
+    /// What a bridge that is not in the table yet works with.
+    pub(super) fn desk(&mut self, now: Instant) -> Desk<'_> {
+        Desk {
+            now,
+            ua: &mut self.ua,
+            anchors: &mut self.anchors,
+            tokens: &mut self.tokens,
+            studio: &mut self.studio,
+            settings: &self.call_settings,
+        }
+    }
+
     pub(super) fn on_call(
         &mut self,
         now: Instant,
