@@ -4,7 +4,7 @@
 mod support;
 
 use offhook_media::relay::{
-    Command, Config, Encoding, Event, Format, Forward, RelayId, Remote, Side,
+    Command, Config, Encoding, Event, Format, Forward, LegPorts, RelayId, Remote, Service, Side,
 };
 use offhook_rtp::g711::{alaw, ulaw};
 use offhook_rtp::id::{PayloadType, Ssrc};
@@ -300,4 +300,91 @@ fn the_listener_gets_every_sample_that_was_sent() {
         bench.now += FRAME;
     }
     assert_eq!(heard, said);
+}
+
+/// Between the two versions of IP: a leg has its ports in both, and goes on in either.
+#[test]
+fn a_leg_has_its_ports_in_both_versions_of_ip() {
+    let mut bench = Bench::new(Remote::new(alice()), Remote::new(bob()));
+    let six = address("[2001:db8::50]:0").ip();
+    let relay = &bench.relay;
+    assert_eq!(relay.ports_beside(ID, B, mallory().ip()), None);
+    let beside = relay.ports_beside(ID, B, six).unwrap();
+    assert_eq!((beside.ip, beside.rtp, beside.rtcp), (six, 20_002, 20_003));
+
+    let widen = |id, side, ip| Command::Widen { id, side, ip };
+    bench.relay.handle_command(bench.now, widen(ID, B, six));
+    assert_eq!(bench.events(), [Event::Widened { id: ID, side: B }]);
+    assert_eq!(bench.relay.ports_beside(ID, B, six), None);
+    assert!(bench.relay.ports_beside(ID, A, six).is_some());
+
+    // Whoever is there is heard on the leg's port, and nobody else.
+    let carol = address("[2001:db8::3]:7000");
+    bench.set_remote(B, Remote::new(carol));
+    let mut payload = voice(9, 1, PayloadType::PCMU, 0x31);
+    let back = bench.packet(B, carol, &mut payload).unwrap();
+    assert_eq!((back.from, back.to), (bench.a, alice()));
+    assert_eq!(bench.packet(B, bob(), &mut payload), None);
+    let mut payload = voice(8, 1, PayloadType::PCMU, 0x32);
+    let there = bench.packet(A, alice(), &mut payload).unwrap();
+    assert_eq!((there.from, there.to), (bench.b, carol));
+    bench.events();
+
+    // The first address is given up; the number of the port is the same.
+    let narrow = |ip| Command::Narrow {
+        id: ID,
+        side: B,
+        ip,
+    };
+    bench.relay.handle_command(bench.now, narrow(six));
+    assert_eq!(bench.relay.ports_beside(ID, B, six), None);
+    assert!(bench.relay.ports_beside(ID, B, bob().ip()).is_some());
+    let mut payload = voice(8, 2, PayloadType::PCMU, 0x33);
+    let there = bench.packet(A, alice(), &mut payload).unwrap();
+    assert_eq!((there.from, there.to), (bench.b, carol));
+    bench
+        .relay
+        .handle_command(bench.now, Command::Close { id: ID });
+    bench.events();
+    bench.now += Config::default().linger;
+    bench.relay.handle_timeout(bench.now);
+    let released = LegPorts {
+        ip: six,
+        ..ports(20_002)
+    };
+    let expected = Event::Released {
+        id: ID,
+        a: ports(20_000),
+        b: released,
+    };
+    assert_eq!(bench.events(), [expected]);
+}
+
+#[test]
+fn what_cannot_have_two_addresses_says_so() {
+    let mut bench = Bench::new(Remote::new(alice()), Remote::new(bob()));
+    let six = address("[2001:db8::50]:0").ip();
+    let served = RelayId::served(1);
+    let serve = Command::Serve {
+        id: served,
+        ports: ports(20_008),
+        service: Service::Echo,
+    };
+    bench.relay.handle_command(bench.now, serve);
+    bench.events();
+    let mut refused = |id, ip, port| {
+        let command = Command::Widen { id, side: A, ip };
+        bench.relay.handle_command(bench.now, command);
+        let failed = Event::WidenFailed { id, side: A, port };
+        assert_eq!(bench.events(), [failed]);
+    };
+    refused(served, six, 0);
+    refused(RelayId::new(99), six, 0);
+    // Another address of the version that it has.
+    refused(ID, mallory().ip(), 20_000);
+    bench
+        .relay
+        .handle_command(bench.now, Command::Close { id: ID });
+    bench.events();
+    assert_eq!(bench.relay.ports_beside(ID, A, six), None);
 }

@@ -8,7 +8,7 @@
 
 mod support;
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use offhook_media::relay::{Command, Event, LegPorts, RelayId, Remote, Side};
@@ -20,6 +20,8 @@ const PASSING: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 71);
 const TAKEN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 72);
 const MOVING: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 73);
 const STRANGE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 74);
+const BOTH: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 78);
+const ONE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 79);
 
 const LINGER: Duration = Duration::from_millis(50);
 
@@ -73,7 +75,13 @@ fn voice(source: u8) -> [u8; 172] {
 
 /// Sends until it is heard, and says from where. Commands and packets come to the thread by different
 /// ways, so the first packets may be too early.
-fn speak(from: &UdpSocket, port: (Ipv4Addr, u16), to: &UdpSocket, source: u8) -> SocketAddr {
+fn speak(
+    from: &UdpSocket,
+    port: (impl Into<IpAddr>, u16),
+    to: &UdpSocket,
+    source: u8,
+) -> SocketAddr {
+    let port = SocketAddr::new(port.0.into(), port.1);
     let mut heard = [0; 2_048];
     to.set_read_timeout(Some(Duration::from_millis(100)))
         .unwrap();
@@ -179,6 +187,159 @@ async fn a_settled_leg_hears_nobody_else_until_the_call_is_transferred() {
     let carol = UdpSocket::bind(carol_at).unwrap();
     speak(&bob, (IP, b), &carol, 8);
     speak(&carol, (IP, a), &bob, 9);
+}
+
+/// Alice calls Bob; Carol is reached in the other version of IP.
+struct Trio {
+    sockets: Sockets,
+    /// The ports of both legs.
+    ports: (u16, u16),
+    alice: UdpSocket,
+    bob: UdpSocket,
+    carol: UdpSocket,
+    /// What nobody else may take meanwhile.
+    held: Option<[UdpSocket; 2]>,
+}
+
+const SIX: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+const TRIO: RelayId = RelayId::new(5);
+
+impl Trio {
+    /// `None` on a machine without IPv6.
+    async fn new(ip: Ipv4Addr) -> Option<Self> {
+        let carol = UdpSocket::bind((SIX, 0)).ok()?;
+        let mut sockets = relaying(LINGER);
+        let (ports, held) = loop {
+            let (a, b) = free_pairs(ip);
+            let beside = [b, b + 1].map(|port| UdpSocket::bind((SIX, port)));
+            if let [Ok(even), Ok(odd)] = beside {
+                break ((a, b), [even, odd]);
+            }
+        };
+        sockets.media(open(TRIO, ip, ports.0, ports.1));
+        assert_eq!(event(&mut sockets).await, Event::Opened { id: TRIO });
+        let ((alice, alice_at), (bob, bob_at)) = (phone(ip), phone(ip));
+        let mut trio = Self {
+            sockets,
+            ports,
+            alice,
+            bob,
+            carol,
+            held: Some(held),
+        };
+        trio.set_remote(Side::A, alice_at);
+        trio.set_remote(Side::B, bob_at);
+        Some(trio)
+    }
+
+    fn set_remote(&mut self, side: Side, at: SocketAddr) {
+        self.sockets.media(Command::SetRemote {
+            id: TRIO,
+            side,
+            remote: Remote::new(at),
+        });
+    }
+
+    /// Asks for the callee's ports at another address, too.
+    async fn widen(&mut self, ip: IpAddr) -> Event {
+        let (id, side) = (TRIO, Side::B);
+        self.sockets.media(Command::Widen { id, side, ip });
+        told(&mut self.sockets).await
+    }
+
+    fn narrow(&mut self, ip: IpAddr) {
+        let (id, side) = (TRIO, Side::B);
+        self.sockets.media(Command::Narrow { id, side, ip });
+    }
+
+    /// The callee's leg is where this phone is: they hear each other.
+    fn talk(&mut self, at: IpAddr, is_carol: bool, source: u8) {
+        let phone = if is_carol { &self.carol } else { &self.bob };
+        let place = phone.local_addr().unwrap();
+        self.sockets.media(Command::SetRemote {
+            id: TRIO,
+            side: Side::B,
+            remote: Remote::new(place),
+        });
+        let ((a, b), alice) = (self.ports, &self.alice);
+        let alice_at = alice.local_addr().unwrap();
+        assert_eq!(speak(phone, (at, b), alice, source).port(), a);
+        let from = speak(alice, (alice_at.ip(), a), phone, source + 1);
+        assert_eq!(from, SocketAddr::new(at, b));
+    }
+}
+
+const WIDENED: Event = Event::Widened {
+    id: TRIO,
+    side: Side::B,
+};
+
+/// A leg that is reached in both versions of IP: the same ports, at two addresses.
+#[tokio::test]
+async fn a_leg_is_reached_in_both_versions_of_ip() {
+    const IP: Ipv4Addr = BOTH;
+    let Some(mut trio) = Trio::new(IP).await else {
+        return eprintln!("skipped: this machine has no IPv6");
+    };
+    trio.talk(IP.into(), false, 10);
+    trio.held = None;
+    assert_eq!(trio.widen(SIX).await, WIDENED);
+    for (at, is_carol, source) in [
+        (SIX, true, 20),
+        (IP.into(), false, 30),
+        (SIX, true, 40),
+        (IP.into(), false, 50),
+    ] {
+        trio.talk(at, is_carol, source);
+    }
+    trio.sockets.media(Command::Close { id: TRIO });
+    while !matches!(told(&mut trio.sockets).await, Event::Released { .. }) {}
+    let (_, b) = trio.ports;
+    for ip in [IP.into(), SIX] {
+        for port in [b, b + 1] {
+            UdpSocket::bind((ip, port)).expect("the port is free again");
+        }
+    }
+}
+
+#[tokio::test]
+async fn ports_in_the_other_version_of_ip_may_be_taken_and_are_given_up() {
+    const IP: Ipv4Addr = ONE;
+    let Some(mut trio) = Trio::new(IP).await else {
+        return eprintln!("skipped: this machine has no IPv6");
+    };
+    let (id, side, b) = (TRIO, Side::B, trio.ports.1);
+    // Somebody has the odd one there: none is kept.
+    trio.held = trio.held.take().map(|[even, odd]| {
+        drop(even);
+        [odd.try_clone().unwrap(), odd]
+    });
+    let port = b + 1;
+    assert_eq!(trio.widen(SIX).await, Event::WidenFailed { id, side, port });
+    drop(UdpSocket::bind((SIX, b)).expect("the port is free"));
+    trio.held = None;
+    assert_eq!(trio.widen(SIX).await, WIDENED);
+
+    // The first ones are given up; then they are the second.
+    trio.narrow(SIX);
+    assert_eq!(trio.widen(IP.into()).await, WIDENED);
+    trio.talk(SIX, true, 10);
+    trio.talk(IP.into(), false, 20);
+    trio.narrow(IP.into());
+    trio.sockets.media(Command::Report { id });
+    while !matches!(told(&mut trio.sockets).await, Event::Report { .. }) {}
+    drop(UdpSocket::bind((SIX, b)).expect("the port is free"));
+    trio.talk(IP.into(), false, 30);
+}
+
+/// The next event that is not about voice that has come.
+async fn told(sockets: &mut Sockets) -> Event {
+    loop {
+        match event(sockets).await {
+            Event::FirstPacket { .. } => {}
+            event => return event,
+        }
+    }
 }
 
 #[tokio::test]

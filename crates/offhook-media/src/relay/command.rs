@@ -1,6 +1,6 @@
 //! What the signalling side tells a relay, and what the relay tells it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,6 +74,26 @@ pub enum Command {
         /// What is known of it.
         remote: Remote,
     },
+    /// Take a leg's ports at an address of the other version of IP, too: the same numbers. What comes to either is
+    /// the leg's, and what goes to its far end is sent from where that is reached. Answered by [`Event::Widened`] or
+    /// [`Event::WidenFailed`]; a served call cannot be widened.
+    Widen {
+        /// The call.
+        id: RelayId,
+        /// Whose ports.
+        side: Side,
+        /// The second address.
+        ip: IpAddr,
+    },
+    /// Keep only those ports of a widened leg that are at this version of IP; the others are closed at once.
+    Narrow {
+        /// The call.
+        id: RelayId,
+        /// Whose ports.
+        side: Side,
+        /// The address that is kept.
+        ip: IpAddr,
+    },
     /// Tell how the call's streams do. Answered by [`Event::Report`].
     Report {
         /// The call.
@@ -94,6 +114,8 @@ impl Command {
             | Self::Serve { id, .. }
             | Self::SetService { id, .. }
             | Self::SetRemote { id, .. }
+            | Self::Widen { id, .. }
+            | Self::Narrow { id, .. }
             | Self::Report { id }
             | Self::Close { id } => *id,
         }
@@ -112,6 +134,22 @@ pub enum Event {
     OpenFailed {
         /// The call.
         id: RelayId,
+        /// The port that failed.
+        port: u16,
+    },
+    /// The leg's ports are open at its second address, too.
+    Widened {
+        /// The call.
+        id: RelayId,
+        /// Whose ports.
+        side: Side,
+    },
+    /// They could not be had there; those that the leg has stay as they are.
+    WidenFailed {
+        /// The call.
+        id: RelayId,
+        /// Whose ports.
+        side: Side,
         /// The port that failed.
         port: u16,
     },
@@ -184,7 +222,7 @@ pub enum Event {
 /// Where a packet goes on to; its octets were changed in place where they had to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forward {
-    /// The local port to send from.
+    /// The local port to send from; where it is open at two addresses, from the one in the version of IP of `to`.
     pub from: PortKey,
     /// The far end.
     pub to: SocketAddr,

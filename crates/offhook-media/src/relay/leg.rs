@@ -1,6 +1,6 @@
 //! One leg of a relayed call.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use offhook_rtp::id::PayloadType;
@@ -18,6 +18,8 @@ use super::translation::Translation;
 #[derive(Debug)]
 pub(super) struct Leg {
     pub(super) ports: LegPorts,
+    /// Where the same ports are open in the other version of IP.
+    second: Option<IpAddr>,
     pub(super) ear: Option<Ear>,
     pub(super) inbound: Inbound,
     /// The numbers of this leg's voice as the other leg sees them.
@@ -43,6 +45,7 @@ impl Leg {
     pub(super) fn new(now: Instant, ports: LegPorts, name: u64) -> Self {
         Self {
             ports,
+            second: None,
             ear: None,
             inbound: Inbound::default(),
             continuity: Continuity::default(),
@@ -57,6 +60,28 @@ impl Leg {
             signalled_rtcp: None,
             learned_rtcp: None,
             latch: Latch::Never,
+        }
+    }
+
+    /// Its ports at another address; `None` when it has some in that version of IP.
+    pub(super) fn beside(&self, ip: IpAddr) -> Option<LegPorts> {
+        let is_new = self.second.is_none() && ip.is_ipv4() != self.ports.ip.is_ipv4();
+        is_new.then_some(LegPorts { ip, ..self.ports })
+    }
+
+    /// Whether its ports may be open at that address, too.
+    pub(super) fn widen(&mut self, ip: IpAddr) -> bool {
+        let may = self.beside(ip).is_some();
+        self.second = self.second.or(may.then_some(ip));
+        may
+    }
+
+    /// Its ports are open in that version of IP only.
+    pub(super) fn narrow(&mut self, ip: IpAddr) {
+        if let Some(second) = self.second.take()
+            && second.is_ipv4() == ip.is_ipv4()
+        {
+            self.ports.ip = second;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use offhook_rtp::rtcp::is_rtcp;
@@ -106,6 +106,12 @@ impl Relay {
             Command::Serve { id, ports, service } => self.serve(now, id, ports, service),
             Command::SetService { id, service } => self.set_service(id, service),
             Command::SetRemote { id, side, remote } => self.set_remote(now, id, side, remote),
+            Command::Widen { id, side, ip } => self.widen(id, side, ip),
+            Command::Narrow { id, side, ip } => {
+                if let Some((_, call)) = Self::open_call(&self.by_id, &mut self.calls, id) {
+                    call.legs_mut(side).0.narrow(ip);
+                }
+            }
             Command::Report { id } => self.report(id),
             Command::Close { id } => self.close(now, id),
         }
@@ -177,6 +183,26 @@ impl Relay {
             let port = PortKey::new(slot, side, false);
             self.output.push_back(Output::Peer { port, peer: None });
         }
+    }
+
+    fn widen(&mut self, id: RelayId, side: Side, ip: IpAddr) {
+        let leg = Self::open_call(&self.by_id, &mut self.calls, id);
+        let leg = leg.map(|(_, call)| call.legs_mut(side).0);
+        let port = leg.as_ref().map_or(0, |leg| leg.ports.rtp);
+        let event = if leg.is_some_and(|leg| leg.widen(ip)) {
+            Event::Widened { id, side }
+        } else {
+            Event::WidenFailed { id, side, port }
+        };
+        self.output.push_back(Output::Event(event));
+    }
+
+    /// The ports that a leg would have at another address; `None` when it can have none there: the call is unknown or
+    /// over, is served, or has ports in that version of IP.
+    pub fn ports_beside(&self, id: RelayId, side: Side, ip: IpAddr) -> Option<LegPorts> {
+        let slot = *self.by_id.get(&id)?;
+        let call = self.calls.get(slot as usize)?.as_ref()?;
+        (!call.closed).then(|| call.leg(side).beside(ip)).flatten()
     }
 
     fn report(&mut self, id: RelayId) {

@@ -120,3 +120,21 @@ pub struct PortKeys {
     /// RTCP of leg B.
     pub b_rtcp: PortKey,
 }
+
+impl PortKeys {
+    /// RTP of that leg.
+    pub const fn rtp(&self, side: Side) -> PortKey {
+        match side {
+            Side::A => self.a_rtp,
+            Side::B => self.b_rtp,
+        }
+    }
+
+    /// RTCP of that leg.
+    pub const fn rtcp(&self, side: Side) -> PortKey {
+        match side {
+            Side::A => self.a_rtcp,
+            Side::B => self.b_rtcp,
+        }
+    }
+}

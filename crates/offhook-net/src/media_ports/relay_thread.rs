@@ -2,17 +2,17 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc as commands;
 use std::time::Instant;
 
 use offhook_media::relay::{
-    Command, Config, Event, LegPorts, Output, PortKey, PortKeys, Relay, RelayId,
+    Command, Config, Event, LegPorts, Output, PortKey, PortKeys, Relay, RelayId, Side,
 };
 use tokio::sync::mpsc;
 
-use super::port_sockets::{PortSockets, bind};
-use super::readiness::{self, PortSocket, Readiness, Told};
+use super::port_sockets::{Bound, PortSockets, bind};
+use super::readiness::{self, Readiness, Told};
 
 /// The largest datagram there is: video may be long.
 const DATAGRAM: usize = 65_536;
@@ -96,7 +96,11 @@ impl RelayThread {
                 Ok(Command::Serve { id, ports, service }) => {
                     self.open(now, &[ports], Command::Serve { id, ports, service });
                 }
+                Ok(Command::Widen { id, side, ip }) => self.widen(now, id, side, ip),
                 Ok(command) => {
+                    if let Command::Narrow { id, side, ip } = command {
+                        self.narrow(id, side, ip);
+                    }
                     self.relay.handle_command(now, command);
                     self.drain();
                 }
@@ -109,20 +113,10 @@ impl RelayThread {
     /// Binds the ports first: the relay is told of a call only when it has them.
     fn open(&mut self, now: Instant, legs: &[LegPorts], command: Command) {
         let id = command.id();
-        let mut bound: Vec<PortSocket> = Vec::with_capacity(4);
-        for local in legs.iter().copied().flat_map(locals) {
-            match bind(local) {
-                Ok(socket) => bound.push(socket),
-                Err(error) => {
-                    tracing::debug!(%local, %error, "cannot open a voice port");
-                    let port = local.port();
-                    // Whoever hears of the failure may open these ports again at once.
-                    drop(bound);
-                    self.tell(Event::OpenFailed { id, port });
-                    return;
-                }
-            }
-        }
+        let bound = match bind_all(legs) {
+            Ok(bound) => bound,
+            Err(port) => return self.tell(Event::OpenFailed { id, port }),
+        };
         // A number that is in use: the relay refuses it, and the call that has it keeps its ports.
         let known = self.keys.contains_key(&id);
         self.relay.handle_command(now, command);
@@ -136,6 +130,35 @@ impl RelayThread {
             self.keys.insert(id, keys);
         }
         self.drain();
+    }
+
+    /// Binds the same ports of a leg at another address.
+    fn widen(&mut self, now: Instant, id: RelayId, side: Side, ip: IpAddr) {
+        let wanted = self.relay.ports_beside(id, side, ip);
+        if let (Some(leg), Some(keys)) = (wanted, self.keys.get(&id)) {
+            let bound = match bind_all(&[leg]) {
+                Ok(bound) => bound,
+                Err(port) => return self.tell(Event::WidenFailed { id, side, port }),
+            };
+            for (key, socket) in keys_of_leg(keys, side, leg).zip(bound) {
+                if let Err(error) = self.sockets.insert_second(&self.readiness, key, socket) {
+                    tracing::warn!(%error, "cannot poll a voice port");
+                }
+            }
+        }
+        self.relay
+            .handle_command(now, Command::Widen { id, side, ip });
+        self.drain();
+    }
+
+    /// Closes a leg's ports in the other version of IP than that of `ip`.
+    fn narrow(&mut self, id: RelayId, side: Side, ip: IpAddr) {
+        let Some(keys) = self.keys.get(&id) else {
+            return;
+        };
+        for key in [keys.rtp(side), keys.rtcp(side)] {
+            self.sockets.keep(&self.readiness, key, ip.is_ipv4());
+        }
     }
 
     fn receive(&mut self, now: Instant, index: usize) {
@@ -200,11 +223,37 @@ fn locals(leg: LegPorts) -> impl Iterator<Item = SocketAddr> {
     ports.map(move |port| SocketAddr::new(leg.ip, port))
 }
 
+/// Binds all ports of these legs, or none.
+///
+/// # Errors
+/// The port that cannot be had.
+fn bind_all(legs: &[LegPorts]) -> Result<Vec<Bound>, u16> {
+    let mut bound = Vec::with_capacity(4);
+    for local in legs.iter().copied().flat_map(locals) {
+        match bind(local) {
+            Ok(socket) => bound.push(socket),
+            // Whoever hears of the failure may open these ports again at once: they are closed by then.
+            Err(error) => {
+                tracing::debug!(%local, %error, "cannot open a voice port");
+                return Err(local.port());
+            }
+        }
+    }
+    Ok(bound)
+}
+
 /// The keys of the legs' ports, in the order of their [`locals`].
 fn keys_of(keys: PortKeys, legs: &[LegPorts]) -> impl Iterator<Item = PortKey> {
-    let sides = [(keys.a_rtp, keys.a_rtcp), (keys.b_rtp, keys.b_rtcp)];
-    sides.into_iter().zip(legs).flat_map(|((rtp, rtcp), leg)| {
-        let rtcp = (!leg.is_muxed()).then_some(rtcp);
-        std::iter::once(rtp).chain(rtcp)
-    })
+    let sides = [Side::A, Side::B].into_iter().zip(legs);
+    sides.flat_map(move |(side, leg)| keys_of_leg(&keys, side, *leg))
+}
+
+/// The keys of one leg's ports, in the order of its [`locals`].
+fn keys_of_leg(
+    keys: &PortKeys,
+    side: Side,
+    leg: LegPorts,
+) -> impl Iterator<Item = PortKey> + use<> {
+    let rtcp = (!leg.is_muxed()).then_some(keys.rtcp(side));
+    std::iter::once(keys.rtp(side)).chain(rtcp)
 }

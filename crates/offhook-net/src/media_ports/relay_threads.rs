@@ -57,16 +57,22 @@ impl RelayThreads {
             Some(thread) => thread.tell(command).err(),
             None => Some(Box::new(command)),
         };
-        if let Some(Command::Open { id, a: ports, .. } | Command::Serve { id, ports, .. }) =
-            refused.as_deref()
-        {
-            let event = Event::OpenFailed {
+        let event = match refused.as_deref() {
+            Some(Command::Open { id, a: ports, .. } | Command::Serve { id, ports, .. }) => {
+                Event::OpenFailed {
+                    id: *id,
+                    port: ports.rtp,
+                }
+            }
+            Some(Command::Widen { id, side, .. }) => Event::WidenFailed {
                 id: *id,
-                port: ports.rtp,
-            };
-            // Cannot fail: `self` holds the receiver.
-            let _ = self.own.send(event);
-        }
+                side: *side,
+                port: 0,
+            },
+            _ => return,
+        };
+        // Cannot fail: `self` holds the receiver.
+        let _ = self.own.send(event);
     }
 
     fn thread_of(&mut self, command: &Command) -> Option<&mut Thread> {

@@ -16,6 +16,8 @@ impl Server {
         match event {
             relay::Event::Opened { id }
             | relay::Event::OpenFailed { id, .. }
+            | relay::Event::Widened { id, .. }
+            | relay::Event::WidenFailed { id, .. }
             | relay::Event::PlayedOut { id } => {
                 self.on_relay(now, id, |bridge, desk| {
                     bridge.handle_media_event(desk, &event);
