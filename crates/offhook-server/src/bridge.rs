@@ -8,6 +8,7 @@ mod attending;
 mod awaiting;
 mod ending;
 mod guests;
+mod picking;
 mod promises;
 mod search;
 mod seeking;
@@ -28,7 +29,7 @@ use offhook_ua::{Body, CallId, IncomingCall};
 pub(crate) use crate::bridge::search::Detour;
 pub(crate) use crate::bridge::transfer::{Arrival, Arriving, Guest, News, Report};
 
-use crate::bridge::awaiting::{AwaitingAnswer, AwaitingPorts, nat_source};
+use crate::bridge::awaiting::{Answer, AwaitingAnswer, AwaitingPorts, nat_source};
 use crate::bridge::search::{Found, Invitation, Legs, Search, Winner};
 use crate::bridge::silence::Doubt;
 use crate::bridge::state::{Parting, State};
@@ -138,7 +139,7 @@ impl Bridge {
         let own = match &self.state {
             State::Answer(state) => state.search.poll_timeout(),
             State::Talking(talk) => talk.poll_timeout(),
-            State::Ports(_) | State::Attended(_) | State::End => None,
+            State::Ports(_) | State::Picked(_) | State::Attended(_) | State::End => None,
         };
         let others = [self.transfer_timeout(), self.doubt_timeout()];
         own.into_iter().chain(others.into_iter().flatten()).min()
@@ -152,7 +153,7 @@ impl Bridge {
                 self.hunt(desk);
             }
             State::Talking(talk) => talk.handle_timeout(desk),
-            State::Ports(_) | State::Attended(_) | State::End => {}
+            State::Ports(_) | State::Picked(_) | State::Attended(_) | State::End => {}
         }
         self.time_transfer(desk);
         self.time_doubt(desk);
@@ -278,26 +279,46 @@ impl Bridge {
         if let (Some(anchor), Some(source)) = (&mut self.anchor, candidate.nat_source()) {
             anchor.move_in(Side::Callee, Some(source));
         }
-        let body = answer.as_ref().and_then(Body::of_response);
+        let late_offer = state.search.asks_for_offers();
+        self.answered_by(
+            desk,
+            Answer {
+                incoming: state.incoming,
+                promised: state.promised,
+                callee: Leg {
+                    call,
+                    account: candidate.user,
+                },
+                body: answer.as_ref().and_then(Body::of_response),
+                late_offer,
+            },
+        );
+    }
+
+    /// The caller gets the answer of who has taken his call.
+    fn answered_by(&mut self, desk: &mut Desk<'_>, answer: Answer) {
+        let Answer {
+            incoming,
+            promised,
+            callee,
+            body,
+            late_offer,
+        } = answer;
         let Ok(body) = self.pass_body(desk, Side::Caller, body) else {
-            desk.ua.hang_up(desk.now, call, passing::no_headers());
-            self.break_promise(state.promised, StatusCode::BAD_GATEWAY);
-            return self.refuse(desk, state.incoming, StatusCode::BAD_GATEWAY, None);
+            desk.ua
+                .hang_up(desk.now, callee.call, passing::no_headers());
+            self.break_promise(promised, StatusCode::BAD_GATEWAY);
+            return self.refuse(desk, incoming, StatusCode::BAD_GATEWAY, None);
         };
-        self.draft.answers(desk.now, candidate.user.clone());
+        self.draft.answers(desk.now, callee.account.clone());
         let caller = Leg {
-            call: state.incoming.id(),
+            call: incoming.id(),
             account: Some(self.from.user.clone()),
         };
-        let callee = Leg {
-            call,
-            account: candidate.user,
-        };
-        let late_offer = state.search.asks_for_offers();
         desk.ua
-            .accept(desk.now, state.incoming, body, passing::no_headers());
+            .accept(desk.now, incoming, body, passing::no_headers());
         self.state = State::Talking(InCall::new(caller, callee, late_offer));
-        self.news.extend(state.promised.map(News::Answers));
+        self.news.extend(promised.map(News::Answers));
     }
 
     /// Rewrites a description for the leg on `towards`; its sender is on the other side.
@@ -387,6 +408,7 @@ impl Bridge {
             State::Attended(attended) if call == self.caller => attended.owner(&self.from.user),
             _ if call == self.caller => Some(&self.from.user),
             State::Answer(state) => state.search.account(call),
+            State::Picked(state) => state.account(call),
             State::Ports(_) | State::Attended(_) | State::End => None,
         }
     }

@@ -41,6 +41,7 @@ mod locating;
 mod outside_calls;
 mod referring;
 mod registering;
+mod replacing;
 mod serving;
 mod tending;
 mod voice;

@@ -6,42 +6,8 @@ mod support;
 
 use offhook_media::relay::Side;
 use offhook_sip::Method;
-use support::Exchange;
-use support::party::{Dialog, Party, description};
-use support::trio::{conversation, reinvited, replaces, talk, they_talk, to_of, voice_of};
-
-/// The header that names a dialog, as a URI does it but without its escapes.
-fn replacing(dialog: &Dialog) -> String {
-    let named = replaces(dialog)
-        .replace("%3B", ";")
-        .replace("%3D", "=")
-        .replace("%40", "@");
-    format!("Replaces: {named}")
-}
-
-/// An INVITE with Replaces, with whatever proof the party has.
-fn take_over(
-    exchange: &mut Exchange,
-    party: &mut Party,
-    named: &Dialog,
-    body: &str,
-    flag: &str,
-) -> Dialog {
-    let extra = format!("{}{flag}\r\n", replacing(named));
-    let uri = "sip:2@192.0.2.50";
-    let mut dialog = party.new_dialog(uri);
-    // Two phones of one user count alike.
-    dialog.call_id = format!("{}-{}", party.address.ip(), dialog.call_id);
-    party.send(exchange, &party.text("INVITE", uri, &dialog, &extra, body));
-    let challenge = party.expect_one_of(exchange, &[401, 400, 481, 486, 603]);
-    party.acknowledge_failure(exchange, &dialog, &challenge);
-    if challenge.status().get() != 401 {
-        to_of(&challenge).clone_into(&mut dialog.remote);
-        return dialog;
-    }
-    party.ask_again(exchange, &mut dialog, &challenge, "INVITE", &extra, body);
-    dialog
-}
+use support::party::{Party, description};
+use support::trio::{conversation, reinvited, replacing, take_over, talk, they_talk, voice_of};
 
 #[test]
 fn another_phone_of_the_same_user_takes_the_call_over() {

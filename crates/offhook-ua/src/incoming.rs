@@ -109,7 +109,8 @@ impl IncomingCall {
         self.call
     }
 
-    /// The call whose place this one is to take (RFC 3891). Accepting ends that call.
+    /// The call whose place this one is to take (RFC 3891): one that is up, or one of ours that still
+    /// rings. Accepting ends that call.
     #[must_use]
     pub fn replaces(&self) -> Option<CallId> {
         self.replaces

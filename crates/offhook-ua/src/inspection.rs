@@ -84,12 +84,17 @@ impl UserAgent {
             .find_call(&replaces.call_id, &replaces.to_tag, &replaces.from_tag)
             .ok_or(gone)?;
         let call = self.calls.get(&id).ok_or(gone)?;
-        // §3: an early dialog that the peer began cannot be taken over.
         if call.hung_up {
             // §3: it has just ended; a 6xx keeps others from ringing for it.
             return Err(StatusCode::DECLINE);
         }
+        if call.session.is_calling() {
+            // §3: an early dialog that we began gives way to the new call.
+            return Ok(Some(id));
+        }
         if !call.session.is_confirmed() {
+            // §3: one that the peer began does not. He waits for the answer to his own INVITE,
+            // and an answer to somebody else's is none to him.
             return Err(gone);
         }
         if replaces.early_only {

@@ -264,6 +264,12 @@ impl InviteSession {
         matches!(self.state, State::Established(_))
     }
 
+    /// Whether it is a call of ours that has not been answered yet.
+    #[must_use]
+    pub fn is_calling(&self) -> bool {
+        matches!(self.state, State::AwaitFinal(_))
+    }
+
     /// The dialog of the call: the confirmed one, or the early one heard first.
     #[must_use]
     pub fn dialog(&self) -> Option<&Dialog> {

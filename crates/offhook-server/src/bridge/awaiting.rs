@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use offhook_sip::header::Contact;
-use offhook_ua::IncomingCall;
+use offhook_ua::{Body, CallId, IncomingCall};
 
 use crate::bridge::search::Search;
 use crate::cdr::BridgeId;
 use crate::dial_plan::{Ringing, names};
+use crate::in_call::Leg;
 
 /// The relay has been asked for ports; nobody rings yet.
 #[derive(Debug)]
@@ -24,6 +25,47 @@ pub(super) struct AwaitingAnswer {
     pub(super) search: Search,
     /// The conversation that whoever answers is to join, in place of the caller, who may be gone.
     pub(super) promised: Option<BridgeId>,
+}
+
+/// Somebody has picked the call up; what the caller is to be answered is not known yet.
+#[derive(Debug)]
+pub(super) struct AwaitingPicker {
+    pub(super) incoming: IncomingCall,
+    pub(super) promised: Option<BridgeId>,
+    pub(super) picker: Leg,
+    pub(super) asked: Asked,
+    /// Streams of the caller's offer; none where the picker makes the offer.
+    pub(super) streams: Option<usize>,
+}
+
+/// What the picker has been asked.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// The caller's offer went to him in our 2xx: his ACK has the answer.
+    InOur2xx,
+    /// Nothing yet: once he has acknowledged our 2xx he is asked this by re-INVITE.
+    AfterAck(Option<Body>),
+    /// The re-INVITE is out.
+    InReinvite,
+}
+
+impl AwaitingPicker {
+    /// Who must prove himself to change the picker's leg.
+    pub(super) fn account(&self, call: CallId) -> Option<&str> {
+        let account = self.picker.account.as_deref();
+        account.filter(|_| self.picker.call == call)
+    }
+}
+
+/// What a caller is to be answered, and who is at the other end.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) incoming: IncomingCall,
+    pub(super) promised: Option<BridgeId>,
+    pub(super) callee: Leg,
+    pub(super) body: Option<Body>,
+    /// The body is an offer, for the caller has made none.
+    pub(super) late_offer: bool,
 }
 
 /// Where a caller's signalling comes from, if that is not where his Contact says he is.

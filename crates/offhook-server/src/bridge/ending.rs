@@ -36,6 +36,7 @@ impl Bridge {
                         .hang_up(desk.now, ringing, passing::reason_of(&cause));
                 }
             }
+            State::Picked(state) => self.ended_while_picked(desk, state, call, &cause),
             State::Answer(mut state) => {
                 state.search.ended(desk, call, cause);
                 self.state = State::Answer(state);
@@ -100,6 +101,9 @@ impl Bridge {
                 for call in state.search.calls() {
                     desk.ua.hang_up(desk.now, call, passing::no_headers());
                 }
+            }
+            State::Picked(state) => {
+                self.not_picked(desk, *state, StatusCode::SERVICE_UNAVAILABLE);
             }
             State::Attended(attended) => self.stop_attending(desk, *attended),
             state @ (State::Talking(_) | State::End) => {

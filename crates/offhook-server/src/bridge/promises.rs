@@ -17,7 +17,7 @@ impl Bridge {
     /// `None`: this call cannot be waited for.
     pub(crate) fn promise(&mut self, caller: CallId, to: BridgeId) -> Option<bool> {
         let State::Answer(state) = &mut self.state else {
-            return None;
+            return self.promise_picker(caller, to);
         };
         // Where the phones make the offers the answer would have to come from who is leaving.
         let fits =
@@ -97,7 +97,7 @@ impl Bridge {
     pub(crate) fn renounce(&mut self, desk: &mut Desk<'_>) {
         let caller = self.caller;
         let State::Answer(state) = &mut self.state else {
-            return;
+            return self.renounce_picker(desk);
         };
         state.promised = None;
         if self.open.contains(&caller) {

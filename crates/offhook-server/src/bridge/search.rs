@@ -271,6 +271,25 @@ impl Search {
         branch.candidate.user.as_deref()
     }
 
+    /// The users whose phones have been called.
+    pub(super) fn users(&self) -> impl Iterator<Item = &str> {
+        let out = self.branches.iter().filter(|branch| branch.call.is_some());
+        out.filter_map(|branch| branch.candidate.user.as_deref())
+    }
+
+    /// The offer that all phones have been made.
+    pub(super) const fn offer(&self) -> Option<&Body> {
+        self.invitation.offer.as_ref()
+    }
+
+    /// Somebody else has the call: all phones stop ringing.
+    pub(super) fn lose(&self, desk: &mut Desk<'_>) {
+        for call in self.calls() {
+            desk.ua
+                .hang_up(desk.now, call, passing::completed_elsewhere());
+        }
+    }
+
     /// The calls that are out.
     pub(super) fn calls(&self) -> impl Iterator<Item = CallId> {
         self.branches.iter().filter_map(|branch| branch.call)

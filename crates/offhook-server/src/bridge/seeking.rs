@@ -2,7 +2,7 @@
 
 use offhook_routing::hunt::BranchId;
 use offhook_sdp::SessionDescription;
-use offhook_sip::{Headers, Response, StatusCode};
+use offhook_sip::{HeaderName, Headers, Response, StatusCode};
 use offhook_ua::{Body, CallId, EndCause, IncomingCall};
 
 use super::Bridge;
@@ -272,12 +272,30 @@ impl Bridge {
             let refusal = incoming.response(StatusCode::NOT_ACCEPTABLE_HERE);
             return desk.ua.reject(desk.now, incoming, refusal);
         };
+        let newcomer = self.newcomer(desk, incoming, account);
+        self.transfer = Some(Transfer {
+            side,
+            report: None,
+            stage: Stage::Willing { newcomer },
+        });
+        self.pursue(desk);
+    }
+
+    /// Whoever calls to take a place.
+    pub(super) fn newcomer(
+        &mut self,
+        desk: &mut Desk<'_>,
+        incoming: IncomingCall,
+        account: String,
+    ) -> Box<Newcomer> {
         let nat = nat_source(&incoming);
         if nat.is_some() {
             desk.ua.pin_flow(incoming.id(), true);
         }
         self.open.insert(incoming.id());
-        let newcomer = Newcomer {
+        let call_id = incoming.request().headers().get(HeaderName::CALL_ID);
+        self.draft.leg(call_id.unwrap_or_default());
+        Box::new(Newcomer {
             leg: Leg {
                 call: incoming.id(),
                 account: Some(account),
@@ -286,15 +304,7 @@ impl Bridge {
             offered: None,
             said: Body::of_request(incoming.request()),
             way: Way::Calls(incoming),
-        };
-        self.transfer = Some(Transfer {
-            side,
-            report: None,
-            stage: Stage::Willing {
-                newcomer: Box::new(newcomer),
-            },
-        });
-        self.pursue(desk);
+        })
     }
 }
 

@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use crate::attendant::Attended;
-use crate::bridge::awaiting::{AwaitingAnswer, AwaitingPorts};
+use crate::bridge::awaiting::{AwaitingAnswer, AwaitingPicker, AwaitingPorts};
 use crate::in_call::{InCall, Leg};
 
 #[derive(Debug)]
 pub(super) enum State {
     Ports(Box<AwaitingPorts>),
     Answer(Box<AwaitingAnswer>),
+    Picked(Box<AwaitingPicker>),
     Talking(InCall),
     Attended(Box<Attended>),
     End,

@@ -21,6 +21,7 @@ impl Bridge {
 
     /// A leg acknowledged our 2xx.
     pub(crate) fn confirmed(&mut self, desk: &mut Desk<'_>, call: CallId, ack: &Request) {
+        self.picker_confirmed(desk, call, ack);
         if let Some((talk, anchor)) = self.talk() {
             talk.confirmed(desk, anchor, call, ack);
         }
@@ -56,7 +57,7 @@ impl Bridge {
         response: &Response,
         awaits_answer: bool,
     ) {
-        if self.guest_agreed(desk, call, response) {
+        if self.guest_agreed(desk, call, response) || self.picker_agreed(desk, call, response) {
             return;
         }
         let Some((talk, anchor)) = self.talk() else {
@@ -72,7 +73,8 @@ impl Bridge {
 
     /// A leg keeps the session as it is.
     pub(crate) fn reoffer_failed(&mut self, desk: &mut Desk<'_>, call: CallId, failure: &Failure) {
-        if self.guest_refused(desk, call, failure.status()) {
+        let status = failure.status();
+        if self.guest_refused(desk, call, status) || self.picker_refused(desk, call, status) {
             return;
         }
         let Some((talk, anchor)) = self.talk() else {

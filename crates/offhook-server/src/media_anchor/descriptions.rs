@@ -4,8 +4,9 @@
 use bytes::Bytes;
 use offhook_media::relay::{Command, Latch, Remote};
 use offhook_rtp::id::PayloadType;
+use offhook_sdp::negotiation::{Capabilities, LocalStream, offer_streams};
 use offhook_sdp::{
-    Anchor as Rewriting, Direction, MediaDescription, MediaKind, Origin, SessionDescription,
+    Anchor as Rewriting, Codec, Direction, MediaDescription, MediaKind, Origin, SessionDescription,
 };
 use offhook_sip::StatusCode;
 use offhook_ua::Body;
@@ -86,6 +87,81 @@ impl MediaAnchor {
         Some(offer)
     }
 
+    /// Answers the offer of who comes unasked to `side`, so that his call is up: he is to be silent
+    /// until he has been offered what the other leg wants.
+    ///
+    /// # Errors
+    /// The status for him: 415 for another kind of body, 400 for what is none, 488 for one without
+    /// voice.
+    pub(crate) fn bridge_over(
+        anchor: &mut Anchor,
+        side: Side,
+        offer: &Body,
+    ) -> Result<Body, StatusCode> {
+        if !is_session_description(&offer.content_type) {
+            return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        }
+        let heard = SessionDescription::parse(&offer.bytes)
+            .map_err(|error| StatusCode::new(error.status()).unwrap_or(StatusCode::BAD_REQUEST))?;
+        let line = heard.media().iter().position(is_relayed);
+        let line = line.ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
+        let leg = anchor.leg(side);
+        let mut ports = vec![0; heard.media().len()];
+        ports[line] = silent_port(leg.ports.rtp);
+        let rewriting = Rewriting::new(leg.address, ports, leg.session_id, 1);
+        let mut told = rewriting
+            .apply(&heard)
+            .map_err(|_| StatusCode::NOT_ACCEPTABLE_HERE)?;
+        if let Some(stream) = told.media_mut().get_mut(line) {
+            stream.attributes_mut().set_direction(Direction::Inactive);
+        }
+        anchor.note(side, &told);
+        Ok(Body::sdp(told.to_bytes()))
+    }
+
+    /// The same for who offers nothing himself: any G.711 will do.
+    pub(crate) fn bridge_over_without_offer(anchor: &mut Anchor, side: Side) -> Body {
+        let capabilities = Capabilities::audio([Codec::pcmu(), Codec::pcma()]);
+        let leg = anchor.leg(side);
+        let stream = LocalStream {
+            rtp_port: silent_port(leg.ports.rtp),
+            rtcp_port: None,
+            capabilities: &capabilities,
+        };
+        let origin = Origin::new(leg.session_id, 1, leg.address);
+        let mut told = offer_streams(origin, leg.address, &[stream]);
+        for stream in told.media_mut() {
+            stream.attributes_mut().set_direction(Direction::Inactive);
+        }
+        anchor.note(side, &told);
+        Body::sdp(told.to_bytes())
+    }
+
+    /// An offer as the next description of the session on `side`: streams that there are more of in
+    /// the last one are switched off, for none may be missing (RFC 3264 §8).
+    pub(crate) fn offer_after(anchor: &mut Anchor, side: Side, offer: &Body) -> Option<Body> {
+        let before = anchor.told(side)?;
+        let mut next = SessionDescription::parse(&offer.bytes).ok()?;
+        let more = before.media().iter().skip(next.media().len());
+        let more: Vec<_> = more.map(MediaDescription::disabled).collect();
+        next.media_mut().extend(more);
+        let next = next.succeeding(&before);
+        anchor.note(side, &next);
+        Some(Body::sdp(next.to_bytes()))
+    }
+
+    /// An answer to an offer of so many streams: those that [`Self::offer_after`] has added are left
+    /// out (RFC 3264 §6).
+    pub(crate) fn answer_of(answer: Body, streams: usize) -> Body {
+        match SessionDescription::parse(&answer.bytes) {
+            Ok(mut said) if said.media().len() > streams => {
+                said.media_mut().truncate(streams);
+                Body::sdp(said.to_bytes())
+            }
+            _ => answer,
+        }
+    }
+
     /// What the leg on `side` holds to be true, told once more.
     pub(crate) fn repeat(anchor: &Anchor, side: Side) -> Option<Body> {
         anchor.told_as_written(side).cloned().map(Body::sdp)
@@ -143,6 +219,12 @@ impl MediaAnchor {
         anchor.leg_mut(side).state.remote = Some(remote.clone());
         self.set_remote(anchor, side, remote);
     }
+}
+
+/// A stream at port 0 would be switched off; where the parties send their voice to each other nobody
+/// is at any port of ours, so that one stands there which throws all away (RFC 863).
+const fn silent_port(rtp: u16) -> u16 {
+    if rtp == 0 { 9 } else { rtp }
 }
 
 fn is_relayed(stream: &MediaDescription) -> bool {

@@ -9,7 +9,7 @@ use offhook_routing::location::Binding;
 use offhook_sip::header::MaxForwards;
 use offhook_sip::{HeaderName, Host, Method, Request, StatusCode, Uri};
 use offhook_transaction::Flow;
-use offhook_ua::{CallId, Guarded, IncomingCall};
+use offhook_ua::{Guarded, IncomingCall};
 
 use super::Server;
 use crate::admission::Refusal;
@@ -96,27 +96,6 @@ impl Server {
         self.route(at, call);
     }
 
-    /// A call that is to take the place of another one: only the user whose phone has that one now
-    /// may do that (RFC 3891 §3, §4).
-    fn take_over(&mut self, now: Instant, incoming: IncomingCall, replaced: CallId, by: &Verified) {
-        let id = self.bridges.of_call(replaced);
-        let bridge = id.and_then(|id| self.bridges.get_mut(id));
-        let refusal = match &bridge {
-            Some(bridge) if bridge.account(replaced) != Some(by.username()) => {
-                StatusCode::FORBIDDEN
-            }
-            Some(bridge) if bridge.may_transfer(replaced) => {
-                let account = by.username().to_owned();
-                return self.on_call(now, replaced, |bridge, desk| {
-                    bridge.take_over(desk, replaced, incoming, account);
-                });
-            }
-            Some(_) => StatusCode::REQUEST_PENDING,
-            None => StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
-        };
-        self.reject(now, incoming, refusal, None);
-    }
-
     /// Asks the rules where something goes that a proven user wants.
     pub(super) fn route(&mut self, at: Moment, mut call: RoutedCall) {
         if self.call_settings.never_route.contains(&call.called) {
@@ -137,7 +116,7 @@ impl Server {
     }
 
     /// Whether a user is in as many calls as he may be.
-    fn is_engaged(&self, user: &str) -> bool {
+    pub(super) fn is_engaged(&self, user: &str) -> bool {
         if !self.bridges.counts_users() {
             return false;
         }
@@ -277,7 +256,7 @@ impl Server {
         self.settle(at.now, id);
     }
 
-    fn reject(
+    pub(super) fn reject(
         &mut self,
         now: Instant,
         incoming: IncomingCall,

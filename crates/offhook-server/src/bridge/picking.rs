@@ -1,0 +1,318 @@
+//! Pick-up: somebody else answers a call that rings, by an INVITE with Replaces that names the leg to a
+//! phone that rings (RFC 3891 §3, RFC 5359 §2.16).
+//!
+//! He has the call from the moment when he is accepted, and all phones stop ringing. Two that offer
+//! cannot answer each other: so the picker's call is put up first, silent, and then he is asked by
+//! re-INVITE for what the phones were asked. His answer is the caller's.
+
+use offhook_sdp::SessionDescription;
+use offhook_sip::{HeaderName, Request, Response, StatusCode};
+use offhook_ua::{Body, CallId, EndCause, IncomingCall};
+
+use super::Bridge;
+use crate::bridge::awaiting::{Answer, Asked, AwaitingAnswer, AwaitingPicker, nat_source};
+use crate::bridge::search::Search;
+use crate::bridge::state::State;
+use crate::bridge::transfer::{Join, Stage};
+use crate::cdr::{BridgeId, Outcome};
+use crate::desk::Desk;
+use crate::in_call::Leg;
+use crate::media_anchor::{MediaAnchor, Side};
+use crate::passing;
+
+impl Bridge {
+    /// Whether this leg goes to a phone that has not answered, and nobody else has.
+    pub(crate) fn is_to_answer(&self, call: CallId) -> bool {
+        match &self.state {
+            State::Answer(state) => state.search.tries(call),
+            _ => self.is_target(call),
+        }
+    }
+
+    /// The users whose phones ring with that leg.
+    pub(crate) fn rung(&self) -> Vec<&str> {
+        let search = match (&self.state, &self.transfer) {
+            (State::Answer(state), _) => Some(&state.search),
+            (_, Some(transfer)) => match &transfer.stage {
+                Stage::Ringing { search, .. } => Some(&**search),
+                _ => None,
+            },
+            _ => None,
+        };
+        search.into_iter().flat_map(Search::users).collect()
+    }
+
+    /// Gives the call to who picks it up.
+    pub(crate) fn pick_up(
+        &mut self,
+        desk: &mut Desk<'_>,
+        ringing: CallId,
+        incoming: IncomingCall,
+        account: String,
+    ) {
+        match std::mem::replace(&mut self.state, State::End) {
+            State::Answer(state) if state.search.tries(ringing) => {
+                self.pick_up_call(desk, state, incoming, account);
+            }
+            state => {
+                self.state = state;
+                self.pick_up_target(desk, incoming, account);
+            }
+        }
+    }
+
+    fn pick_up_call(
+        &mut self,
+        desk: &mut Desk<'_>,
+        state: Box<AwaitingAnswer>,
+        incoming: IncomingCall,
+        account: String,
+    ) {
+        let (body, asked) = match self.welcome_of(&state, &incoming) {
+            Ok(welcome) => welcome,
+            Err(status) => {
+                self.state = State::Answer(state);
+                return turn_away(desk, incoming, status);
+            }
+        };
+        let AwaitingAnswer {
+            incoming: caller,
+            search,
+            promised,
+        } = *state;
+        search.lose(desk);
+        let nat = nat_source(&incoming);
+        if nat.is_some() {
+            desk.ua.pin_flow(incoming.id(), true);
+        }
+        if let Some(anchor) = &mut self.anchor {
+            anchor.move_in(Side::Callee, nat);
+        }
+        self.open.insert(incoming.id());
+        let call_id = incoming.request().headers().get(HeaderName::CALL_ID);
+        self.draft.leg(call_id.unwrap_or_default());
+        let streams = search
+            .offer()
+            .and_then(|offer| SessionDescription::parse(&offer.bytes).ok());
+        self.state = State::Picked(Box::new(AwaitingPicker {
+            incoming: caller,
+            promised,
+            picker: Leg {
+                call: incoming.id(),
+                account: Some(account),
+            },
+            asked,
+            streams: streams.map(|offer| offer.media().len()),
+        }));
+        desk.ua
+            .accept(desk.now, incoming, Some(body), passing::no_headers());
+    }
+
+    /// What a picker is answered, and what he is asked by that or after it.
+    ///
+    /// # Errors
+    /// Why he cannot have the call; the phones ring on.
+    fn welcome_of(
+        &mut self,
+        state: &AwaitingAnswer,
+        picker: &IncomingCall,
+    ) -> Result<(Body, Asked), StatusCode> {
+        let here = picker.flow().local.ip();
+        let anchor = self.anchor.as_mut();
+        let anchor = anchor.filter(|anchor| anchor.suits(Side::Callee, here));
+        let anchor = anchor.ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
+        match (Body::of_request(picker.request()), state.search.offer()) {
+            (None, Some(offer)) => Ok((offer.clone(), Asked::InOur2xx)),
+            (None, None) => {
+                let body = MediaAnchor::bridge_over_without_offer(anchor, Side::Callee);
+                Ok((body, Asked::AfterAck(None)))
+            }
+            (Some(said), offer) => {
+                let body = MediaAnchor::bridge_over(anchor, Side::Callee, &said)?;
+                let next =
+                    offer.and_then(|offer| MediaAnchor::offer_after(anchor, Side::Callee, offer));
+                Ok((body, Asked::AfterAck(next)))
+            }
+        }
+    }
+
+    /// Gives the place in a conversation to who picks up in place of the target of a transfer.
+    fn pick_up_target(&mut self, desk: &mut Desk<'_>, incoming: IncomingCall, account: String) {
+        let here = incoming.flow().local.ip();
+        let ready = match (&self.transfer, &self.anchor) {
+            (Some(transfer), Some(anchor)) => {
+                let joins = matches!(
+                    &transfer.stage,
+                    Stage::Ringing {
+                        join: Join::Leg(_),
+                        ..
+                    }
+                );
+                joins && anchor.suits(transfer.side, here)
+            }
+            _ => false,
+        };
+        if !ready {
+            return turn_away(desk, incoming, StatusCode::NOT_ACCEPTABLE_HERE);
+        }
+        let newcomer = self.newcomer(desk, incoming, account);
+        if let Some(transfer) = &mut self.transfer
+            && let Stage::Ringing { search, .. } =
+                std::mem::replace(&mut transfer.stage, Stage::Willing { newcomer })
+        {
+            search.lose(desk);
+        }
+        self.pursue(desk);
+    }
+
+    /// The picker has acknowledged that he has the call.
+    pub(super) fn picker_confirmed(&mut self, desk: &mut Desk<'_>, call: CallId, ack: &Request) {
+        let State::Picked(state) = &mut self.state else {
+            return;
+        };
+        if state.picker.call != call {
+            return;
+        }
+        match std::mem::replace(&mut state.asked, Asked::InReinvite) {
+            Asked::InOur2xx => match Body::of_request(ack) {
+                Some(answer) => self.picker_answers(desk, Some(answer)),
+                // RFC 3261 §13.2.1 wants the answer in the ACK; without one there is no session.
+                None => self.drop_picker(desk, StatusCode::TEMPORARILY_UNAVAILABLE),
+            },
+            Asked::AfterAck(offer) => desk.ua.reoffer(desk.now, call, offer),
+            Asked::InReinvite => {}
+        }
+    }
+
+    /// He agrees to what he was asked; `false`: it is nobody who picks up.
+    pub(super) fn picker_agreed(
+        &mut self,
+        desk: &mut Desk<'_>,
+        call: CallId,
+        response: &Response,
+    ) -> bool {
+        let picks = self.is_picked_by(call);
+        if picks {
+            self.picker_answers(desk, Body::of_response(response));
+        }
+        picks
+    }
+
+    /// He does not; `false`: it is nobody who picks up.
+    pub(super) fn picker_refused(
+        &mut self,
+        desk: &mut Desk<'_>,
+        call: CallId,
+        status: StatusCode,
+    ) -> bool {
+        let picks = self.is_picked_by(call);
+        if picks {
+            self.drop_picker(desk, status);
+        }
+        picks
+    }
+
+    fn is_picked_by(&self, call: CallId) -> bool {
+        matches!(&self.state, State::Picked(state) if state.picker.call == call)
+    }
+
+    fn picker_answers(&mut self, desk: &mut Desk<'_>, body: Option<Body>) {
+        match std::mem::replace(&mut self.state, State::End) {
+            State::Picked(state) => {
+                let AwaitingPicker {
+                    incoming,
+                    promised,
+                    picker,
+                    streams,
+                    ..
+                } = *state;
+                let body = match streams {
+                    Some(streams) => body.map(|body| MediaAnchor::answer_of(body, streams)),
+                    None => body,
+                };
+                let answer = Answer {
+                    incoming,
+                    promised,
+                    callee: picker,
+                    body,
+                    late_offer: streams.is_none(),
+                };
+                self.answered_by(desk, answer);
+            }
+            state => self.state = state,
+        }
+    }
+
+    /// He and the caller do not come together, and no phone rings any more.
+    fn drop_picker(&mut self, desk: &mut Desk<'_>, status: StatusCode) {
+        match std::mem::replace(&mut self.state, State::End) {
+            State::Picked(state) => self.not_picked(desk, *state, status),
+            state => self.state = state,
+        }
+    }
+
+    pub(super) fn not_picked(
+        &mut self,
+        desk: &mut Desk<'_>,
+        state: AwaitingPicker,
+        status: StatusCode,
+    ) {
+        desk.ua
+            .hang_up(desk.now, state.picker.call, passing::no_headers());
+        self.break_promise(state.promised, status);
+        self.refuse(desk, state.incoming, status, None);
+    }
+
+    /// A leg has ended before the caller could be answered.
+    pub(super) fn ended_while_picked(
+        &mut self,
+        desk: &mut Desk<'_>,
+        state: Box<AwaitingPicker>,
+        call: CallId,
+        cause: &EndCause,
+    ) {
+        if call == state.picker.call {
+            return self.not_picked(desk, *state, StatusCode::TEMPORARILY_UNAVAILABLE);
+        }
+        if call == self.caller && state.promised.is_none() {
+            let reason = passing::reason_of(cause);
+            desk.ua.hang_up(desk.now, state.picker.call, reason);
+            return self
+                .draft
+                .ends(Outcome::Cancelled, passing::reason_text(cause));
+        }
+        self.state = State::Picked(state);
+    }
+
+    /// Promises the picker to another conversation, as [`Self::promise`] does who answers.
+    pub(super) fn promise_picker(&mut self, caller: CallId, to: BridgeId) -> Option<bool> {
+        let State::Picked(state) = &mut self.state else {
+            return None;
+        };
+        let fits = caller == self.caller && state.promised.is_none() && state.streams.is_some();
+        fits.then(|| {
+            state.promised = Some(to);
+            self.draft.has_rung()
+        })
+    }
+
+    /// Nobody waits for the picker any more, as in [`Self::renounce`].
+    pub(super) fn renounce_picker(&mut self, desk: &mut Desk<'_>) {
+        let State::Picked(state) = &mut self.state else {
+            return;
+        };
+        state.promised = None;
+        if self.open.contains(&self.caller) {
+            return;
+        }
+        desk.ua
+            .hang_up(desk.now, state.picker.call, passing::no_headers());
+        self.draft.ends(Outcome::Cancelled, None);
+        self.state = State::End;
+    }
+}
+
+fn turn_away(desk: &mut Desk<'_>, incoming: IncomingCall, status: StatusCode) {
+    let refusal = incoming.response(status);
+    desk.ua.reject(desk.now, incoming, refusal);
+}

@@ -1,0 +1,445 @@
+//! INVITE with Replaces that names a phone which rings: whoever may pick the call up has it, and every
+//! phone stops ringing.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
+
+mod support;
+
+use offhook_media::relay::Side;
+use offhook_sip::{Method, Request};
+use support::Exchange;
+use support::party::{Dialog, Party, description};
+use support::trio::{
+    Trio, conversation, notified, refer, reinvited, replaces, take_over, talk, they_talk, to_of,
+    voice_of,
+};
+
+const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+
+const USERS: &str = "[u1]\npassword=secret1\n\
+    [u2]\npassword=secret2\nalternatives=700\n\
+    [u3]\npassword=secret3\nalternatives=700\npickupgroup=stock\n\
+    [u4]\npassword=secret4\npickupgroup=shop, stock\n\
+    [u5]\npassword=secret5\npickupgroup=shop\n";
+
+/// u1 calls 2; the phone of u2 rings.
+struct Scene {
+    trio: Trio,
+    /// At the caller.
+    d1: Dialog,
+    /// At the phone that rings.
+    d2: Dialog,
+    ringing: Request,
+}
+
+fn scene(offer: bool) -> Scene {
+    let mut trio = Trio::with(Exchange::of(USERS, support::NUMBERS, |_| {}));
+    let (exchange, u1, u2, _) = trio.all();
+    let said = description(u1.address);
+    let mut d1 = u1.dial(exchange, "2", if offer { &said } else { "" });
+    let ringing = u2.expect_request(exchange, &Method::Invite);
+    let d2 = u2.answer(exchange, &ringing, 180, "");
+    let heard = u1.expect(exchange, 180);
+    to_of(&heard).clone_into(&mut d1.remote);
+    Scene {
+        trio,
+        d1,
+        d2,
+        ringing,
+    }
+}
+
+/// Another phone of u2.
+fn second() -> Party {
+    Party::new("u2", "secret2", "192.0.2.112:5060")
+}
+
+/// The call rings no more, for somebody else has it.
+fn lost(exchange: &mut Exchange, party: &Party, ringing: &Request) {
+    let cancel = party.is_cancelled(exchange, ringing);
+    assert_eq!(cancel.headers().get("Reason"), Some(ELSEWHERE));
+}
+
+/// The picker is in: he has been answered, and asked for what the caller wants.
+fn let_in(exchange: &mut Exchange, picker: &mut Party, dialog: &mut Dialog) -> Request {
+    let answer = picker.expect(exchange, 200);
+    let silent = String::from_utf8_lossy(answer.body()).into_owned();
+    assert!(silent.contains("a=inactive"), "{answer}");
+    picker.acknowledge(exchange, dialog, &answer, "");
+    picker.expect_request(exchange, &Method::Invite)
+}
+
+fn picks_up(exchange: &mut Exchange, picker: &mut Party, named: &Dialog) -> (Dialog, Request) {
+    let body = description(picker.address);
+    let mut dialog = take_over(exchange, picker, named, &body, "");
+    let asked = let_in(exchange, picker, &mut dialog);
+    (dialog, asked)
+}
+
+#[test]
+fn another_phone_of_the_callee_picks_up() {
+    for early_only in ["", ";early-only"] {
+        let mut scene = scene(true);
+        let mut picker = second();
+        let (exchange, u1, u2, _) = scene.trio.all();
+        let body = description(picker.address);
+        let mut dialog = take_over(exchange, &mut picker, &scene.d2, &body, early_only);
+        lost(exchange, u2, &scene.ringing);
+        let asked = let_in(exchange, &mut picker, &mut dialog);
+        let offer = String::from_utf8_lossy(asked.body()).into_owned();
+        assert!(!offer.contains("inactive") && !offer.contains("192.0.2.101"));
+        assert!(offer.contains(" 2 IN IP4 192.0.2.50\r\n"), "{offer}");
+        u1.expect_silence(exchange);
+        picker.answer(exchange, &asked, 200, &body);
+        picker.expect_request(exchange, &Method::Ack);
+        let answer = u1.answered(exchange, &mut scene.d1);
+        assert!(!answer.to_string().contains("192.0.2.112"), "{answer}");
+        assert_eq!(voice_of(exchange, Side::B), "192.0.2.112:40000");
+        assert_eq!(voice_of(exchange, Side::A), "192.0.2.101:40000");
+        they_talk(exchange, u1, &mut scene.d1, &picker);
+        let [record] = &exchange.records[..] else {
+            panic!("one call")
+        };
+        assert_eq!(record.answered_by.as_deref(), Some("u2"));
+        assert_eq!(record.call_ids.last(), Some(&dialog.call_id));
+        assert_eq!(record.call_ids.len(), 3);
+        assert!(record.answered_after.is_some());
+        scene.trio.finish();
+    }
+}
+
+#[test]
+fn a_picker_without_an_offer_answers_in_his_ack() {
+    for answers in [true, false] {
+        let mut scene = scene(true);
+        let mut picker = second();
+        let (exchange, u1, u2, _) = scene.trio.all();
+        let mut dialog = take_over(exchange, &mut picker, &scene.d2, "", "");
+        lost(exchange, u2, &scene.ringing);
+        let answer = picker.expect(exchange, 200);
+        let offer = String::from_utf8_lossy(answer.body()).into_owned();
+        assert!(offer.contains("m=audio") && !offer.contains("192.0.2.101"));
+        u1.expect_silence(exchange);
+        let said = description(picker.address);
+        let said = if answers { said.as_str() } else { "" };
+        picker.acknowledge(exchange, &mut dialog, &answer, said);
+        if answers {
+            u1.answered(exchange, &mut scene.d1);
+            assert_eq!(voice_of(exchange, Side::B), "192.0.2.112:40000");
+            they_talk(exchange, u1, &mut scene.d1, &picker);
+        } else {
+            picker.is_hung_up(exchange);
+            u1.refused(exchange, &scene.d1, 480);
+        }
+        scene.trio.finish();
+    }
+}
+
+#[test]
+fn a_caller_without_an_offer_is_offered_what_the_picker_wants() {
+    for late in [false, true] {
+        let mut scene = scene(false);
+        let mut picker = second();
+        let (exchange, u1, u2, _) = scene.trio.all();
+        let said = description(picker.address);
+        let offer = if late { "" } else { &said };
+        let mut dialog = take_over(exchange, &mut picker, &scene.d2, offer, "");
+        lost(exchange, u2, &scene.ringing);
+        let answer = picker.expect(exchange, 200);
+        assert!(String::from_utf8_lossy(answer.body()).contains("a=inactive"));
+        let in_ack = if late { &said } else { "" };
+        picker.acknowledge(exchange, &mut dialog, &answer, in_ack);
+        let asked = picker.expect_request(exchange, &Method::Invite);
+        assert!(asked.body().is_empty(), "{asked}");
+        picker.answer(exchange, &asked, 200, &said);
+        // Its ACK waits for the caller's answer.
+        picker.expect_silence(exchange);
+        let answer = u1.expect(exchange, 200);
+        assert!(!answer.body().is_empty());
+        let said = description(u1.address);
+        u1.acknowledge(exchange, &mut scene.d1, &answer, &said);
+        let ack = picker.expect_request(exchange, &Method::Ack);
+        assert!(!ack.body().is_empty());
+        assert_eq!(voice_of(exchange, Side::A), "192.0.2.101:40000");
+        they_talk(exchange, u1, &mut scene.d1, &picker);
+        scene.trio.finish();
+    }
+}
+
+#[test]
+fn streams_that_the_caller_does_not_have_are_switched_off() {
+    let mut scene = scene(true);
+    let mut picker = second();
+    let (exchange, u1, u2, _) = scene.trio.all();
+    let voice = description(picker.address);
+    let both = format!("{voice}m=video 40002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n");
+    let mut dialog = take_over(exchange, &mut picker, &scene.d2, &both, "");
+    lost(exchange, u2, &scene.ringing);
+    let asked = let_in(exchange, &mut picker, &mut dialog);
+    let offer = String::from_utf8_lossy(asked.body()).into_owned();
+    assert!(offer.contains("m=video 0 RTP/AVP 96\r\n"), "{offer}");
+    let off = format!("{voice}m=video 0 RTP/AVP 96\r\n");
+    picker.answer(exchange, &asked, 200, &off);
+    picker.expect_request(exchange, &Method::Ack);
+    let answer = u1.answered(exchange, &mut scene.d1);
+    let answer = String::from_utf8_lossy(answer.body()).into_owned();
+    assert_eq!(answer.matches("m=").count(), 1, "{answer}");
+    they_talk(exchange, u1, &mut scene.d1, &picker);
+    scene.trio.finish();
+}
+
+#[test]
+fn all_phones_of_a_fork_stop_ringing() {
+    let mut exchange = Exchange::of(USERS, support::NUMBERS, |_| {});
+    let mut phones = [
+        Party::new("u2", "secret2", "192.0.2.102:5060"),
+        Party::new("u2", "secret2", "192.0.2.112:5060"),
+        Party::new("u3", "secret3", "192.0.2.103:5060"),
+    ];
+    for (place, phone) in phones.iter_mut().enumerate() {
+        // Two phones of one user count alike.
+        for _ in 0..10 * place {
+            phone.serial();
+        }
+        phone.register(&mut exchange, 3600);
+    }
+    let mut caller = Party::new("u1", "secret1", "192.0.2.101:5060");
+    let mut d1 = caller.dial(&mut exchange, "700", &description(caller.address));
+    let ringing = phones.each_ref().map(|phone| {
+        let invite = phone.expect_request(&mut exchange, &Method::Invite);
+        let dialog = phone.answer(&mut exchange, &invite, 180, "");
+        caller.expect(&mut exchange, 180);
+        (invite, dialog)
+    });
+    // A colleague of u3; what he names rings at u2.
+    let mut picker = Party::new("u4", "secret4", "192.0.2.104:5060");
+    let (_, asked) = picks_up(&mut exchange, &mut picker, &ringing[0].1);
+    for (phone, (invite, _)) in phones.iter().zip(&ringing) {
+        lost(&mut exchange, phone, invite);
+    }
+    picker.pick_up(&mut exchange, &asked);
+    caller.answered(&mut exchange, &mut d1);
+    they_talk(&mut exchange, &mut caller, &mut d1, &picker);
+    assert_eq!(exchange.records[0].answered_by.as_deref(), Some("u4"));
+    for phone in &mut phones {
+        phone.expect_silence(&exchange);
+        phone.register(&mut exchange, 0);
+    }
+    exchange.assert_nothing_left();
+}
+
+#[test]
+fn nobody_else_picks_up() {
+    let mut scene = scene(true);
+    let (exchange, u1, u2, u3) = scene.trio.all();
+    let body = description(u3.address);
+    // Whoever has no part in it, though he knows all names: the caller, a user without a group, and
+    // those of other groups.
+    let mut u4 = Party::new("u4", "secret4", "192.0.2.104:5060");
+    let mut u5 = Party::new("u5", "secret5", "192.0.2.105:5060");
+    for other in [&mut *u1, &mut *u3, &mut u4, &mut u5] {
+        let dialog = take_over(exchange, other, &scene.d2, &body, "");
+        other.refused(exchange, &dialog, 403);
+    }
+    let mut stranger = Party::new("u2", "guessed", "192.0.2.66:5060");
+    let dialog = take_over(exchange, &mut stranger, &scene.d2, &body, "");
+    stranger.refused(exchange, &dialog, 401);
+    // RFC 3891 §3: the caller's leg is a call that was begun there. Nor is there one with other tags.
+    let mut picker = second();
+    let mut wrong = [scene.d1.clone(), scene.d2.clone(), scene.d2.clone()];
+    wrong[1].local += "x";
+    wrong[2].remote += "x";
+    for named in &wrong {
+        for party in [&mut *u1, &mut picker] {
+            let refused = take_over(exchange, party, named, &body, "");
+            assert!(refused.remote.contains("tag="), "481 at once");
+        }
+    }
+    u2.expect_silence(exchange);
+    u2.pick_up(exchange, &scene.ringing);
+    u1.answered(exchange, &mut scene.d1);
+    they_talk(exchange, u1, &mut scene.d1, u2);
+    scene.trio.finish();
+}
+
+#[test]
+fn the_answer_of_the_phone_comes_first() {
+    let mut scene = scene(true);
+    let (exchange, u1, u2, u3) = scene.trio.all();
+    let d2 = u2.pick_up(exchange, &scene.ringing);
+    u1.answered(exchange, &mut scene.d1);
+    // Only to be had while it rings; and a colleague's call that is up is none of his.
+    let mut picker = second();
+    let body = description(picker.address);
+    take_over(exchange, &mut picker, &d2, &body, ";early-only");
+    let mut u4 = Party::new("u4", "secret4", "192.0.2.104:5060");
+    let (mut d13, _) = talk(exchange, u1, u3, "3");
+    let dialog = take_over(exchange, &mut u4, &d2, &body, "");
+    u4.refused(exchange, &dialog, 403);
+    u1.leave(exchange, &mut d13);
+    u3.is_hung_up(exchange);
+    they_talk(exchange, u1, &mut scene.d1, u2);
+    scene.trio.finish();
+}
+
+#[test]
+fn the_answer_of_the_phone_comes_too_late() {
+    let mut scene = scene(true);
+    let mut picker = second();
+    let (exchange, u1, u2, _) = scene.trio.all();
+    let (_, asked) = picks_up(exchange, &mut picker, &scene.d2);
+    let cancel = u2.expect_request(exchange, &Method::Cancel);
+    u2.pick_up(exchange, &scene.ringing);
+    let bye = u2.is_hung_up(exchange);
+    assert_eq!(bye.headers().get("Reason"), Some(ELSEWHERE));
+    u2.answer(exchange, &cancel, 200, "");
+    picker.pick_up(exchange, &asked);
+    u1.answered(exchange, &mut scene.d1);
+    they_talk(exchange, u1, &mut scene.d1, &picker);
+    scene.trio.finish();
+}
+
+#[test]
+fn the_caller_gives_up_at_the_same_time() {
+    // Before the call is picked up.
+    let mut scene1 = scene(true);
+    let mut picker = second();
+    let (exchange, u1, u2, _) = scene1.trio.all();
+    let body = description(picker.address);
+    u1.cancel(exchange, &without_tag(&scene1.d1));
+    u1.expect(exchange, 200);
+    u1.refused(exchange, &scene1.d1, 487);
+    // It is just being ended (603), and then it is not known any more (481).
+    take_over(exchange, &mut picker, &scene1.d2, &body, "");
+    u2.is_cancelled(exchange, &scene1.ringing);
+    take_over(exchange, &mut picker, &scene1.d2, &body, "");
+    scene1.trio.finish();
+    // Before he is answered.
+    let mut scene2 = scene(true);
+    let mut picker = second();
+    let (exchange, u1, u2, _) = scene2.trio.all();
+    let (_, asked) = picks_up(exchange, &mut picker, &scene2.d2);
+    lost(exchange, u2, &scene2.ringing);
+    u1.cancel(exchange, &without_tag(&scene2.d1));
+    u1.expect(exchange, 200);
+    u1.refused(exchange, &scene2.d1, 487);
+    picker.is_hung_up(exchange);
+    picker.pick_up(exchange, &asked);
+    scene2.trio.finish();
+}
+
+fn without_tag(dialog: &Dialog) -> Dialog {
+    let mut dialog = dialog.clone();
+    let bare = dialog.remote.split(";tag=").next().expect("an address");
+    dialog.remote = bare.to_owned();
+    dialog
+}
+
+#[test]
+fn two_pick_up_at_once() {
+    let mut scene = scene(true);
+    let mut picker = second();
+    let mut other = Party::new("u2", "secret2", "192.0.2.122:5060");
+    let (exchange, u1, u2, _) = scene.trio.all();
+    let (dialog, asked) = picks_up(exchange, &mut picker, &scene.d2);
+    let body = description(other.address);
+    take_over(exchange, &mut other, &scene.d2, &body, "");
+    lost(exchange, u2, &scene.ringing);
+    take_over(exchange, &mut other, &scene.d2, &body, "");
+    other.expect_silence(exchange);
+    // Nor is there anything to be had from the first one yet.
+    let again = take_over(exchange, &mut other, &dialog, &body, "");
+    other.refused(exchange, &again, 491);
+    picker.pick_up(exchange, &asked);
+    u1.answered(exchange, &mut scene.d1);
+    they_talk(exchange, u1, &mut scene.d1, &picker);
+    scene.trio.finish();
+}
+
+#[test]
+fn a_picker_whom_the_caller_cannot_talk_to() {
+    // Known at once: the phones ring on.
+    let mut scene1 = scene(true);
+    let mut picker = second();
+    let (exchange, u1, u2, _) = scene1.trio.all();
+    let video = "v=0\r\no=- 1 1 IN IP4 192.0.2.112\r\ns=-\r\nc=IN IP4 192.0.2.112\r\nt=0 0\r\nm=video 40000 RTP/AVP 96\r\n";
+    let dialog = take_over(exchange, &mut picker, &scene1.d2, video, "");
+    picker.refused(exchange, &dialog, 488);
+    u2.pick_up(exchange, &scene1.ringing);
+    u1.answered(exchange, &mut scene1.d1);
+    they_talk(exchange, u1, &mut scene1.d1, u2);
+    scene1.trio.finish();
+    // When he is asked: he refuses, or hangs up.
+    for refuses in [true, false] {
+        let mut scene = scene(true);
+        let mut picker = second();
+        let (exchange, u1, u2, _) = scene.trio.all();
+        let (mut dialog, asked) = picks_up(exchange, &mut picker, &scene.d2);
+        lost(exchange, u2, &scene.ringing);
+        if refuses {
+            picker.refuse(exchange, &asked, 488);
+            picker.is_hung_up(exchange);
+            u1.refused(exchange, &scene.d1, 488);
+        } else {
+            picker.leave(exchange, &mut dialog);
+            u1.refused(exchange, &scene.d1, 480);
+            picker.refuse(exchange, &asked, 487);
+        }
+        scene.trio.finish();
+    }
+}
+
+#[test]
+fn the_target_of_a_transfer_is_picked_up() {
+    for late in [false, true] {
+        let (mut trio, mut d1, mut d2) = conversation();
+        let mut picker = Party::new("u3", "secret3", "192.0.2.113:5060");
+        let (exchange, u1, u2, u3) = trio.all();
+        refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
+        let ringing = u3.expect_request(exchange, &Method::Invite);
+        let named = u3.answer(exchange, &ringing, 180, "");
+        notified(exchange, u1, "180 Ringing", false);
+        let said = description(picker.address);
+        let offer = if late { "" } else { &said };
+        let mut dialog = take_over(exchange, &mut picker, &named, offer, "");
+        lost(exchange, u3, &ringing);
+        let asked = u2.expect_request(exchange, &Method::Invite);
+        u2.answer(exchange, &asked, 200, &description(u2.address));
+        if !late {
+            u2.expect_request(exchange, &Method::Ack);
+        }
+        let answer = picker.expect(exchange, 200);
+        let in_ack = if late { &said } else { "" };
+        picker.acknowledge(exchange, &mut dialog, &answer, in_ack);
+        if late {
+            u2.expect_request(exchange, &Method::Ack);
+        }
+        notified(exchange, u1, "200 OK", true);
+        u1.leave(exchange, &mut d1);
+        they_talk(exchange, u2, &mut d2, &picker);
+        trio.finish();
+    }
+}
+
+#[test]
+fn a_call_that_others_wait_for_is_picked_up() {
+    // u1 talks to u3 and rings u2; the key for a transfer is pressed early.
+    let mut scene = scene(true);
+    let mut picker = second();
+    let (exchange, u1, u2, u3) = scene.trio.all();
+    let (mut d13, mut d3) = talk(exchange, u1, u3, "3");
+    let to = format!("sip:2@192.0.2.50?Replaces={}", replaces(&scene.d1));
+    refer(exchange, u1, &mut d13, &to);
+    notified(exchange, u1, "180 Ringing", false);
+    let (_, asked) = picks_up(exchange, &mut picker, &scene.d2);
+    lost(exchange, u2, &scene.ringing);
+    picker.pick_up(exchange, &asked);
+    u1.answered(exchange, &mut scene.d1);
+    reinvited(exchange, &picker, 200, &description(picker.address));
+    reinvited(exchange, u3, 200, &description(u3.address));
+    notified(exchange, u1, "200 OK", true);
+    u1.is_hung_up(exchange);
+    u1.leave(exchange, &mut d13);
+    they_talk(exchange, u3, &mut d3, &picker);
+    scene.trio.finish();
+}
