@@ -52,6 +52,8 @@ fn two_calls_become_one() {
     u3.expect(exchange, 200);
     they_talk(exchange, u2, &mut d2, u3);
     assert_eq!(exchange.records.len(), 2);
+    let legs = [&d12, &d2, &d3].map(|dialog| dialog.call_id.clone());
+    assert_eq!(exchange.records[1].call_ids, legs);
     trio.finish();
 }
 

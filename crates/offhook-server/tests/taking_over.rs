@@ -37,6 +37,9 @@ fn another_phone_of_the_same_user_takes_the_call_over() {
         assert_eq!(voice_of(exchange, Side::A), "192.0.2.111:40000");
         they_talk(exchange, u2, &mut d2, &second);
         assert_eq!(exchange.records.len(), 1);
+        // The record names all three legs.
+        let legs = [&d1, &d2, &dialog].map(|dialog| dialog.call_id.clone());
+        assert_eq!(exchange.records[0].call_ids, legs);
         trio.finish();
     }
 }

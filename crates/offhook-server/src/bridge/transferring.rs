@@ -121,6 +121,12 @@ impl Bridge {
         let Newcomer { leg, way, .. } = *newcomer;
         let newcomer = leg.call;
         let old = talk.replace(side, leg);
+        // Whom the exchange called is in the record already.
+        if !matches!(way, Way::Called)
+            && let Some(dialog) = desk.ua.dialog_of(newcomer)
+        {
+            self.draft.leg(&dialog.call_id);
+        }
         if !anchor.is_settled(side) && !matches!(way, Way::Calls(_)) {
             // It may send what the leg that stays does not take: it is told what that one said.
             talk.ask(desk, newcomer, answer.clone());
