@@ -7,7 +7,6 @@ use offhook_sip::{Headers, Method, StatusCode};
 use offhook_ua::{Body, CallId};
 use rand::RngExt;
 
-use super::lies::number;
 use super::phone::Phone;
 use super::talk::{Deed, millis};
 use super::{description, one_of};
@@ -36,6 +35,7 @@ impl Phone {
             Deed::Refuse(status) => {
                 if let Some(incoming) = talk.incoming.take() {
                     talk.wanted = true;
+                    self.tally.note(refusal(status));
                     let no = incoming.response(StatusCode::new(status).unwrap());
                     self.ua.reject(now, incoming, no);
                 }
@@ -44,7 +44,10 @@ impl Phone {
                 talk.wanted = true;
                 self.ua.hang_up(now, call, Headers::new());
             }
+            Deed::SendOn => self.send_on(now, call),
             Deed::Transfer => self.transfer(now, call),
+            Deed::Consult => self.consult(now, call),
+            Deed::Join => self.join(now, call),
             deed => self.speak(now, call, deed),
         }
     }
@@ -60,69 +63,47 @@ impl Phone {
                 ringing = incoming.response(StatusCode::SESSION_PROGRESS);
                 let text = description(self.identity.at, talk.version, talk.direction);
                 ringing.set_body("application/sdp", text).unwrap();
+                self.tally.note("early media");
             }
             self.ua.ring(now, incoming, ringing);
         }
     }
 
-    /// Blindly to a neighbour, or, where two calls go on, to the far end of the other one.
-    fn transfer(&mut self, now: Instant, call: CallId) {
-        let other = self
-            .talks
-            .iter()
-            .find(|(other, talk)| **other != call && talk.talked)
-            .map(|(other, _)| *other);
-        let dialog = other.and_then(|other| self.ua.dialog_of(other));
-        let target = dialog.map_or_else(
-            || format!("<{}>", neighbour(&self.identity.user)),
-            |dialog| {
-                format!(
-                    "<{}?Replaces={}%3Bto-tag%3D{}%3Bfrom-tag%3D{}>",
-                    number("x"),
-                    dialog.call_id.replace('@', "%40"),
-                    dialog.remote_tag,
-                    dialog.local_tag
-                )
-            },
-        );
-        let moved = [Some(call), other];
-        for call in moved.into_iter().flatten() {
-            if let Some(talk) = self.talks.get_mut(&call) {
-                talk.moved = true;
-            }
-        }
-        let mut headers = Headers::new();
-        headers.append("Refer-To", &target).unwrap();
-        let id = self
-            .ua
-            .request_in_call(now, call, Method::Refer, headers, None);
-        self.asked.insert(id, now);
-    }
-
     /// What a person does within a conversation.
-    fn speak(&mut self, now: Instant, call: CallId, deed: Deed) {
+    pub(super) fn speak(&mut self, now: Instant, call: CallId, deed: Deed) {
         let Some(mut talk) = self.talks.remove(&call) else {
             return;
         };
-        let (method, body) = match deed {
+        let (method, what, body) = match deed {
             Deed::Digit => {
                 let text = Bytes::from_static(b"Signal=5\r\nDuration=160\r\n");
                 (
                     Method::Info,
+                    "INFO in a call",
                     Some(Body::new("application/dtmf-relay", text)),
                 )
             }
             Deed::Message => {
                 let text = Bytes::from_static(b"Can you hear me?");
-                (Method::Message, Some(Body::new("text/plain", text)))
+                (
+                    Method::Message,
+                    "MESSAGE in a call",
+                    Some(Body::new("text/plain", text)),
+                )
             }
-            Deed::Options => (Method::Options, None),
+            Deed::Options => (Method::Options, "OPTIONS in a call", None),
             Deed::Hold | Deed::Resume | Deed::Update | Deed::AskForOffer => {
                 talk.direction = match deed {
                     Deed::Hold => one_of(&mut talk.rng, &["sendonly", "inactive"]),
                     Deed::Resume => "sendrecv",
                     _ => talk.direction,
                 };
+                talk.changing = Some(match deed {
+                    Deed::Hold => "hold",
+                    Deed::Resume => "resume",
+                    Deed::Update => "UPDATE",
+                    _ => "an offer was asked for",
+                });
                 let offer = (deed != Deed::AskForOffer).then(|| self.body(&mut talk));
                 self.talks.insert(call, talk);
                 if deed == Deed::Update {
@@ -137,12 +118,14 @@ impl Phone {
         self.talks.insert(call, talk);
         let none = Headers::new();
         let id = self.ua.request_in_call(now, call, method, none, body);
-        self.asked.insert(id, now);
+        self.asked.insert(id, (now, what));
     }
 }
 
-/// Another user of the town.
-fn neighbour(user: &str) -> String {
-    let own = user.trim_start_matches('u').parse::<u32>();
-    number(&format!("u{}", own.unwrap_or_default() / 2))
+const fn refusal(status: u16) -> &'static str {
+    match status {
+        486 | 600 => "refused: busy",
+        603 => "refused: declined",
+        _ => "refused: unavailable",
+    }
 }

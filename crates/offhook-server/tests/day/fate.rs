@@ -63,6 +63,8 @@ pub(crate) struct Ended {
     pub(crate) talked: bool,
     /// Whether this phone's person put somebody else in its place.
     pub(crate) moved: bool,
+    /// Where this phone's person sent the call instead of taking it.
+    pub(crate) sent_on: Option<&'static str>,
     pub(crate) began: Instant,
     pub(crate) over: Instant,
 }
@@ -79,6 +81,7 @@ impl fmt::Debug for Ended {
             moved,
             began,
             over,
+            ..
         } = self;
         write!(
             f,

@@ -1,36 +1,26 @@
 //! An honest phone: it does what its person wants, and keeps a ledger of how its calls ended.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use offhook_auth::Credentials;
-use offhook_sip::{HeaderName, Method, NameAddr, Request, StatusCode, Transport, Uri};
+use offhook_sip::{HeaderName, Headers, Method, NameAddr, Request};
 use offhook_testkit::Node;
 use offhook_transaction::{Flow, Transmit};
 use offhook_ua::{
-    Body, CallId, Config, DialogId, Event, IncomingCall, IncomingRequest, Local, OutgoingCall,
-    OutgoingRequest, Output, RegistrationConfig, RegistrationId, Reliable, Reoffer, RequestId,
-    SessionTimerConfig, UserAgent,
+    Body, CallId, DialogId, OutgoingCall, OutgoingRequest, Output, RegistrationConfig,
+    RegistrationId, RequestId, UserAgent,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::exchange::EXCHANGE;
+use super::description;
 use super::fate::{Ended, Fate, Role};
-use super::talk::{Deed, Talk, perhaps_sharp};
-use super::{description, one_of};
-
-/// Who a phone is.
-#[derive(Clone, Debug)]
-pub(crate) struct Identity {
-    /// Its place in the town.
-    pub(crate) number: usize,
-    pub(crate) user: String,
-    pub(crate) at: IpAddr,
-    pub(crate) transport: Transport,
-}
+use super::identity::Identity;
+use super::numbers::{Behind, behind};
+use super::talk::{Deed, Talk};
+use super::tally::Tally;
 
 /// A phone and its person.
 pub(crate) struct Phone {
@@ -38,65 +28,35 @@ pub(crate) struct Phone {
     pub(crate) identity: Identity,
     /// Calls that are over, for the checker to take.
     pub(crate) ledger: Vec<Ended>,
+    pub(crate) tally: Tally,
+    /// The town's telephone book.
+    pub(super) book: Rc<[Identity]>,
     pub(super) rng: StdRng,
-    start: Instant,
-    todo: BTreeMap<(Instant, u64), (CallId, Deed)>,
-    serial: u64,
+    pub(super) start: Instant,
+    pub(super) todo: BTreeMap<(Instant, u64), (CallId, Deed)>,
+    pub(super) serial: u64,
     pub(super) talks: BTreeMap<CallId, Talk>,
     over: BTreeSet<CallId>,
-    pub(super) asked: BTreeMap<RequestId, Instant>,
+    /// Requests without an outcome: since when, and what it is called when it is granted.
+    pub(super) asked: BTreeMap<RequestId, (Instant, &'static str)>,
+    /// Transfers that were asked for, by the call in which they were.
+    pub(super) transfers: BTreeMap<CallId, &'static str>,
     login: Option<RegistrationId>,
     transmits: VecDeque<Transmit>,
 }
 
-fn configuration(identity: &Identity, rng: &mut StdRng) -> Config {
-    let here = SocketAddr::new(identity.at, 5060);
-    let locals = [Transport::Udp, Transport::Tcp].map(|transport| Local::new(transport, here));
-    let interval = |seconds| SessionTimerConfig {
-        expires: Duration::from_secs(seconds),
-        min_se: Duration::from_secs(90),
-    };
-    Config {
-        locals: locals.into(),
-        reliable: one_of(
-            rng,
-            &[
-                Reliable::Never,
-                Reliable::WhenRequired,
-                Reliable::WhenSupported,
-            ],
-        ),
-        session_timer: one_of(
-            rng,
-            &[
-                None,
-                Some(interval(90)),
-                Some(interval(600)),
-                Some(interval(1800)),
-            ],
-        ),
-        ..Config::default()
-    }
-}
-
-fn server_uri(user: Option<&str>, transport: Transport) -> Uri {
-    let user = user.map_or_else(String::new, |user| format!("{user}@"));
-    let suffix = if transport == Transport::Tcp {
-        ";transport=tcp"
-    } else {
-        ""
-    };
-    format!("sip:{user}{EXCHANGE}{suffix}").parse().unwrap()
-}
-
 impl Phone {
-    pub(crate) fn new(start: Instant, identity: Identity, seed: [u8; 32]) -> Self {
+    /// The phone that has this place in the book.
+    pub(crate) fn new(start: Instant, number: usize, book: Rc<[Identity]>, seed: [u8; 32]) -> Self {
         let mut rng = StdRng::from_seed(seed);
-        let config = configuration(&identity, &mut rng);
+        let identity = book[number].clone();
+        let config = identity.configuration(&mut rng);
         Self {
             ua: UserAgent::new(config, rng.random()),
             identity,
             ledger: Vec::new(),
+            tally: Tally::default(),
+            book,
             rng,
             start,
             todo: BTreeMap::new(),
@@ -104,27 +64,32 @@ impl Phone {
             talks: BTreeMap::new(),
             over: BTreeSet::new(),
             asked: BTreeMap::new(),
+            transfers: BTreeMap::new(),
             login: None,
             transmits: VecDeque::new(),
         }
     }
 
-    fn credentials(&self) -> Credentials {
-        let user = &self.identity.user;
-        Credentials::new(user.clone(), format!("secret-{user}"))
-    }
-
-    fn own_name(&self) -> NameAddr {
-        NameAddr::new(server_uri(Some(&self.identity.user), Transport::Udp))
-    }
-
     pub(crate) fn log_in(&mut self, now: Instant) {
-        let registrar = server_uri(None, self.identity.transport);
-        let mut config = RegistrationConfig::new(registrar, self.own_name());
-        config.contact_user = Some(self.identity.user.clone());
-        config.credentials = Some(self.credentials());
-        config.expires = Duration::from_secs(self.rng.random_range(3..6) * 3600);
+        let identity = &self.identity;
+        let mut config = RegistrationConfig::new(identity.server(None), identity.name());
+        config.contact_user = Some(identity.user.clone());
+        config.credentials = Some(identity.credentials());
+        let hours = if identity.dead {
+            6
+        } else {
+            self.rng.random_range(3..6)
+        };
+        config.expires = Duration::from_secs(hours * 3600);
         self.login = Some(self.ua.register(now, config));
+    }
+
+    /// Logs in once more, because the network was away.
+    pub(crate) fn log_in_again(&mut self, now: Instant) {
+        match self.login {
+            Some(login) => self.ua.refresh(now, login),
+            None => self.log_in(now),
+        }
     }
 
     pub(crate) fn log_out(&mut self, now: Instant) {
@@ -134,14 +99,32 @@ impl Phone {
     }
 
     /// Calls a number; all that comes of it follows from `seed`.
-    pub(crate) fn dial(&mut self, now: Instant, number: &str, call_id: &str, seed: u64) {
+    pub(crate) fn dial(&mut self, now: Instant, number: &str, call_id: &str, seed: u64) -> CallId {
+        self.dial_with(now, number, call_id, seed, Headers::new())
+    }
+
+    pub(super) fn dial_with(
+        &mut self,
+        now: Instant,
+        number: &str,
+        call_id: &str,
+        seed: u64,
+        mut headers: Headers,
+    ) -> CallId {
         let rng = StdRng::seed_from_u64(seed);
         let mut talk = Talk::new(call_id.to_owned(), Role::Caller, rng, now);
-        let uri = server_uri(Some(number), self.identity.transport);
-        let mut outgoing = OutgoingCall::new(uri.clone(), self.own_name(), NameAddr::new(uri));
+        // RFC 3262 §4: every ringing is to be acknowledged.
+        if talk.rng.random_bool(0.1) {
+            headers.append("Require", "100rel").unwrap();
+        }
+        talk.served = behind(number) == Behind::Service;
+        let uri = self.identity.server(Some(number));
+        let to = NameAddr::new(uri.clone());
+        let mut outgoing = OutgoingCall::new(uri, self.identity.name(), to);
         outgoing.call_id = Some(call_id.to_owned());
-        outgoing.credentials = Some(self.credentials());
+        outgoing.credentials = Some(self.identity.credentials());
         outgoing.contact_user = Some(self.identity.user.clone());
+        outgoing.headers = headers;
         if talk.rng.random_bool(0.9) {
             outgoing.body = Some(self.body(&mut talk));
         }
@@ -149,27 +132,35 @@ impl Phone {
         let call = self.ua.call(now, outgoing);
         self.talks.insert(call, talk);
         self.plan(now + patience, call, Deed::HangUp);
+        call
     }
 
     /// A word to somebody, outside of any call.
     pub(crate) fn write_to(&mut self, now: Instant, number: &str, method: Method) {
-        let uri = server_uri(Some(number), self.identity.transport);
+        let uri = self.identity.server(Some(number));
         let to = NameAddr::new(uri.clone());
-        let mut outgoing = OutgoingRequest::new(method, uri, self.own_name(), to);
-        outgoing.credentials = Some(self.credentials());
+        let mut outgoing = OutgoingRequest::new(method, uri, self.identity.name(), to);
+        outgoing.credentials = Some(self.identity.credentials());
         outgoing.contact_user = Some(self.identity.user.clone());
+        let mut what = "OPTIONS to a user";
         if outgoing.method == Method::Message {
             outgoing.body = Some(Body::new("text/plain", Bytes::from_static(b"Lunch?")));
+            what = "MESSAGE to a user";
         }
         let id = self.ua.request(now, outgoing);
-        self.asked.insert(id, now);
+        self.asked.insert(id, (now, what));
     }
 
-    /// What one who listens in on this phone would know of one of its calls, and the phone's URI
-    /// for the other side.
+    /// What one who listens in on this phone would know of one of its calls.
     pub(crate) fn overheard(&self) -> Option<DialogId> {
-        let mut talking = self.talks.iter().filter(|(_, talk)| talk.talked);
+        let own = |talk: &Talk| talk.talked && !talk.direct;
+        let mut talking = self.talks.iter().filter(|(_, talk)| own(talk));
         self.ua.dialog_of(*talking.next()?.0)
+    }
+
+    /// Whether somebody is talking here.
+    pub(crate) fn is_talking(&self) -> bool {
+        self.talks.values().any(|talk| talk.talked)
     }
 
     /// The Call-IDs of what goes on here.
@@ -179,16 +170,19 @@ impl Phone {
     }
 
     /// The phone has lost its power: what becomes of its calls.
-    pub(crate) fn into_ledger(mut self, now: Instant) -> Vec<Ended> {
+    pub(crate) fn into_ledger(mut self, now: Instant) -> (Vec<Ended>, Tally) {
+        if self.is_talking() {
+            self.tally.note("a phone lost its power in a call");
+        }
         for call in self.talks.keys().copied().collect::<Vec<_>>() {
             self.end(now, call, Fate::Lost("a restart"));
         }
-        self.ledger
+        (self.ledger, self.tally)
     }
 
     /// Requests that are still without an outcome, the oldest first.
     pub(crate) fn oldest_question(&self) -> Option<Instant> {
-        self.asked.values().min().copied()
+        self.asked.values().map(|(since, _)| *since).min()
     }
 
     pub(super) fn plan(&mut self, at: Instant, call: CallId, deed: Deed) {
@@ -224,7 +218,10 @@ impl Phone {
     fn drain(&mut self, now: Instant) {
         while let Some(output) = self.ua.poll_output() {
             match output {
-                Output::Transmit(transmit) => self.transmits.push_back(transmit),
+                Output::Transmit(transmit) => {
+                    self.count_said(&transmit.payload);
+                    self.transmits.push_back(transmit);
+                }
                 Output::Resolve(question) => {
                     let nothing = question.answer(Ok(Vec::new()));
                     self.ua.handle_dns_answer(now, nothing);
@@ -234,104 +231,15 @@ impl Phone {
         }
     }
 
-    fn hear(&mut self, now: Instant, event: Event) {
-        match event {
-            Event::IncomingCall(incoming) => self.rung(now, incoming),
-            Event::Progress {
-                call,
-                response,
-                awaits_answer,
-            }
-            | Event::ReofferAnswered {
-                call,
-                response,
-                awaits_answer,
-            } => self.owe(now, call, awaits_answer, Body::of_response(&response)),
-            Event::Answered {
-                call,
-                response,
-                awaits_answer,
-            } => {
-                self.owe(now, call, awaits_answer, Body::of_response(&response));
-                self.converse(now, call);
-            }
-            Event::Confirmed { call, .. } => self.converse(now, call),
-            Event::Reoffer(reoffer) => self.judge(now, reoffer),
-            Event::InCallRequest { request, .. } | Event::IncomingRequest(request) => {
-                self.respond(now, request);
-            }
-            Event::Response { request, .. } | Event::RequestFailed { request, .. } => {
-                let asked = self.asked.remove(&request);
-                assert!(asked.is_some(), "{request} has two outcomes");
-            }
-            Event::Ended { call, cause } => self.end(now, call, Fate::of(&cause)),
-            _ => {}
+    fn count_said(&mut self, payload: &[u8]) {
+        if payload.starts_with(b"PRACK ") {
+            self.tally.note("PRACK by the caller");
+        } else if payload.starts_with(b"UPDATE ") && payload.ends_with(b"\r\n\r\n") {
+            self.tally.note("the session was kept alive");
         }
     }
 
-    fn rung(&mut self, now: Instant, incoming: IncomingCall) {
-        let call = incoming.id();
-        let call_id = call_id_of(incoming.request());
-        let rng = StdRng::from_seed(self.rng.random());
-        let mut talk = Talk::new(call_id, Role::Callee, rng, now);
-        talk.incoming = Some(incoming);
-        let start = self.start;
-        for (after, deed) in talk.reception() {
-            let at = perhaps_sharp(&mut talk.rng, start, now + after);
-            self.plan(at, call, deed);
-        }
-        self.talks.insert(call, talk);
-    }
-
-    fn owe(&mut self, now: Instant, call: CallId, awaits_answer: bool, offer: Option<Body>) {
-        if awaits_answer {
-            let answer = self.reply(call, offer);
-            self.ua.acknowledge(now, call, answer);
-        }
-    }
-
-    pub(super) fn converse(&mut self, now: Instant, call: CallId) {
-        let start = self.start;
-        let Some(talk) = self.talks.get_mut(&call) else {
-            return;
-        };
-        talk.talked = true;
-        if talk.role == Role::Caller {
-            // The patience of one who is answered does not end.
-            self.todo.retain(|_, (of, _)| *of != call);
-        }
-        let deeds = talk.conversation();
-        for (after, deed) in deeds {
-            let Some(talk) = self.talks.get_mut(&call) else {
-                return;
-            };
-            let at = perhaps_sharp(&mut talk.rng, start, now + after);
-            self.plan(at, call, deed);
-        }
-    }
-
-    fn judge(&mut self, now: Instant, reoffer: Reoffer) {
-        if self.rng.random_bool(0.1) {
-            let no = reoffer.response(StatusCode::NOT_ACCEPTABLE_HERE);
-            return self.ua.reject_reoffer(now, reoffer, no);
-        }
-        let offer = Body::of_request(reoffer.request());
-        // An UPDATE without a description only keeps the session alive (RFC 4028 §7.4).
-        let bare = offer.is_none() && *reoffer.request().method() == Method::Update;
-        let answer = self.reply(reoffer.call(), offer).filter(|_| !bare);
-        self.ua.accept_reoffer(now, reoffer, answer);
-    }
-
-    fn respond(&mut self, now: Instant, request: IncomingRequest) {
-        let status = match request.request().method() {
-            Method::Info | Method::Message | Method::Options | Method::Notify => StatusCode::OK,
-            _ => StatusCode::DECLINE,
-        };
-        let response = request.response(status);
-        self.ua.respond(now, request, response);
-    }
-
-    fn end(&mut self, now: Instant, call: CallId, fate: Fate) {
+    pub(super) fn end(&mut self, now: Instant, call: CallId, fate: Fate) {
         assert!(self.over.insert(call), "{call} has ended twice");
         let talk = self.talks.remove(&call).expect("what ends has begun");
         self.todo.retain(|_, (of, _)| *of != call);
@@ -343,6 +251,7 @@ impl Phone {
             wanted: talk.wanted,
             talked: talk.talked,
             moved: talk.moved,
+            sent_on: talk.sent_on,
             began: talk.began,
             over: now,
         });
@@ -356,6 +265,11 @@ pub(crate) fn call_id_of(request: &Request) -> String {
 
 impl Node for Phone {
     fn handle_packet(&mut self, now: Instant, flow: Flow, payload: Bytes) {
+        if payload.starts_with(b"SIP/2.0 491") {
+            self.tally.note("491");
+        } else if payload.starts_with(b"PRACK ") {
+            self.tally.note("PRACK by the exchange");
+        }
         self.ua.handle_packet(now, flow, payload);
     }
 

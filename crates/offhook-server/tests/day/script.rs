@@ -6,6 +6,7 @@ use offhook_sip::Method;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::numbers::SERVICES;
 use super::one_of;
 
 /// The day has two halves, with a quiet noon in which everything must come to rest.
@@ -38,6 +39,11 @@ impl Size {
     pub(crate) const fn groups(self) -> usize {
         self.users / 40
     }
+
+    /// Numbers that ring phones one after the other.
+    pub(crate) const fn hunts(self) -> usize {
+        self.users / 40
+    }
 }
 
 /// What becomes of a phone's network, or of the phone.
@@ -49,6 +55,8 @@ pub(crate) enum Trouble {
     Storm,
     /// The phone loses its power, and begins anew at the end.
     PowerCut,
+    /// Its connection breaks, and it makes another one at the end.
+    Disconnection,
 }
 
 /// One thing that somebody does. Phones and liars go by their places, users by their names.
@@ -84,6 +92,13 @@ pub(crate) enum Act {
         phone: usize,
     },
     Remember(usize),
+    /// Another phone of a user takes over what he talks on, this one's or a later one's.
+    TakeOver {
+        phone: usize,
+        call_id: String,
+    },
+    /// Phones that are off go on, to log in; and off again.
+    Revive(bool),
     /// Everything that must always hold is looked at.
     Look,
 }
@@ -104,6 +119,9 @@ pub(crate) fn write(seed: u64, size: Size, phones: usize) -> Vec<(Duration, Act)
         let call_id = format!("call-{number}");
         acts.push((at, call(&mut rng, size, phones, call_id)));
         around(&mut rng, at, size, phones, &mut acts);
+        if number % 400 == 0 {
+            meeting(&mut rng, at, phones, number, &mut acts);
+        }
     }
     for second in (600..=hours(24)).step_by(600) {
         acts.push((Duration::from_secs(second), Act::Look));
@@ -114,6 +132,12 @@ pub(crate) fn write(seed: u64, size: Size, phones: usize) -> Vec<(Duration, Act)
             acts.push((at, Act::LiarLogsIn(liar)));
         }
     }
+    for hour in [0, 5, 10, 15, 20] {
+        for (on, second) in [(true, 260), (false, 290)] {
+            let at = Duration::from_secs(hours(hour) + second);
+            acts.push((at, Act::Revive(on)));
+        }
+    }
     acts.sort_by_key(|(at, _)| *at);
     acts
 }
@@ -122,7 +146,10 @@ fn call(rng: &mut StdRng, size: Size, phones: usize, call_id: String) -> Act {
     let number = match rng.random_range(0..100) {
         0..8 if size.groups() > 0 => format!("{}", 7000 + rng.random_range(0..size.groups())),
         8..16 => format!("l{}", rng.random_range(0..size.liars())),
-        16 => "nobody".to_owned(),
+        16 => one_of(rng, &["nobody", "lost"]).to_owned(),
+        17..22 => one_of(rng, &SERVICES).to_owned(),
+        22..28 if size.hunts() > 0 => format!("{}", 8000 + rng.random_range(0..size.hunts())),
+        28..31 => format!("hurry-{}", any_user(rng, size)),
         _ => any_user(rng, size),
     };
     if rng.random_range(0..100) < 5 {
@@ -137,6 +164,26 @@ fn call(rng: &mut StdRng, size: Size, phones: usize, call_id: String) -> Act {
         number,
         call_id,
         seed: rng.random(),
+    }
+}
+
+/// More people want to go to a room than it has seats.
+fn meeting(
+    rng: &mut StdRng,
+    at: Duration,
+    phones: usize,
+    number: usize,
+    acts: &mut Vec<(Duration, Act)>,
+) {
+    for guest in 0..6 {
+        let soon = at + Duration::from_millis(rng.random_range(0..20_000));
+        let dial = Act::Dial {
+            phone: rng.random_range(0..phones),
+            number: "room0".to_owned(),
+            call_id: format!("meeting-{number}-{guest}"),
+            seed: rng.random(),
+        };
+        acts.push((soon, dial));
     }
 }
 
@@ -157,13 +204,18 @@ fn around(
         Some((_, Act::Dial { phone, .. })) => *phone,
         _ => rng.random_range(0..phones),
     };
-    if rng.random_bool(0.04) {
+    if rng.random_bool(0.06) {
         let trouble = one_of(
             rng,
-            &[Trouble::Partition, Trouble::Storm, Trouble::PowerCut],
+            &[
+                Trouble::Partition,
+                Trouble::Storm,
+                Trouble::PowerCut,
+                Trouble::Disconnection,
+            ],
         );
         let begin = soon(rng);
-        let length = one_of(rng, &[1_000, 10_000, 60_000, 300_000]);
+        let length = one_of(rng, &[1_000, 10_000, 60_000, 600_000]);
         let end = begin + Duration::from_millis(rng.random_range(1..length));
         acts.push((begin, Act::Begin(trouble, phone)));
         acts.push((end, Act::End(trouble, phone)));
@@ -202,5 +254,9 @@ fn around(
     }
     if rng.random_bool(0.1) {
         acts.push((soon(rng), Act::Remember(liar)));
+    }
+    if rng.random_bool(0.04) {
+        let call_id = format!("over-{}", rng.random::<u64>());
+        acts.push((soon(rng), Act::TakeOver { phone, call_id }));
     }
 }

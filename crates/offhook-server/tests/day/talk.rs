@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use offhook_ua::IncomingCall;
+use offhook_ua::{CallId, IncomingCall};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
@@ -16,6 +16,8 @@ pub(crate) enum Deed {
     EarlyMedia,
     Answer,
     Refuse(u16),
+    /// Sends the caller to another place: 302.
+    SendOn,
     HangUp,
     Hold,
     Resume,
@@ -28,9 +30,14 @@ pub(crate) enum Deed {
     Options,
     /// Sends the other side to somebody else, or to the far end of another call.
     Transfer,
+    /// Calls somebody else meanwhile, to send the other side there.
+    Consult,
+    /// Sends the other side of the first call to whoever this second one rings or has.
+    Join,
 }
 
 /// A call that goes on.
+#[allow(clippy::struct_excessive_bools, reason = "what may be true of a call")]
 pub(crate) struct Talk {
     pub(crate) call_id: String,
     pub(crate) role: Role,
@@ -40,6 +47,19 @@ pub(crate) struct Talk {
     pub(crate) talked: bool,
     pub(crate) wanted: bool,
     pub(crate) moved: bool,
+    /// It came to this phone's address, not to its user.
+    pub(crate) direct: bool,
+    /// The exchange itself is the other side.
+    pub(crate) served: bool,
+    /// This is a second call, in favour of the other side of that one.
+    pub(crate) consults: Option<CallId>,
+    /// The transfer key has been pressed.
+    pub(crate) joins: bool,
+    /// It was another phone's.
+    pub(crate) takes_over: bool,
+    pub(crate) sent_on: Option<&'static str>,
+    /// The change of the session that is under way.
+    pub(crate) changing: Option<&'static str>,
     pub(crate) version: u32,
     pub(crate) direction: &'static str,
 }
@@ -55,6 +75,13 @@ impl Talk {
             talked: false,
             wanted: false,
             moved: false,
+            direct: false,
+            served: false,
+            consults: None,
+            joins: false,
+            takes_over: false,
+            sent_on: None,
+            changing: None,
             version: 1,
             direction: "sendrecv",
         }
@@ -77,7 +104,8 @@ impl Talk {
                 (soon, Deed::Ring),
                 (answer, Deed::Refuse(one_of(rng, &[486, 603, 480, 600]))),
             ],
-            86..92 => vec![(soon, Deed::Refuse(486))],
+            86..90 => vec![(soon, Deed::Refuse(486))],
+            90..95 => vec![(soon, Deed::SendOn)],
             // It rings, and nobody is there.
             _ => vec![(soon, Deed::Ring)],
         }
@@ -121,8 +149,11 @@ impl Talk {
                 _ => deeds.push((at, Deed::Options)),
             }
         }
-        if rng.random_range(0..100) < 4 {
-            deeds.push((millis(rng, 0..span), Deed::Transfer));
+        match rng.random_range(0..100) {
+            0..5 => deeds.push((millis(rng, 0..span), Deed::Transfer)),
+            5..10 => deeds.push((millis(rng, 0..span), Deed::Consult)),
+            10..40 if self.served => deeds.push((millis(rng, 0..span), Deed::Transfer)),
+            _ => {}
         }
         // The callee often leaves it to the caller; but the caller may be a liar, or, after a transfer,
         // somebody who leaves it to him.

@@ -3,16 +3,19 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 use std::time::Instant;
 
 use offhook_sip::Transport;
 use offhook_testkit::{Conditions, Network, NodeId};
-use rand::RngExt;
 
-use super::exchange::{EXCHANGE, Exchange};
+use super::exchange::{EXCHANGE, EXCHANGE_6, Exchange};
+use super::identity::{Identity, everybody, fair};
 use super::liar::{Liar, Overheard};
-use super::phone::{Identity, Phone};
+use super::numbers::{self, Behind, bare, behind};
+use super::phone::Phone;
 use super::script::{Act, Size, Trouble};
+use super::tally::Tally;
 
 /// The world of one day.
 pub(crate) struct Town {
@@ -20,7 +23,7 @@ pub(crate) struct Town {
     pub(crate) exchange: NodeId<Exchange>,
     pub(crate) phones: Vec<NodeId<Phone>>,
     pub(crate) liars: Vec<NodeId<Liar>>,
-    pub(crate) identities: Vec<Identity>,
+    pub(crate) identities: Rc<[Identity]>,
     /// When each phone was in trouble; a call then may end in any way, but must end.
     pub(crate) troubles: BTreeMap<usize, Vec<(Instant, Instant)>>,
     /// What goes on now, by phone.
@@ -29,24 +32,10 @@ pub(crate) struct Town {
     pub(crate) dialled: VecDeque<Instant>,
     /// The ledgers of phones that lost their power.
     pub(crate) lost: Vec<super::fate::Ended>,
+    /// What these had counted, and what happened to the town.
+    pub(crate) tally: Tally,
     /// Users of whom nobody is honest.
     pub(crate) dishonest: BTreeSet<String>,
-}
-
-/// A link as most people have it.
-fn fair() -> Conditions {
-    Conditions {
-        latency: Duration::from_millis(2)..Duration::from_millis(60),
-        loss: 0.01,
-        duplication: 0.01,
-        reordering: 0.02,
-        ..Conditions::perfect()
-    }
-}
-
-fn phone_address(number: usize) -> IpAddr {
-    let number = u32::try_from(number).unwrap() + 1;
-    IpAddr::V4(Ipv4Addr::from_bits(0x0A00_0000 + number))
 }
 
 fn liar_address(number: usize) -> IpAddr {
@@ -54,50 +43,33 @@ fn liar_address(number: usize) -> IpAddr {
     IpAddr::V4(Ipv4Addr::from_bits(0xAC10_0000 + number))
 }
 
-fn users_file(size: Size) -> String {
-    let mut text = String::new();
-    for user in 0..size.users {
-        text += &format!("[u{user}]\npassword=secret-u{user}\n");
-        // Three users side by side answer a common number.
-        if user / 3 < size.groups() {
-            text += &format!("alternatives={}\n", 7000 + user / 3);
-        }
-    }
-    for liar in 0..size.liars() {
-        text += &format!("[l{liar}]\npassword=secret-l{liar}\n");
-    }
-    text
-}
-
 impl Town {
     pub(crate) fn new(seed: u64, size: Size) -> Self {
         let mut network = Network::new(seed, fair());
         // A small day is kept whole, so that a call that went wrong can be told.
         network.record(size.calls <= 5_000);
-        let numbers = "[default]\n${username}^$=-;error=noauth\n";
-        let exchange = Exchange::new(network.now(), network.seed32(), &users_file(size), numbers);
+        let identities = everybody(network.rng(), size);
+        let (users, rules) = (numbers::users(size), numbers::rules(size, &identities));
+        let exchange = Exchange::new(network.now(), network.seed32(), &users, &rules);
         let exchange = network.add(EXCHANGE, exchange);
+        network.add_address(exchange, EXCHANGE_6);
         let mut town = Self {
             exchange,
             network,
             phones: Vec::new(),
             liars: Vec::new(),
-            identities: Vec::new(),
+            identities: identities.into(),
             troubles: BTreeMap::new(),
             ongoing: BTreeMap::new(),
             dialled: VecDeque::new(),
             lost: Vec::new(),
+            tally: Tally::default(),
             dishonest: (0..size.liars()).map(|liar| format!("l{liar}")).collect(),
         };
-        for user in 0..size.users {
-            let contacts = match town.network.rng().random_range(0..100) {
-                0..88 => 1,
-                88..98 => 2,
-                _ => 3,
-            };
-            for _ in 0..contacts {
-                town.add_phone(format!("u{user}"));
-            }
+        for number in 0..town.identities.len() {
+            let phone = town.fresh_phone(number);
+            let at = town.identities[number].at;
+            town.phones.push(town.network.add(at, phone));
         }
         for liar in 0..size.liars() {
             let at = liar_address(liar);
@@ -110,19 +82,9 @@ impl Town {
         town
     }
 
-    fn add_phone(&mut self, user: String) {
-        let number = self.phones.len();
-        let tcp = self.network.rng().random_bool(0.1);
-        let identity = Identity {
-            number,
-            user,
-            at: phone_address(number),
-            transport: if tcp { Transport::Tcp } else { Transport::Udp },
-        };
-        let (now, seed) = (self.network.now(), self.network.seed32());
-        let phone = Phone::new(now, identity.clone(), seed);
-        self.phones.push(self.network.add(identity.at, phone));
-        self.identities.push(identity);
+    fn fresh_phone(&mut self, number: usize) -> Phone {
+        let (start, seed) = (self.network.start(), self.network.seed32());
+        Phone::new(start, number, self.identities.clone(), seed)
     }
 
     /// Everybody logs in, in the first five minutes.
@@ -180,6 +142,8 @@ impl Town {
             }),
             Act::Meddle { liar, phone } => self.meddle(liar, phone),
             Act::Remember(liar) => self.network.act(self.liars[liar], Liar::remember),
+            Act::TakeOver { phone, call_id } => self.take_over(phone, &call_id),
+            Act::Revive(on) => self.revive(on),
             Act::Write { .. } | Act::Look => {}
         }
     }
@@ -193,20 +157,29 @@ impl Town {
     }
 
     fn begin(&mut self, trouble: Trouble, phone: usize) {
-        if self.ongoing.contains_key(&phone) {
+        if self.ongoing.contains_key(&phone) || self.identities[phone].dead {
             return;
         }
-        let (now, at) = (self.network.now(), self.identities[phone].at);
+        let (now, identity) = (self.network.now(), &self.identities[phone]);
+        let (at, exchange) = (identity.at, identity.exchange());
         self.ongoing.insert(phone, (trouble, now));
         match trouble {
-            Trouble::Partition => self.network.partition(at, EXCHANGE),
-            Trouble::Storm => self.network.set_link(at, EXCHANGE, Conditions::hostile()),
+            Trouble::Partition => self.network.partition(at, exchange),
+            Trouble::Storm => self.network.set_link(at, exchange, Conditions::hostile()),
             Trouble::PowerCut => {
                 self.network.unplug(at);
-                let seed = self.network.seed32();
-                let fresh = Phone::new(self.network.start(), self.identities[phone].clone(), seed);
+                let fresh = self.fresh_phone(phone);
                 let old = self.network.restart(self.phones[phone], fresh);
-                self.lost.extend(old.into_ledger(now));
+                let (ended, mut counted) = old.into_ledger(now);
+                self.lost.extend(ended);
+                self.tally.take(&mut counted);
+            }
+            Trouble::Disconnection => {
+                let by_stream = identity.transport == Transport::Tcp;
+                if by_stream && self.network.node(self.phones[phone]).is_talking() {
+                    self.tally.note("a connection broke in a call");
+                }
+                self.network.reset_connections(self.phones[phone]);
             }
         }
     }
@@ -223,14 +196,59 @@ impl Town {
         };
         self.ongoing.remove(&phone);
         self.troubles.entry(phone).or_default().push((since, now));
-        let at = self.identities[phone].at;
+        let identity = &self.identities[phone];
+        let (at, exchange) = (identity.at, identity.exchange());
         match trouble {
-            Trouble::Partition => self.network.heal_between(at, EXCHANGE),
-            Trouble::Storm => self.network.set_link(at, EXCHANGE, fair()),
+            Trouble::Partition => self.network.heal_between(at, exchange),
+            Trouble::Storm => self.network.set_link(at, exchange, fair()),
             Trouble::PowerCut => {
                 self.network.plug(at);
                 self.network.act(self.phones[phone], Phone::log_in);
             }
+            Trouble::Disconnection => self.network.act(self.phones[phone], Phone::log_in_again),
+        }
+    }
+
+    /// Phones that are off most of the time are switched on for a moment.
+    fn revive(&mut self, on: bool) {
+        let now = self.network.now();
+        let dead = self.identities.clone();
+        for identity in dead.iter().filter(|identity| identity.dead) {
+            let phone = self.phones[identity.number];
+            if on {
+                self.network.plug(identity.at);
+                self.network.act(phone, Phone::log_in_again);
+            } else {
+                self.network.unplug(identity.at);
+                let since = now.checked_sub(Duration::from_secs(60)).unwrap();
+                let troubles = self.troubles.entry(identity.number).or_default();
+                troubles.push((since, now + Duration::from_secs(60)));
+            }
+        }
+    }
+
+    /// Whoever has two phones and talks on one of them goes on with the other one.
+    fn take_over(&mut self, first: usize, call_id: &str) {
+        let count = self.phones.len();
+        let pair = (0..count).find_map(|step| {
+            let busy = (first + step) % count;
+            if !self.network.node(self.phones[busy]).is_talking() {
+                return None;
+            }
+            // The phones of one user stand side by side in the book.
+            let other = [busy.wrapping_sub(1), busy + 1].into_iter().find(|other| {
+                let identity = self.identities.get(*other);
+                identity.is_some_and(|of| of.user == self.identities[busy].user && !of.dead)
+                    && self.has_power(*other)
+            })?;
+            Some((busy, other))
+        });
+        let Some((busy, other)) = pair else { return };
+        let busy = self.network.node_mut(self.phones[busy]).is_relieved();
+        if let Some(named) = busy {
+            self.network.act(self.phones[other], |phone, now| {
+                phone.take_over(now, &named, call_id);
+            });
         }
     }
 
@@ -249,11 +267,16 @@ impl Town {
                 })
             });
         let Some(overheard) = overheard else { return };
+        self.tally.note("a stranger spoke in a call");
         let forged = self
             .network
             .act(self.liars[liar], |liar, now| liar.meddle(now, &overheard));
         if let Some(packet) = forged {
-            let to = SocketAddr::new(EXCHANGE, 5060);
+            let to = match overheard.at {
+                SocketAddr::V4(_) => EXCHANGE,
+                SocketAddr::V6(_) => EXCHANGE_6,
+            };
+            let to = SocketAddr::new(to, 5060);
             self.network.inject(overheard.at, to, packet);
         }
     }
@@ -283,24 +306,23 @@ impl Town {
 impl Town {
     /// Whether a phone that this number rings was in trouble then.
     pub(crate) fn in_trouble_of(&self, number: &str, from: Instant, until: Instant) -> bool {
-        let group = number
-            .parse::<usize>()
-            .ok()
-            .and_then(|number| number.checked_sub(7000));
-        let rings = |identity: &Identity| match group {
-            Some(group) => (0..3).any(|step| identity.user == format!("u{}", 3 * group + step)),
-            None => identity.user == number,
+        let behind = behind(number);
+        let rings = |identity: &Identity| match behind {
+            Behind::Group(first) => {
+                (first..first + 3).any(|user| identity.user == format!("u{user}"))
+            }
+            Behind::Hunt(first) => (first..first + 3).contains(&identity.number),
+            Behind::Service => false,
+            Behind::User => identity.user == bare(number),
         };
-        self.identities
-            .iter()
-            .filter(|identity| rings(identity))
-            .any(|identity| {
-                let troubles = self.troubles.get(&identity.number);
-                let over = troubles
-                    .into_iter()
-                    .flatten()
-                    .any(|(a, b)| *b >= from && *a <= until);
-                over || self.ongoing.contains_key(&identity.number)
-            })
+        let mut all = self.identities.iter().filter(|identity| rings(identity));
+        all.any(|identity| self.was_in_trouble(identity.number, from, until))
+    }
+
+    /// Whether this phone was in trouble then.
+    pub(crate) fn was_in_trouble(&self, phone: usize, from: Instant, until: Instant) -> bool {
+        let over = self.troubles.get(&phone).into_iter().flatten();
+        let mut over = over.map(|(a, b)| *b >= from && *a <= until);
+        over.any(|within| within) || self.ongoing.contains_key(&phone)
     }
 }
