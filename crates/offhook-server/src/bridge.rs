@@ -27,13 +27,15 @@ use offhook_sip::{Response, StatusCode};
 use offhook_ua::{Body, CallId, IncomingCall};
 
 pub(crate) use crate::bridge::search::Detour;
-pub(crate) use crate::bridge::transfer::{Arrival, Arriving, Guest, News, Report};
+pub(crate) use crate::bridge::transfer::{
+    Arrival, Arriving, Guest, Invitation as Invited, News, Promise, Report,
+};
 
 use crate::bridge::awaiting::{Answer, AwaitingAnswer, AwaitingPorts, nat_source};
 use crate::bridge::search::{Found, Invitation, Legs, Search, Winner};
 use crate::bridge::silence::Doubt;
 use crate::bridge::state::{Parting, State};
-use crate::bridge::transfer::Transfer;
+use crate::bridge::transfer::{Owed, Transfer};
 use crate::cdr::{CallRecord, Draft};
 use crate::desk::Desk;
 use crate::dial_plan::Ringing;
@@ -61,6 +63,8 @@ pub(crate) struct Bridge {
     /// Its party is on the way here from another call.
     arrival: Option<Box<Arrival>>,
     news: Vec<News>,
+    /// A promise that waits for the caller's ACK.
+    owed: Option<Box<Owed>>,
     /// A BYE that was not proved.
     doubt: Option<Doubt>,
 }
@@ -103,6 +107,7 @@ impl Bridge {
             lent: false,
             arrival: None,
             news: Vec::new(),
+            owed: None,
             doubt: None,
         }
     }
@@ -254,16 +259,11 @@ impl Bridge {
         match found {
             Found::Nothing => self.state = State::Answer(state),
             Found::Attendant(service) => {
-                let Some(to) = state.promised else {
-                    return self.attend(desk, state.incoming, service);
-                };
-                self.news.push(News::Serves { to, service });
-                let ended = StatusCode::REQUEST_TERMINATED;
-                self.refuse(desk, state.incoming, ended, None);
+                self.attendant_answers(desk, state.incoming, state.promised, service);
             }
             Found::Winner(winner) => self.connect(desk, *state, *winner),
             Found::Nobody { status, refusal } => {
-                self.break_promise(state.promised, status);
+                self.break_promise(desk, state.promised, status);
                 self.refuse(desk, state.incoming, status, refusal.as_ref());
             }
         }
@@ -304,10 +304,12 @@ impl Bridge {
             body,
             late_offer,
         } = answer;
+        // For a promise, which outlives a caller who goes without having answered.
+        let offer = body.clone().filter(|_| late_offer && promised.is_some());
         let Ok(body) = self.pass_body(desk, Side::Caller, body) else {
             desk.ua
                 .hang_up(desk.now, callee.call, passing::no_headers());
-            self.break_promise(promised, StatusCode::BAD_GATEWAY);
+            self.break_promise(desk, promised, StatusCode::BAD_GATEWAY);
             return self.refuse(desk, incoming, StatusCode::BAD_GATEWAY, None);
         };
         self.draft.answers(desk.now, callee.account.clone());
@@ -318,7 +320,9 @@ impl Bridge {
         desk.ua
             .accept(desk.now, incoming, body, passing::no_headers());
         self.state = State::Talking(InCall::new(caller, callee, late_offer));
-        self.news.extend(promised.map(News::Answers));
+        if let Some(promise) = promised {
+            self.keep_promise(desk, promise, late_offer, offer);
+        }
     }
 
     /// Rewrites a description for the leg on `towards`; its sender is on the other side.
@@ -344,8 +348,11 @@ impl Bridge {
         }
         self.draft.rings(desk.now);
         let status = response.status();
-        self.news
-            .extend(state.promised.map(|to| News::Rings { to, status }));
+        match &mut state.promised {
+            Some(Promise::Conversation(to)) => self.news.push(News::Rings { to: *to, status }),
+            Some(Promise::Service(invited)) => invited.report.tell(desk, status),
+            None => {}
+        }
         let mut ring = state.incoming.response(response.status());
         // Early media that cannot be relayed is left out; the ringing passes all the same.
         if let (Some(anchor), Some(body)) = (&mut self.anchor, Body::of_response(response))

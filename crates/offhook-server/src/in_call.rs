@@ -113,6 +113,11 @@ impl InCall {
         self.asked.take_if(|asked| *asked == call).is_some()
     }
 
+    /// It does not wait any more.
+    pub(crate) fn no_longer_waits_for(&mut self, call: CallId) {
+        self.unacknowledged.take_if(|waiting| *waiting == call);
+    }
+
     /// The ACK for this leg's 2xx waits for an answer of the other leg.
     pub(crate) const fn wait_for_ack(&mut self, call: CallId) {
         self.unacknowledged = Some(call);

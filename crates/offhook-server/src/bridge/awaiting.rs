@@ -6,7 +6,7 @@ use offhook_sip::header::Contact;
 use offhook_ua::{Body, CallId, IncomingCall};
 
 use crate::bridge::search::Search;
-use crate::cdr::BridgeId;
+use crate::bridge::transfer::Promise;
 use crate::dial_plan::{Ringing, names};
 use crate::in_call::Leg;
 
@@ -23,15 +23,15 @@ pub(super) struct AwaitingPorts {
 pub(super) struct AwaitingAnswer {
     pub(super) incoming: IncomingCall,
     pub(super) search: Search,
-    /// The conversation that whoever answers is to join, in place of the caller, who may be gone.
-    pub(super) promised: Option<BridgeId>,
+    /// What whoever answers is to join, in place of the caller, who may be gone.
+    pub(super) promised: Option<Promise>,
 }
 
 /// Somebody has picked the call up; what the caller is to be answered is not known yet.
 #[derive(Debug)]
 pub(super) struct AwaitingPicker {
     pub(super) incoming: IncomingCall,
-    pub(super) promised: Option<BridgeId>,
+    pub(super) promised: Option<Promise>,
     pub(super) picker: Leg,
     pub(super) asked: Asked,
     /// Streams of the caller's offer; none where the picker makes the offer.
@@ -61,7 +61,7 @@ impl AwaitingPicker {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) incoming: IncomingCall,
-    pub(super) promised: Option<BridgeId>,
+    pub(super) promised: Option<Promise>,
     pub(super) callee: Leg,
     pub(super) body: Option<Body>,
     /// The body is an offer, for the caller has made none.

@@ -20,6 +20,9 @@ impl Bridge {
         let Some(cause) = self.ended_in_transfer(desk, call, cause) else {
             return;
         };
+        if self.ended_in_debt(desk, call) {
+            return;
+        }
         match std::mem::replace(&mut self.state, State::End) {
             State::Ports(_) => self
                 .draft

@@ -14,7 +14,7 @@ use crate::bridge::awaiting::{Answer, Asked, AwaitingAnswer, AwaitingPicker, nat
 use crate::bridge::search::Search;
 use crate::bridge::state::State;
 use crate::bridge::transfer::{Join, Stage};
-use crate::cdr::{BridgeId, Outcome};
+use crate::cdr::Outcome;
 use crate::desk::Desk;
 use crate::in_call::Leg;
 use crate::media_anchor::{MediaAnchor, Side};
@@ -259,7 +259,7 @@ impl Bridge {
     ) {
         desk.ua
             .hang_up(desk.now, state.picker.call, passing::no_headers());
-        self.break_promise(state.promised, status);
+        self.break_promise(desk, state.promised, status);
         self.refuse(desk, state.incoming, status, None);
     }
 
@@ -282,18 +282,6 @@ impl Bridge {
                 .ends(Outcome::Cancelled, passing::reason_text(cause));
         }
         self.state = State::Picked(state);
-    }
-
-    /// Promises the picker to another conversation, as [`Self::promise`] does who answers.
-    pub(super) fn promise_picker(&mut self, caller: CallId, to: BridgeId) -> Option<bool> {
-        let State::Picked(state) = &mut self.state else {
-            return None;
-        };
-        let fits = caller == self.caller && state.promised.is_none() && state.streams.is_some();
-        fits.then(|| {
-            state.promised = Some(to);
-            self.draft.has_rung()
-        })
     }
 
     /// Nobody waits for the picker any more, as in [`Self::renounce`].

@@ -25,6 +25,7 @@ impl Bridge {
         if let Some((talk, anchor)) = self.talk() {
             talk.confirmed(desk, anchor, call, ack);
         }
+        self.caller_confirmed(desk, call);
         self.pursue(desk);
     }
 

@@ -117,6 +117,34 @@ pub(crate) struct Arriving {
     pub(crate) by: String,
 }
 
+/// What whoever answers a call is to join, in place of its caller, who may be gone by then.
+#[derive(Debug)]
+pub(crate) enum Promise {
+    /// A conversation, which waits for him.
+    Conversation(BridgeId),
+    /// What the exchange gives to the caller in another call of his.
+    Service(Box<Invitation>),
+}
+
+/// What the exchange gives, and to whom that was promised by REFER.
+#[derive(Debug)]
+pub(crate) struct Invitation {
+    pub(crate) report: Report,
+    pub(crate) service: Service,
+    /// The transferor.
+    pub(crate) by: String,
+    /// The call that he leaves.
+    pub(crate) from: BridgeId,
+}
+
+/// A promise that cannot be kept yet: who has answered made an offer, and the answer to it is the
+/// caller's.
+#[derive(Debug)]
+pub(super) struct Owed {
+    pub(super) promise: Promise,
+    pub(super) offer: Option<Body>,
+}
+
 /// What a bridge has to tell another one.
 #[derive(Debug)]
 pub(crate) enum News {
@@ -138,6 +166,8 @@ pub(crate) enum News {
     },
     /// The target of a transfer is to be given what the transferor was given.
     Arrives(Box<Arriving>),
+    /// Who has answered is to be given this.
+    Invites(Box<Invitation>),
     /// Instead of a phone that a conversation waits for there is the exchange itself.
     Serves { to: BridgeId, service: Service },
     /// What is left of a call ends; its phone may do that by itself.

@@ -12,7 +12,7 @@ use offhook_ua::{CallId, IncomingRequest, ReferTarget, Replaces};
 
 use super::Server;
 use super::incoming::{dialled, hops_left};
-use crate::bridge::{Bridge, Guest, Report};
+use crate::bridge::{Bridge, Guest, Invited, Promise, Report};
 use crate::cdr::BridgeId;
 use crate::identity::Caller;
 use crate::inquiries::{Purpose, Referral, RoutedCall};
@@ -152,17 +152,58 @@ impl Server {
                 return self.serve_far_end(now, (other, home), report, (service, by), also);
             }
             (None, None) => {
-                let bridge = self.bridges.get_mut(home);
-                if let Some(rings) = bridge.and_then(|bridge| bridge.promise(other, here)) {
-                    return self.with_bridge(now, here, |bridge, desk| {
-                        bridge.wait_for(desk, report, home, rings);
-                    });
-                }
-                StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST
+                return self.wait_for(now, here, (other, home), report);
             }
-            _ => StatusCode::REQUEST_PENDING,
+            (Some(service), None) => {
+                let by = by.to_owned();
+                let from = here;
+                let invited = Invited {
+                    report,
+                    service,
+                    by,
+                    from,
+                };
+                return self.invite_whoever_answers(now, (other, home), invited);
+            }
+            // A call that the exchange answers itself waits for its ports, not for a phone.
+            (_, Some(_)) => StatusCode::REQUEST_PENDING,
         };
         self.on_call(now, call, |_, desk| report.tell(desk, status));
+    }
+
+    /// A conversation waits for whoever answers another call of the transferor's.
+    fn wait_for(
+        &mut self,
+        now: Instant,
+        here: BridgeId,
+        (other, home): (CallId, BridgeId),
+        mut report: Report,
+    ) {
+        let mut promised = None;
+        self.with_bridge(now, home, |bridge, desk| {
+            let promise = Promise::Conversation(here);
+            promised = bridge.promise(desk, other, promise).ok();
+        });
+        self.with_bridge(now, here, |bridge, desk| match promised {
+            Some(rings) => bridge.wait_for(desk, report, home, rings),
+            None => report.tell(desk, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST),
+        });
+    }
+
+    /// Whoever answers another call of the transferor's gets what this one has here.
+    fn invite_whoever_answers(
+        &mut self,
+        now: Instant,
+        (other, home): (CallId, BridgeId),
+        invited: Invited,
+    ) {
+        self.with_bridge(now, home, |bridge, desk| {
+            let promise = Promise::Service(Box::new(invited));
+            if let Err(Promise::Service(mut invited)) = bridge.promise(desk, other, promise) {
+                let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+                invited.report.tell(desk, status);
+            }
+        });
     }
 
     /// Lends the far end of one call to the other.

@@ -10,7 +10,7 @@ use offhook_ua::CallId;
 
 use super::Server;
 use crate::attendant::{Entrance, Service};
-use crate::bridge::{Arrival, Arriving, Bridge, Guest, Report};
+use crate::bridge::{Arrival, Arriving, Bridge, Guest, Invited, Report};
 use crate::cdr::{BridgeId, Draft};
 use crate::event::{Event, Output};
 use crate::identity::Caller;
@@ -49,6 +49,22 @@ impl Server {
             return;
         };
         self.serve_who_stays(now, to, report, service, &by);
+    }
+
+    /// Somebody has answered a transferor's call: he gets what that one has in another call.
+    pub(super) fn invite_in(&mut self, now: Instant, home: BridgeId, invited: Invited) {
+        let Invited {
+            report,
+            service,
+            by,
+            from,
+        } = invited;
+        let caller = self.bridges.get_mut(home).map(|bridge| bridge.caller());
+        if let Some(caller) = caller {
+            let also = Some(from);
+            self.serve_far_end(now, (caller, home), report, (service, &by), also);
+            self.with_bridge(now, home, Bridge::hang_up_alone);
+        }
     }
 
     /// Connects the far end of a transferor's call with what the exchange gives; `also` is another call

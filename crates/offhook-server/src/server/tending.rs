@@ -78,6 +78,7 @@ impl Server {
                     bridge.promise_fails(desk, id, status);
                 }),
                 News::Renounced(home) => self.with_bridge(now, home, Bridge::renounce),
+                News::Invites(invited) => self.invite_in(now, id, *invited),
                 News::Serves { to, service } => self.serve_instead(now, id, to, service),
                 News::Serve {
                     report,
