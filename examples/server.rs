@@ -6,6 +6,8 @@ mod args;
 mod location;
 #[path = "server/login.rs"]
 mod login;
+#[path = "server/losses.rs"]
+mod losses;
 #[path = "server/protection.rs"]
 mod protection;
 #[path = "server/reload.rs"]
@@ -31,6 +33,7 @@ use location::Location;
 use offhook_net::Arrival;
 use offhook_routing::location::Answer;
 use offhook_server::{Event, Output};
+use offhook_sip::Transport;
 use reload::Reload;
 use setup::{Failure, Ready};
 use sounds::Read;
@@ -100,6 +103,10 @@ impl Ready {
     /// A turn, and one more for each packet that came together with this one: to look at all else that
     /// the loop waits for takes longer than many a packet.
     fn turns(&mut self, arrival: Option<Arrival>) {
+        let now = Instant::now();
+        if self.losses.grow(now, self.sockets.counters()) {
+            self.server.handle_loss(now);
+        }
         self.turn(arrival);
         for _ in 1..BATCH {
             let Some(arrival) = self.sockets.at_hand() else {
@@ -113,7 +120,12 @@ impl Ready {
     fn turn(&mut self, arrival: Option<Arrival>) {
         let (server, now) = (&mut self.server, Instant::now());
         match arrival {
-            Some(Arrival::Packet { flow, payload }) => server.handle_packet(now, flow, payload),
+            Some(Arrival::Packet { flow, payload }) => {
+                if flow.transport == Transport::Udp {
+                    server.handle_delay(now, self.sockets.delay());
+                }
+                server.handle_packet(now, flow, payload);
+            }
             Some(Arrival::TransportError { flow }) => server.handle_transport_error(now, flow),
             Some(Arrival::Dns(answer)) => server.handle_dns_answer(now, answer),
             Some(Arrival::Media(event)) => server.handle_media_event(now, event),
@@ -189,9 +201,10 @@ impl Ready {
 fn tell(event: Event) {
     match event {
         Event::Ladder { picture, .. } => println!("{picture}"),
-        Event::LimitReached { .. } | Event::Unauthorized { .. } | Event::Flood { .. } => {
-            warn!("{event}");
-        }
+        Event::LimitReached { .. }
+        | Event::Unauthorized { .. }
+        | Event::Flood { .. }
+        | Event::Overload { .. } => warn!("{event}"),
         event => info!("{event}"),
     }
 }

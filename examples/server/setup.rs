@@ -18,6 +18,7 @@ use tracing::warn;
 
 use crate::args::Arguments;
 use crate::location::Location;
+use crate::losses::Losses;
 use crate::sounds::Sounds;
 
 /// The users and numbers of a server that was given no configuration.
@@ -33,6 +34,8 @@ pub(crate) type Failure = Box<dyn std::error::Error>;
 pub(crate) struct Ready {
     pub(crate) server: Server,
     pub(crate) sockets: Sockets,
+    /// Datagrams that found no room.
+    pub(crate) losses: Losses,
     pub(crate) sounds: Sounds,
     pub(crate) journal: Option<Journal>,
     /// The store of bindings that several servers share.
@@ -89,6 +92,7 @@ pub(crate) fn ready(arguments: Arguments) -> Result<Ready, Failure> {
     Ok(Ready {
         server,
         sockets,
+        losses: Losses::default(),
         sounds,
         journal,
         location,

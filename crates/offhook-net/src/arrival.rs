@@ -1,6 +1,7 @@
 //! What the network has to tell a machine.
 
 use std::net::SocketAddr;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use offhook_media::relay;
@@ -48,6 +49,12 @@ pub enum Arrival {
 #[derive(Debug)]
 pub(crate) enum Note {
     Arrival(Arrival),
+    /// A packet, and when it reached this machine.
+    Datagram {
+        flow: Flow,
+        payload: Bytes,
+        arrived: Option<SystemTime>,
+    },
     /// Sent before the connection's first packet.
     Accepted {
         flow: Flow,

@@ -14,6 +14,9 @@ pub struct Counters {
     pub send_failures: u64,
     /// Datagrams that were sent later, or not at all, because a socket's buffer was full.
     pub send_buffer_full: u64,
+    /// Datagrams that the system threw away because the receive buffer of their listener was full
+    /// ([`Limits::udp_receive_buffer`](crate::Limits::udp_receive_buffer)), where it tells: on Linux.
+    pub receive_buffer_full: u64,
     /// Connections accepted.
     pub accepted: u64,
     /// Connections turned away at a limit.
@@ -31,6 +34,7 @@ pub(crate) struct Tally {
     pub(crate) sent: Count,
     pub(crate) send_failures: Count,
     pub(crate) send_buffer_full: Count,
+    pub(crate) receive_buffer_full: Count,
     pub(crate) accepted: Count,
     pub(crate) refused: Count,
     pub(crate) cut_off: Count,
@@ -44,6 +48,7 @@ impl Tally {
             sent: self.sent.get(),
             send_failures: self.send_failures.get(),
             send_buffer_full: self.send_buffer_full.get(),
+            receive_buffer_full: self.receive_buffer_full.get(),
             accepted: self.accepted.get(),
             refused: self.refused.get(),
             cut_off: self.cut_off.get(),
@@ -58,7 +63,11 @@ pub(crate) struct Count(AtomicU64);
 
 impl Count {
     pub(crate) fn add_one(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.add(1);
+    }
+
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
     }
 
     fn get(&self) -> u64 {

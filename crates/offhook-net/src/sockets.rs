@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use offhook_media::relay;
@@ -49,6 +49,8 @@ pub struct Sockets {
     notes: mpsc::Receiver<Note>,
     /// What our own calls have to report.
     backlog: VecDeque<Arrival>,
+    /// How long the last datagram had waited.
+    delay: Duration,
     resolver: Resolver,
     relays: RelayThreads,
     rtp: RtpPorts,
@@ -90,6 +92,7 @@ impl Sockets {
             around,
             notes,
             backlog: VecDeque::new(),
+            delay: Duration::ZERO,
             tasks: JoinSet::new(),
         };
         for (transport, address, bound) in placed {
@@ -127,6 +130,12 @@ impl Sockets {
     /// The numbers since the start.
     pub fn counters(&self) -> Counters {
         self.around.tally.snapshot()
+    }
+
+    /// How long the datagram that was handed out last had waited, from its arrival at this machine
+    /// on: what the owner of the sockets is behind. Only Linux tells; elsewhere it is zero.
+    pub const fn delay(&self) -> Duration {
+        self.delay
     }
 
     /// Open stream connections, those being opened included.
@@ -208,6 +217,16 @@ impl Sockets {
         match note {
             Note::Arrival(Arrival::Rtp { port, .. }) if !self.rtp.is_open(port) => {}
             Note::Arrival(arrival) => self.backlog.push_back(arrival),
+            Note::Datagram {
+                flow,
+                payload,
+                arrived,
+            } => {
+                // The world's clock may have been set back meanwhile.
+                let waited = arrived.and_then(|at| SystemTime::now().duration_since(at).ok());
+                self.delay = waited.unwrap_or_default();
+                self.backlog.push_back(Arrival::Packet { flow, payload });
+            }
             Note::Accepted { flow, queue } => {
                 if let Some(connection) = flow.connection {
                     let entry = Entry::accepted(connection, flow, queue);

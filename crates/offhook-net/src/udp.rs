@@ -143,6 +143,7 @@ async fn receive_loop(
 ) {
     let mut receiver = system::Receiver::new(bound);
     let mut unreachable = Unreachable::default();
+    let mut lost = 0;
     loop {
         let Ok(ready) = socket.ready(system::INTEREST).await else {
             return;
@@ -165,11 +166,17 @@ async fn receive_loop(
         for _ in 0..BATCH {
             match socket.try_io(Interest::READABLE, || receiver.receive(socket)) {
                 Ok(datagram) => {
-                    let Some(arrival) = arrival_of(datagram, bound) else {
+                    if let Some(count) = datagram.lost.filter(|count| *count != lost) {
+                        // The system counts from the socket's beginning, in 32 bits.
+                        let more = count.wrapping_sub(lost);
+                        tally.receive_buffer_full.add(more.into());
+                        lost = count;
+                    }
+                    let Some(note) = note_of(datagram, bound) else {
                         continue;
                     };
                     tally.received.add_one();
-                    if notes.send(Note::Arrival(arrival)).await.is_err() {
+                    if notes.send(note).await.is_err() {
                         return;
                     }
                 }
@@ -183,7 +190,7 @@ async fn receive_loop(
 
 /// A keep-alive (RFC 3261 §7.5 lets CRLF precede a message; a datagram of nothing else is a way
 /// to hold a NAT open) is nobody's packet.
-fn arrival_of(datagram: Datagram, bound: SocketAddr) -> Option<Arrival> {
+fn note_of(datagram: Datagram, bound: SocketAddr) -> Option<Note> {
     if datagram
         .payload
         .iter()
@@ -193,9 +200,10 @@ fn arrival_of(datagram: Datagram, bound: SocketAddr) -> Option<Arrival> {
     }
     let to = datagram.to.filter(|_| bound.ip().is_unspecified());
     let local = to.map_or(bound, |ip| SocketAddr::new(ip, bound.port()));
-    Some(Arrival::Packet {
+    Some(Note::Datagram {
         flow: Flow::udp(local, datagram.from),
         payload: datagram.payload,
+        arrived: datagram.arrived,
     })
 }
 

@@ -110,3 +110,36 @@ async fn timers_come_before_packets() {
         next(&mut bob).await;
     }
 }
+
+/// Whoever falls behind is told how far, and of what was lost.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn datagrams_that_wait_and_that_find_no_room_are_told_of() {
+    let small = Limits {
+        udp_receive_buffer: 16 * 1024,
+        ..Limits::default()
+    };
+    let mut bob = sockets(&[Transport::Udp], small);
+    let alice = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = bob.bound()[0].1;
+    // Nobody receives meanwhile: this test has one thread.
+    let mut sent = 0;
+    while sent < 1_000 {
+        alice.send_to(&options(sent), to).unwrap();
+        sent += 1;
+    }
+    let waits = Duration::from_millis(200);
+    std::thread::sleep(waits);
+    packet(&mut bob).await;
+    assert!(bob.delay() >= waits, "{:?}", bob.delay());
+    let mut received = 1;
+    while bob.next_waiting().await.is_some() {
+        received += 1;
+    }
+    // The system tells with the next datagram that finds room.
+    alice.send_to(&options(sent), to).unwrap();
+    packet(&mut bob).await;
+    let lost = bob.counters().receive_buffer_full;
+    assert!(lost > 0);
+    assert_eq!(lost + received, u64::from(sent));
+}

@@ -13,6 +13,7 @@ use offhook_ua::Local;
 
 use crate::attendant::AttendantConfig;
 use crate::call_settings::CallSettings;
+use crate::congestion::OverloadLimits;
 use crate::flood::FloodLimits;
 use crate::inquiries::SharedLocation;
 use crate::media_anchor::MediaConfig;
@@ -140,6 +141,8 @@ pub struct Config {
     pub logins: LoginLimits,
     /// How much strangers may ask.
     pub flood: FloodLimits,
+    /// From when on it is overloaded.
+    pub overload: OverloadLimits,
     /// What proofs are asked for.
     pub digest: DigestRules,
     /// How long bindings last, and how many a user may have.
@@ -177,6 +180,7 @@ impl Config {
             attendant: AttendantConfig::default(),
             logins: LoginLimits::default(),
             flood: FloodLimits::default(),
+            overload: OverloadLimits::default(),
             digest: DigestRules::default(),
             registrar: Policy::default(),
             max_bindings: 1_000_000,

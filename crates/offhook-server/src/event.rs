@@ -96,6 +96,12 @@ pub enum Event {
         /// How many requests.
         refused: u64,
     },
+    /// More comes than the machine can do: the requests refused since the last report, which is told every
+    /// ten seconds at the most.
+    Overload {
+        /// How many requests.
+        refused: u64,
+    },
     /// A table is full: what it holds was refused with 503.
     LimitReached {
         /// Which table.
@@ -131,6 +137,9 @@ impl fmt::Display for Event {
                     f,
                     "flood: {refused} request(s) refused, the last from {from}"
                 )
+            }
+            Self::Overload { refused } => {
+                write!(f, "overload: {refused} new request(s) refused")
             }
             Self::LimitReached { what } => write!(f, "no room for more {what}"),
         }

@@ -125,6 +125,16 @@ impl FloodGuard {
         self.proven.note(now, place);
     }
 
+    /// A request that was let pass was refused all the same, for want of time: to whoever is known it does
+    /// not count, so that he is not ignored.
+    pub(crate) fn refused_for_load(&mut self, from: SocketAddr) {
+        let (place, _) = self.keys(from);
+        let (a_place, ..) = self.gaps();
+        if self.proven.contains(place) {
+            self.places.at(place).give_back(a_place);
+        }
+    }
+
     /// How many requests were refused or ignored since the last time that this was asked and was
     /// due: the owner is told of a flood now and then, not of each of its packets.
     pub(crate) fn report(&mut self, now: Instant) -> Option<u64> {

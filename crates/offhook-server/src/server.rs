@@ -1,7 +1,7 @@
 //! The exchange as one machine: what the network says goes in, what is to be done comes out.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use offhook_auth::{Authenticator, UnixTime, Verified};
@@ -21,6 +21,7 @@ use crate::bridge::Bridge;
 use crate::bridges::Bridges;
 use crate::call_settings::CallSettings;
 use crate::config::{Config, Office};
+use crate::congestion::Congestion;
 use crate::connections::Connections;
 use crate::edge::Edge;
 use crate::event::{Event, Output};
@@ -54,6 +55,7 @@ mod voice;
 pub struct Server {
     ua: UserAgent,
     admission: Admission,
+    congestion: Congestion,
     /// Failed logins that were told of late.
     alarms: Bucket,
     directory: Directory,
@@ -144,6 +146,7 @@ impl Server {
                 LoginGuard::new(config.logins.clone()),
                 FloodGuard::new(config.flood.clone(), random.random()),
             ),
+            congestion: Congestion::new(config.overload.clone()),
             alarms: Bucket::default(),
             registrar: Registrar::new(config.registrar.clone(), config.max_bindings),
             inquiries: config
@@ -176,6 +179,18 @@ impl Server {
         }
         self.take_in(now, flow, payload);
         self.drain(now);
+    }
+
+    /// The packet that is fed next has waited so long since it reached this machine. While all wait for
+    /// longer than [`OverloadLimits`](crate::OverloadLimits) say, what begins something new is answered 503
+    /// with Retry-After.
+    pub fn handle_delay(&mut self, now: Instant, waited: Duration) {
+        self.congestion.waited(now, waited);
+    }
+
+    /// Packets were lost, as there was no room for them to wait in: an overload, too.
+    pub fn handle_loss(&mut self, now: Instant) {
+        self.congestion.lost(now);
     }
 
     /// The network could not deliver on `flow`, or its connection is gone.

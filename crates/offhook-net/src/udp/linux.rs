@@ -1,5 +1,6 @@
 //! UDP as Linux has it: the destination address of each datagram (`IP_PKTINFO`), a source address
-//! for each that is sent, and what ICMP says of lost ones (`IP_RECVERR`).
+//! for each that is sent, what ICMP says of lost ones (`IP_RECVERR`), when one came in
+//! (`SO_TIMESTAMPNS`), and how many found no room (`SO_RXQ_OVFL`).
 //!
 //! One `recvmsg` a datagram: a batch by `recvmmsg` would need fresh control buffers for every
 //! call, and signalling is far from where that matters.
@@ -7,6 +8,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use nix::errno::Errno;
@@ -22,10 +24,12 @@ use tokio::net::UdpSocket;
 use super::datagram::{DATAGRAM, Datagram};
 
 pub(super) const INTEREST: Interest = Interest::READABLE.add(Interest::ERROR);
-/// More than two control messages of the sizes that are asked for.
+/// More than the control messages that are asked for take.
 const CONTROL: usize = 256;
 
 pub(super) fn prepare(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    setsockopt(socket, sockopt::ReceiveTimestampns, &true)?;
+    setsockopt(socket, sockopt::RxqOvfl, &1)?;
     if address.is_ipv4() {
         setsockopt(socket, sockopt::Ipv4PacketInfo, &true)?;
         setsockopt(socket, sockopt::Ipv4RecvErr, &true)?;
@@ -60,11 +64,22 @@ impl Receiver {
         )?;
         let from = message.address.as_ref().and_then(socket_address);
         let from = from.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
-        let to = message.cmsgs()?.find_map(|control| destination(&control));
+        let (mut to, mut arrived, mut lost) = (None, None, None);
+        for control in message.cmsgs()? {
+            match control {
+                ControlMessageOwned::ScmTimestampns(at) => {
+                    arrived = UNIX_EPOCH.checked_add(Duration::from(at));
+                }
+                ControlMessageOwned::RxqOvfl(count) => lost = Some(count),
+                control => to = to.or_else(|| destination(&control)),
+            }
+        }
         let size = message.bytes;
         Ok(Datagram {
             from,
             to,
+            arrived,
+            lost,
             payload: Bytes::copy_from_slice(&self.buffer[..size]),
         })
     }

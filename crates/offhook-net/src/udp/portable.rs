@@ -1,5 +1,5 @@
 //! UDP as every system has it: a datagram's own destination address is guessed from the routing
-//! table, and what ICMP says is not heard.
+//! table, and neither is heard what ICMP says nor known how long one has waited.
 
 use std::collections::HashMap;
 use std::io;
@@ -43,6 +43,8 @@ impl Receiver {
         Ok(Datagram {
             from,
             to: self.wildcard.then(|| self.guess(from)).flatten(),
+            arrived: None,
+            lost: None,
             payload: Bytes::copy_from_slice(&self.buffer[..size]),
         })
     }

@@ -45,6 +45,11 @@ impl Server {
                 Verdict::Refuse | Verdict::Ignore if self.ua.is_known(&flow, &request) => {
                     Verdict::Pass
                 }
+                // What begins something new, and no part or repeat of what has begun.
+                Verdict::Pass if self.is_overloaded(now, &flow, &request) => {
+                    let retry_after = self.congestion.retry_after();
+                    return self.ua.refuse_busy(now, flow, request, retry_after);
+                }
                 verdict => verdict,
             }
         };
@@ -91,6 +96,19 @@ impl Server {
                 .push_back(Output::Event(Event::Flood { from, refused }));
         }
         verdict
+    }
+
+    /// Whether this request is refused because the machine is behind.
+    fn is_overloaded(&mut self, now: Instant, flow: &Flow, request: &Request) -> bool {
+        if !self.congestion.refuses(now, request) || self.ua.is_known(flow, request) {
+            return false;
+        }
+        self.admission.flood.refused_for_load(flow.remote);
+        if let Some(refused) = self.congestion.refused(now) {
+            self.outputs
+                .push_back(Output::Event(Event::Overload { refused }));
+        }
+        true
     }
 
     /// Tells of a failed login, but not of each one of an attack.

@@ -1,0 +1,143 @@
+//! More comes than the machine can do: what is new is refused in time, what has begun goes on.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
+
+mod support;
+
+use std::time::Duration;
+
+use offhook_server::Event;
+use offhook_sip::{Method, Response, StatusCode};
+use support::Exchange;
+use support::party::{Dialog, Party, description};
+use support::trio::{Trio, hang_up, talk};
+
+const SHORT: Duration = Duration::from_millis(5);
+const LONG: Duration = Duration::from_millis(30);
+const FAR: Duration = Duration::from_millis(150);
+
+/// For a while every packet has waited so long.
+fn behind(exchange: &mut Exchange, waited: Duration) {
+    for _ in 0..10 {
+        exchange.pass(Duration::from_millis(10));
+        exchange.server.handle_delay(exchange.now, waited);
+    }
+}
+
+/// An INVITE without credentials, and what it is told.
+fn ask(exchange: &mut Exchange, party: &mut Party) -> (Dialog, Response) {
+    let uri = "sip:2@192.0.2.50";
+    let dialog = party.new_dialog(uri);
+    let body = description(party.address);
+    party.send(exchange, &party.text("INVITE", uri, &dialog, "", &body));
+    let answer = party.expect_one_of(exchange, &[401, 503]);
+    party.acknowledge_failure(exchange, &dialog, &answer);
+    (dialog, answer)
+}
+
+fn is_refused(exchange: &mut Exchange, party: &mut Party) -> bool {
+    let (_, answer) = ask(exchange, party);
+    let refused = answer.status() == StatusCode::SERVICE_UNAVAILABLE;
+    let later = answer.headers().get("Retry-After");
+    assert_eq!(later, refused.then_some("5"), "{answer}");
+    refused
+}
+
+fn reports(exchange: &Exchange) -> usize {
+    let told = exchange.events.iter();
+    told.filter(|event| matches!(event, Event::Overload { .. }))
+        .count()
+}
+
+#[test]
+fn who_would_begin_a_call_is_told_to_come_later_and_calls_go_on() {
+    let mut trio = Trio::new();
+    let (exchange, u1, u2, u3) = trio.all();
+    let (mut mine, _) = talk(exchange, u1, u2, "2");
+    let before = exchange.server.counts();
+    behind(exchange, LONG);
+    for _ in 0..100 {
+        assert!(is_refused(exchange, u3));
+    }
+    assert_eq!(exchange.server.counts(), before, "nothing is kept of them");
+    assert_eq!(reports(exchange), 1, "not of each one");
+    u1.in_dialog(exchange, &mut mine, "INFO", "", "", true);
+    let info = u2.expect_request(exchange, &Method::Info);
+    u2.answer(exchange, &info, 200, "");
+    u1.expect(exchange, 200);
+    hang_up(exchange, u1, &mut mine, u2);
+    behind(exchange, SHORT);
+    assert!(!is_refused(exchange, u3));
+    trio.finish();
+}
+
+#[test]
+fn a_short_hold_up_and_an_old_one_are_no_overload() {
+    let mut trio = Trio::new();
+    let (exchange, u1, ..) = trio.all();
+    exchange.server.handle_delay(exchange.now, FAR);
+    assert!(!is_refused(exchange, u1));
+    exchange.pass(Duration::from_millis(40));
+    exchange.server.handle_delay(exchange.now, FAR);
+    assert!(!is_refused(exchange, u1));
+    exchange.pass(Duration::from_millis(20));
+    exchange.server.handle_delay(exchange.now, FAR);
+    assert!(is_refused(exchange, u1));
+    // What comes on connections has no delay that anybody knows.
+    exchange.pass(Duration::from_millis(200));
+    assert!(!is_refused(exchange, u1));
+    trio.finish();
+}
+
+#[test]
+fn who_has_got_a_challenge_may_go_on_unless_the_machine_is_far_behind() {
+    for (waited, goes_on) in [(LONG, true), (FAR, false)] {
+        let mut trio = Trio::new();
+        let (exchange, u1, u2, _) = trio.all();
+        let (mut dialog, challenge) = ask(exchange, u1);
+        behind(exchange, waited);
+        let body = description(u1.address);
+        u1.ask_again(exchange, &mut dialog, &challenge, "INVITE", "", &body);
+        if goes_on {
+            let invite = u2.expect_request(exchange, &Method::Invite);
+            u2.answer(exchange, &invite, 180, "");
+            u1.expect(exchange, 180);
+            // Far behind, what has begun goes on all the same: the caller may give up, and answers count.
+            behind(exchange, FAR);
+            u1.cancel(exchange, &dialog);
+            u1.expect(exchange, 200);
+            u1.refused(exchange, &dialog, 487);
+            u2.is_cancelled(exchange, &invite);
+        } else {
+            u1.refused(exchange, &dialog, 503);
+            u2.expect_silence(exchange);
+        }
+        behind(exchange, SHORT);
+        trio.finish();
+    }
+}
+
+#[test]
+fn lost_packets_are_an_overload_too() {
+    let mut trio = Trio::new();
+    let (exchange, u1, ..) = trio.all();
+    exchange.server.handle_delay(exchange.now, SHORT);
+    exchange.server.handle_loss(exchange.now);
+    assert!(is_refused(exchange, u1));
+    exchange.pass(Duration::from_millis(150));
+    assert!(!is_refused(exchange, u1));
+    trio.finish();
+}
+
+#[test]
+fn whoever_is_known_is_answered_however_often_he_is_refused() {
+    let mut trio = Trio::new();
+    let (exchange, u1, ..) = trio.all();
+    behind(exchange, LONG);
+    for _ in 0..20_000 {
+        assert!(is_refused(exchange, u1));
+    }
+    behind(exchange, SHORT);
+    assert!(!is_refused(exchange, u1));
+    trio.finish();
+}
