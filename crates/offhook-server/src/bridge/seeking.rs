@@ -2,7 +2,7 @@
 
 use offhook_routing::hunt::BranchId;
 use offhook_sdp::SessionDescription;
-use offhook_sip::{HeaderName, Headers, Response, StatusCode};
+use offhook_sip::{Headers, Response, StatusCode};
 use offhook_ua::{Body, CallId, EndCause, IncomingCall};
 
 use super::Bridge;
@@ -293,8 +293,6 @@ impl Bridge {
             desk.ua.pin_flow(incoming.id(), true);
         }
         self.open.insert(incoming.id());
-        let call_id = incoming.request().headers().get(HeaderName::CALL_ID);
-        self.draft.leg(call_id.unwrap_or_default());
         Box::new(Newcomer {
             leg: Leg {
                 call: incoming.id(),
