@@ -96,13 +96,25 @@ pub(crate) enum Purpose {
     Detour(Turn),
 }
 
-/// Which branch of which call a redirect has sent back here.
+/// Which branch a redirect has sent back here.
 #[derive(Debug)]
-pub(crate) struct Turn {
-    pub(crate) bridge: BridgeId,
-    /// The leg that was sent.
-    pub(crate) from: CallId,
-    pub(crate) branch: BranchId,
+pub(crate) enum Turn {
+    /// Of a call.
+    Call {
+        bridge: BridgeId,
+        /// The leg that was sent.
+        from: CallId,
+        branch: BranchId,
+    },
+    /// Of a MESSAGE or OPTIONS, by its number.
+    Request { request: u64, branch: BranchId },
+}
+
+impl Purpose {
+    /// Whether a phone that is busy may be asked all the same.
+    pub(crate) const fn disturbs_nobody(&self) -> bool {
+        matches!(self, Self::Request(_) | Self::Detour(Turn::Request { .. }))
+    }
 }
 
 /// A REFER that was accepted.

@@ -3,17 +3,19 @@
 //! All phones of a user are asked; the first 2xx is the answer, else the best refusal
 //! (RFC 3261 §16.7 step 6, as for calls). Nothing can be taken back: there is no CANCEL for them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 
 use offhook_routing::hunt::{BranchId, Hunt, Output};
-use offhook_sip::{Method, Response, StatusCode};
+use offhook_sip::{Method, Response, StatusCode, Uri};
 use offhook_ua::{Body, Failure, IncomingRequest, OutgoingRequest, RequestId};
 
 use crate::desk::Desk;
 use crate::dial_plan::{Candidate, Ringing};
 use crate::identity::Caller;
 use crate::passing;
+use crate::redirection::{self, Tried, place_of};
+use crate::restrictions::Redirects;
 
 /// Requests that may wait for phones at a time; more are answered 503.
 const MOST: usize = 10_000;
@@ -24,7 +26,20 @@ pub(crate) struct UserRequests {
     open: BTreeMap<u64, UserRequest>,
     of_request: HashMap<RequestId, (u64, BranchId)>,
     deadlines: BTreeSet<(Instant, u64)>,
+    /// What has to be looked up in the dial plan.
+    sent: VecDeque<Sent>,
     last: u64,
+}
+
+/// A number of the exchange's own to which a phone has sent a request on.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) request: u64,
+    pub(crate) branch: BranchId,
+    pub(crate) place: Uri,
+    /// Whose rights count: the user who sends there, or the sender where he has no account.
+    pub(crate) by: String,
+    pub(crate) max_forwards: u8,
 }
 
 #[derive(Debug)]
@@ -32,12 +47,45 @@ struct UserRequest {
     incoming: IncomingRequest,
     from: Caller,
     hunt: Hunt,
-    candidates: Vec<Candidate>,
+    places: Vec<Place>,
+    redirects: u8,
     refusals: BTreeMap<BranchId, Response>,
     /// Of the phone that said 2xx.
     answer: Option<Response>,
     asked: Vec<RequestId>,
     deadline: Option<Instant>,
+}
+
+/// One place that is asked, has been, or will be.
+#[derive(Debug)]
+struct Place {
+    candidate: Candidate,
+    /// It is a number, and this user has sent us there.
+    sent_by: Option<String>,
+}
+
+/// The places of a request, of which more are found.
+struct Places<'a> {
+    all: &'a mut Vec<Place>,
+    by: &'a str,
+}
+
+impl Tried for Places<'_> {
+    fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    fn knows(&self, candidate: &Candidate) -> bool {
+        let mut others = self.all.iter();
+        others.any(|other| other.sent_by.is_none() && other.candidate.is_same_place(candidate))
+    }
+
+    fn add(&mut self, candidate: Candidate, is_number: bool) {
+        self.all.push(Place {
+            candidate,
+            sent_by: is_number.then(|| self.by.to_owned()),
+        });
+    }
 }
 
 impl UserRequests {
@@ -72,7 +120,15 @@ impl UserRequests {
             incoming,
             from,
             hunt,
-            candidates: ringing.candidates,
+            places: ringing
+                .candidates
+                .into_iter()
+                .map(|candidate| Place {
+                    candidate,
+                    sent_by: None,
+                })
+                .collect(),
+            redirects: 0,
             refusals: BTreeMap::new(),
             answer: None,
             asked: Vec::new(),
@@ -93,10 +149,29 @@ impl UserRequests {
             return false;
         };
         if let Some(entry) = self.open.get_mut(&number) {
-            entry.take(desk.now, branch, outcome);
+            entry.take(desk, branch, outcome);
             self.advance(desk, number);
         }
         true
+    }
+
+    /// What has to be looked up; the answer returns by [`Self::turn_ends`].
+    pub(crate) fn poll_sent(&mut self) -> Option<Sent> {
+        self.sent.pop_front()
+    }
+
+    /// The dial plan has said who is where a redirect leads.
+    pub(crate) fn turn_ends(
+        &mut self,
+        desk: &mut Desk<'_>,
+        request: u64,
+        branch: BranchId,
+        found: Result<Ringing, StatusCode>,
+    ) {
+        if let Some(entry) = self.open.get_mut(&request) {
+            entry.turn_ends(desk, branch, found);
+            self.advance(desk, request);
+        }
     }
 
     /// The next phones have their turn, or nobody has answered in time.
@@ -122,16 +197,15 @@ impl UserRequests {
         let mut response = None;
         while let Some(output) = entry.hunt.poll_output() {
             match output {
+                Output::Start(branch) if entry.is_sent_on(branch) => {
+                    self.sent.extend(entry.sent_on(number, branch));
+                }
                 Output::Start(branch) => match entry.ask(desk, branch) {
-                    Some(request) => {
+                    Ok(request) => {
                         entry.asked.push(request);
                         self.of_request.insert(request, (number, branch));
                     }
-                    None => entry.hunt.handle_response(
-                        desk.now,
-                        branch,
-                        StatusCode::TEMPORARILY_UNAVAILABLE,
-                    ),
+                    Err(status) => entry.hunt.handle_response(desk.now, branch, status),
                 },
                 Output::Cancel(..) | Output::HangUp(..) => {}
                 Output::Answered(_) => response = Some(entry.agreement()),
@@ -164,39 +238,100 @@ impl UserRequests {
 }
 
 impl UserRequest {
-    fn take(&mut self, now: Instant, branch: BranchId, outcome: Result<Response, Failure>) {
-        let status = match outcome {
-            Ok(response) => {
-                let status = response.status();
-                if status.is_success() {
-                    self.answer = Some(response);
-                } else {
-                    self.refusals.insert(branch, response);
-                }
-                status
-            }
-            Err(failure) => failure.status(),
+    fn take(&mut self, desk: &Desk<'_>, branch: BranchId, outcome: Result<Response, Failure>) {
+        let (now, redirects) = (desk.now, desk.settings.redirects);
+        let response = match outcome {
+            Ok(response) => response,
+            Err(failure) => return self.hunt.handle_response(now, branch, failure.status()),
         };
-        // Where somebody has moved to is his own affair, not the sender's.
-        let status = if status.is_redirection() {
-            StatusCode::TEMPORARILY_UNAVAILABLE
+        let mut status = response.status();
+        if status.is_success() {
+            self.answer = Some(response);
+        } else if !status.is_redirection() || redirects == Redirects::Pass {
+            self.refusals.insert(branch, response);
+        } else if redirects == Redirects::Follow {
+            return self.redirected(desk, branch, &response);
         } else {
-            status
-        };
+            // Where somebody has moved to is his own affair, not the sender's.
+            status = StatusCode::TEMPORARILY_UNAVAILABLE;
+        }
         self.hunt.handle_response(now, branch, status);
     }
 
-    /// Writes the request anew for one phone; `None` when there is no way to it.
-    fn ask(&mut self, desk: &mut Desk<'_>, branch: BranchId) -> Option<RequestId> {
-        let candidate = self.candidates.get(usize::try_from(branch.0).ok()?)?;
+    /// Follows a 3xx.
+    fn redirected(&mut self, desk: &Desk<'_>, branch: BranchId, response: &Response) {
+        let here = self.incoming.flow().local.ip();
+        let by = place_of(branch)
+            .and_then(|place| self.places.get(place))
+            .and_then(|place| place.candidate.user.as_deref());
+        let by = by.unwrap_or(&self.from.user).to_owned();
+        let mut places = Places {
+            all: &mut self.places,
+            by: &by,
+        };
+        let redirects = &mut self.redirects;
+        let (instead, otherwise) =
+            redirection::follow(&mut places, redirects, desk.settings, here, response);
+        self.hunt.redirect(desk.now, branch, otherwise, instead);
+    }
+
+    /// Whether only the dial plan knows who is there.
+    fn is_sent_on(&self, branch: BranchId) -> bool {
+        let place = place_of(branch).and_then(|place| self.places.get(place));
+        place.is_some_and(|place| place.sent_by.is_some())
+    }
+
+    fn sent_on(&self, request: u64, branch: BranchId) -> Option<Sent> {
+        let place = self.places.get(place_of(branch)?)?;
+        Some(Sent {
+            request,
+            branch,
+            place: place.candidate.uri().clone(),
+            by: place.sent_by.clone()?,
+            max_forwards: self.from.max_forwards,
+        })
+    }
+
+    fn turn_ends(&mut self, desk: &Desk<'_>, branch: BranchId, found: Result<Ringing, StatusCode>) {
+        let ringing = match found {
+            // An announcement or a room takes neither.
+            Ok(ringing) if ringing.candidates.is_empty() => Err(StatusCode::NOT_IMPLEMENTED),
+            found => found,
+        };
+        match ringing {
+            Err(status) => self.hunt.handle_response(desk.now, branch, status),
+            Ok(Ringing {
+                candidates, order, ..
+            }) => {
+                let mut places = Places {
+                    all: &mut self.places,
+                    by: &self.from.user,
+                };
+                let plan = redirection::found(&mut places, desk.settings, candidates, order);
+                // Whoever is there has been asked already.
+                let otherwise = StatusCode::LOOP_DETECTED;
+                self.hunt.redirect_to(desk.now, branch, otherwise, plan);
+            }
+        }
+    }
+
+    /// Writes the request anew for one phone.
+    ///
+    /// # Errors
+    /// Why there is no way to it.
+    fn ask(&mut self, desk: &mut Desk<'_>, branch: BranchId) -> Result<RequestId, StatusCode> {
+        let unavailable = StatusCode::TEMPORARILY_UNAVAILABLE;
+        let place = place_of(branch).and_then(|place| self.places.get(place));
+        let candidate = &place.ok_or(unavailable)?.candidate;
         let here = self.incoming.flow().local.ip();
         let host = desk
             .settings
             .host(candidate.local_address(desk.settings, here));
-        if candidate.objection(desk.settings, here).is_some() {
-            return None;
+        if let Some(status) = candidate.objection(desk.settings, here) {
+            return Err(status);
         }
-        let leg = candidate.leg(&self.from, host, desk.settings).ok()?;
+        let leg = candidate.leg(&self.from, host, desk.settings);
+        let leg = leg.map_err(|_| unavailable)?;
         let request = self.incoming.request();
         let method = request.method().clone();
         let mut outgoing = OutgoingRequest::new(method, leg.request_uri, leg.from, leg.to);
@@ -210,7 +345,7 @@ impl UserRequest {
         };
         outgoing.max_forwards = self.from.max_forwards;
         outgoing.call_id = Some(desk.tokens.call_id());
-        Some(desk.ua.request(desk.now, outgoing))
+        Ok(desk.ua.request(desk.now, outgoing))
     }
 
     fn agreement(&mut self) -> Response {

@@ -20,8 +20,8 @@ mod support;
 use std::time::Duration;
 
 use offhook_sip::{Message, Method, Request, Response, parse_datagram};
-use support::party::{Dialog, Party, description};
-use support::trio::{Trio, hang_up, talk};
+use support::party::{Party, description};
+use support::trio::{Trio, ask, hang_up, talk};
 use support::{Exchange, USERS};
 
 const AT: &str = "192.0.2.77:5060";
@@ -296,28 +296,6 @@ fn a_rules_error_is_told() {
     }
 }
 
-/// A proven request outside of any call; what comes next is in the letter boxes.
-fn ask(
-    exchange: &mut Exchange,
-    party: &mut Party,
-    method: &str,
-    extra: &str,
-    body: &str,
-) -> Dialog {
-    let uri = "sip:2@192.0.2.50";
-    let mut dialog = party.new_dialog(uri);
-    let plain = |text: String| text.replace("application/sdp", "text/plain");
-    let text = plain(party.text(method, uri, &dialog, extra, body));
-    party.send(exchange, &text);
-    let challenge = party.expect(exchange, 401);
-    dialog.cseq += 1;
-    dialog.branch = party.branch();
-    let text = plain(party.text(method, uri, &dialog, extra, body));
-    let text = party.authorize(&text, &challenge);
-    party.send(exchange, &text);
-    dialog
-}
-
 fn assert_from_u1(request: &Request) {
     let text = request.to_string();
     let from = request.headers().get("From").expect("a From");
@@ -435,11 +413,11 @@ fn who_cannot_be_reached_is_told_as_for_calls() {
     let message = u2.expect_request(exchange, &Method::Message);
     u2.answer(exchange, &message, 401, "");
     u1.expect(exchange, 403);
-    // He has moved; to where is his affair.
+    // He has moved to where he has been asked already.
     ask(exchange, u1, "MESSAGE", "", "Hello");
     let message = u2.expect_request(exchange, &Method::Message);
     u2.answer(exchange, &message, 302, "");
-    u1.expect(exchange, 480);
+    u1.expect(exchange, 482);
     u2.register(exchange, 0);
     ask(exchange, u1, "MESSAGE", "", "Hello");
     u1.expect(exchange, 480);

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use offhook_routing::hunt::{BranchId, Hunt, Output};
-use offhook_sip::header::{Contact, Expires};
-use offhook_sip::{Headers, Response, Scheme, StatusCode, Uri};
+use offhook_sip::header::Expires;
+use offhook_sip::{Headers, Response, StatusCode, Uri};
 use offhook_ua::{Body, CallId, EndCause};
 
 use crate::attendant::Service;
@@ -18,6 +18,7 @@ use crate::desk::Desk;
 use crate::dial_plan::{ATTENDANT, Candidate, Ringing};
 use crate::identity::Caller;
 use crate::passing;
+use crate::redirection::{self, Tried, branch_id, place_of};
 use crate::restrictions::Redirects;
 
 /// 64*T1: how long a CANCEL is repeated (RFC 3261 §17.1.2.2).
@@ -312,11 +313,18 @@ impl Search {
             cause => status_of(cause),
         };
         match cause {
-            EndCause::Rejected { response }
-                if status.is_redirection() && desk.settings.redirects != Redirects::Pass =>
-            {
-                let (instead, otherwise) = self.redirected(desk.settings, call, &response);
-                self.hunt.redirect(desk.now, id, otherwise, instead);
+            EndCause::Rejected { response } if status.is_redirection() => {
+                match desk.settings.redirects {
+                    Redirects::Pass => self.responded(desk.now, id, *response),
+                    Redirects::Refuse => {
+                        let status = StatusCode::TEMPORARILY_UNAVAILABLE;
+                        self.hunt.redirect(desk.now, id, status, Vec::new());
+                    }
+                    Redirects::Follow => {
+                        let (instead, otherwise) = self.redirected(desk.settings, call, &response);
+                        self.hunt.redirect(desk.now, id, otherwise, instead);
+                    }
+                }
             }
             EndCause::Rejected { response } => self.responded(desk.now, id, *response),
             _ => self.hunt.handle_response(desk.now, id, status),
@@ -343,47 +351,25 @@ impl Search {
         self.branches.get_mut(place_of(id)?)
     }
 
-    /// Follows a 3xx to the places that it names, as far as the settings go, and to none twice (RFC
-    /// 3261 §8.1.3.4); beside them, what the caller is told when there are none.
     fn redirected(
         &mut self,
         settings: &CallSettings,
         from: CallId,
         response: &Response,
     ) -> (Vec<BranchId>, StatusCode) {
-        let mut otherwise = StatusCode::TEMPORARILY_UNAVAILABLE;
-        let follow = settings.redirects == Redirects::Follow;
-        if !follow || self.redirects >= settings.most_redirects {
-            return (Vec::new(), otherwise);
-        }
-        self.redirects += 1;
-        let first = self.branches.len();
-        let contacts = response
-            .headers()
-            .typed_all::<Contact<'_>>()
-            .filter_map(Result::ok);
-        for place in contacts.filter_map(|contact| contact.uri().map(|uri| uri.to_owned())) {
-            if self.branches.len() >= settings.most_branches {
-                break;
-            }
-            let own = settings.is_own(place.as_ref(), self.invitation.here) || is_number(&place);
-            let mut branch = Branch::new(Candidate::outside(place));
-            if own {
-                branch.sent_from = Some(from);
-            } else if self.knows(&branch.candidate) {
-                otherwise = StatusCode::LOOP_DETECTED;
-                continue;
-            }
-            self.branches.push(branch);
-        }
-        let instead = (first..self.branches.len()).map(branch_id).collect();
-        (instead, otherwise)
+        let mut redirects = self.redirects;
+        let here = self.invitation.here;
+        let mut places = self.places(Some(from));
+        let led = redirection::follow(&mut places, &mut redirects, settings, here, response);
+        self.redirects = redirects;
+        led
     }
 
-    /// Whether this place has been tried.
-    fn knows(&self, candidate: &Candidate) -> bool {
-        let mut others = self.branches.iter();
-        others.any(|other| other.sent_from.is_none() && other.candidate.is_same_place(candidate))
+    const fn places(&mut self, from: Option<CallId>) -> Places<'_> {
+        Places {
+            branches: &mut self.branches,
+            from,
+        }
     }
 
     /// The dial plan has said who is at the place that a redirect names, or that it is nobody;
@@ -398,44 +384,41 @@ impl Search {
             Ok(ringing) => ringing,
             Err(status) => return self.hunt.handle_response(desk.now, id, status),
         };
-        let numbers: Vec<_> = ringing
-            .candidates
-            .into_iter()
-            .map(|candidate| {
-                let place = self.branches.len();
-                let fits = place < desk.settings.most_branches && !self.knows(&candidate);
-                fits.then(|| {
-                    self.branches.push(Branch::new(candidate));
-                    branch_id(place)
-                })
-            })
-            .collect();
         if ringing.attended.is_some() {
             // Its turn comes before that of what the first plan had.
             self.attended = ringing.attended;
         }
-        let plan = ringing.order.renumbered(|own| match own {
-            ATTENDANT => Some(ATTENDANT),
-            own => numbers.get(place_of(own)?).copied().flatten(),
-        });
+        let mut places = self.places(None);
+        let (candidates, order) = (ringing.candidates, ringing.order);
+        let plan = redirection::found(&mut places, desk.settings, candidates, order);
         // Whoever is there has been called already.
         let otherwise = StatusCode::LOOP_DETECTED;
         self.hunt.redirect_to(desk.now, id, otherwise, plan);
     }
 }
 
-/// A telephone number, which is no place (RFC 3966): only the dial plan knows where it leads.
-fn is_number(uri: &Uri) -> bool {
-    uri.scheme() == Scheme::Tel
+/// The places of a search, of which more are found.
+struct Places<'a> {
+    branches: &'a mut Vec<Branch>,
+    /// The leg that was sent to those that come.
+    from: Option<CallId>,
 }
 
-/// Branches are numbered by their place; there are never more than a few dozen.
-fn branch_id(place: usize) -> BranchId {
-    BranchId(u32::try_from(place).unwrap_or(u32::MAX))
-}
+impl Tried for Places<'_> {
+    fn count(&self) -> usize {
+        self.branches.len()
+    }
 
-fn place_of(id: BranchId) -> Option<usize> {
-    usize::try_from(id.0).ok()
+    fn knows(&self, candidate: &Candidate) -> bool {
+        let mut others = self.branches.iter();
+        others.any(|other| other.sent_from.is_none() && other.candidate.is_same_place(candidate))
+    }
+
+    fn add(&mut self, candidate: Candidate, is_number: bool) {
+        let mut branch = Branch::new(candidate);
+        branch.sent_from = self.from.filter(|_| is_number);
+        self.branches.push(branch);
+    }
 }
 
 /// How long a phone may ring: until the hunt gives up, and the CANCEL has had its time. A phone that

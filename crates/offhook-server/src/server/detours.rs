@@ -13,9 +13,10 @@ use crate::cdr::BridgeId;
 use crate::dial_plan::Ringing;
 use crate::identity::Caller;
 use crate::inquiries::{Purpose, RoutedCall, Turn};
+use crate::user_requests::Sent;
 
 impl Server {
-    /// Asks the rules who is where a redirect leads.
+    /// Asks the rules who is where a redirect of a call leads.
     pub(super) fn look_up_detour(&mut self, now: Instant, bridge: BridgeId, detour: Detour) {
         let Detour {
             from,
@@ -24,12 +25,36 @@ impl Server {
             by,
             max_forwards,
         } = detour;
-        let called = number(&place);
-        let mut parameters = Parameters::new(Some(&by));
+        let turn = Turn::Call {
+            bridge,
+            from,
+            branch,
+        };
+        self.take_turn(now, turn, &place, &by, max_forwards);
+    }
+
+    /// The same for the redirects of MESSAGEs and OPTIONS.
+    pub(super) fn look_up_requests(&mut self, now: Instant) {
+        while let Some(sent) = self.user_requests.poll_sent() {
+            let Sent {
+                request,
+                branch,
+                place,
+                by,
+                max_forwards,
+            } = sent;
+            let turn = Turn::Request { request, branch };
+            self.take_turn(now, turn, &place, &by, max_forwards);
+        }
+    }
+
+    fn take_turn(&mut self, now: Instant, turn: Turn, place: &Uri, by: &str, max_forwards: u8) {
+        let called = number(place);
+        let mut parameters = Parameters::new(Some(by));
         for (name, value) in [
             ("called", called.as_str()),
-            ("caller", &by),
-            ("diverter", &by),
+            ("caller", by),
+            ("diverter", by),
             ("module", "sip"),
             ("sip_uri", place.as_str()),
         ] {
@@ -37,14 +62,10 @@ impl Server {
         }
         parameters.set("antiloop", max_forwards.to_string());
         let call = RoutedCall {
-            parameters: self.with_his_own(parameters, &by),
-            caller: Caller::on_behalf_of(&by, max_forwards),
+            parameters: self.with_his_own(parameters, by),
+            caller: Caller::on_behalf_of(by, max_forwards),
             called,
-            purpose: Purpose::Detour(Turn {
-                bridge,
-                from,
-                branch,
-            }),
+            purpose: Purpose::Detour(turn),
         };
         let at = self.clock.moment(now);
         self.route(at, call);
@@ -57,9 +78,18 @@ impl Server {
         turn: &Turn,
         found: Result<Ringing, StatusCode>,
     ) {
-        self.with_bridge(now, turn.bridge, |bridge, desk| {
-            bridge.detour_ends(desk, turn.from, turn.branch, found);
-        });
+        match *turn {
+            Turn::Call {
+                bridge,
+                from,
+                branch,
+            } => self.with_bridge(now, bridge, |bridge, desk| {
+                bridge.detour_ends(desk, from, branch, found);
+            }),
+            Turn::Request { request, branch } => self.at_desk(now, |requests, desk| {
+                requests.turn_ends(desk, request, branch, found);
+            }),
+        }
     }
 }
 

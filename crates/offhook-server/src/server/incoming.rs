@@ -212,7 +212,7 @@ impl Server {
         mut call: RoutedCall,
         mut bindings: Vec<Binding>,
     ) {
-        if !matches!(call.purpose, Purpose::Request(_)) && !bindings.is_empty() {
+        if !call.purpose.disturbs_nobody() && !bindings.is_empty() {
             bindings.retain(|binding| !self.is_engaged(binding.aor.as_str()));
             if bindings.is_empty() {
                 let status = StatusCode::BUSY_HERE;

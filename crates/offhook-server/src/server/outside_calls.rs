@@ -128,11 +128,12 @@ impl Server {
         self.at_desk(now, UserRequests::handle_timeout);
     }
 
-    fn at_desk<T>(
+    /// Lets the requests to users act, and looks up where redirects have sent them.
+    pub(super) fn at_desk(
         &mut self,
         now: Instant,
-        act: impl FnOnce(&mut UserRequests, &mut Desk<'_>) -> T,
-    ) -> T {
+        act: impl FnOnce(&mut UserRequests, &mut Desk<'_>),
+    ) {
         let mut desk = Desk {
             now,
             ua: &mut self.ua,
@@ -141,6 +142,7 @@ impl Server {
             studio: &mut self.studio,
             settings: &self.call_settings,
         };
-        act(&mut self.user_requests, &mut desk)
+        act(&mut self.user_requests, &mut desk);
+        self.look_up_requests(now);
     }
 }

@@ -179,6 +179,28 @@ pub(crate) fn take_over(
     dialog
 }
 
+/// A proven request outside of any call; what comes next is in the letter boxes.
+pub(crate) fn ask(
+    exchange: &mut Exchange,
+    party: &mut Party,
+    method: &str,
+    extra: &str,
+    body: &str,
+) -> Dialog {
+    let uri = "sip:2@192.0.2.50";
+    let mut dialog = party.new_dialog(uri);
+    let plain = |text: String| text.replace("application/sdp", "text/plain");
+    let text = plain(party.text(method, uri, &dialog, extra, body));
+    party.send(exchange, &text);
+    let challenge = party.expect(exchange, 401);
+    dialog.cseq += 1;
+    dialog.branch = party.branch();
+    let text = plain(party.text(method, uri, &dialog, extra, body));
+    let text = party.authorize(&text, &challenge);
+    party.send(exchange, &text);
+    dialog
+}
+
 /// Everything that waits for a party is answered, whatever it is: requests with 200.
 pub(crate) fn take_all(exchange: &mut Exchange, party: &Party) -> Vec<Message> {
     let mut all = Vec::new();
