@@ -36,10 +36,13 @@ pub(crate) struct InCall {
 /// A change that one leg wants and the other one has been asked about.
 #[derive(Debug)]
 struct Open {
-    reoffer: Reoffer,
+    /// The leg that wants it.
+    by: CallId,
+    /// `None`: it has been taken back meanwhile, or refused because the other leg was silent.
+    reoffer: Option<Reoffer>,
     before: Checkpoint,
-    /// Who wanted it has taken it back meanwhile.
-    withdrawn: bool,
+    /// Then an UPDATE is answered in any case (RFC 3311 §5.2). An INVITE has its 100, and waits.
+    until: Option<Instant>,
 }
 
 /// A request that was passed on.
@@ -143,10 +146,9 @@ impl InCall {
         }) = self.take_reoffer(gone)
         {
             desk.anchors.roll_back(anchor, before);
-            let pending = reoffer.response(StatusCode::REQUEST_PENDING);
-            desk.ua.reject_reoffer(desk.now, reoffer, pending);
+            refuse(desk, reoffer, StatusCode::REQUEST_PENDING);
         }
-        self.reoffer.take_if(|open| open.reoffer.call() == gone);
+        self.reoffer.take_if(|open| open.by == gone);
     }
 
     /// One leg is gone: the other one is told, with the reason that the first one gave.
@@ -214,12 +216,13 @@ impl InCall {
                 return desk.ua.reject_reoffer(desk.now, reoffer, refusal);
             }
         };
-        let by_update = *reoffer.request().method() == Method::Update
-            && desk.ua.peer_allows(other, &Method::Update);
+        let is_update = *reoffer.request().method() == Method::Update;
+        let by_update = is_update && desk.ua.peer_allows(other, &Method::Update);
         self.reoffer = Some(Box::new(Open {
-            reoffer,
+            by: reoffer.call(),
+            reoffer: Some(reoffer),
             before,
-            withdrawn: false,
+            until: is_update.then_some(desk.now + PATIENCE),
         }));
         if by_update {
             desk.ua.update(desk.now, other, body);
@@ -238,17 +241,15 @@ impl InCall {
         awaits_answer: bool,
     ) {
         let Some(Open {
-            reoffer,
-            before,
-            withdrawn,
+            reoffer, before, ..
         }) = self.take_reoffer(call)
         else {
             return;
         };
-        if withdrawn {
+        let Some(reoffer) = reoffer else {
             desk.anchors.roll_back(anchor, before);
             return self.tell_again(desk, anchor, call, awaits_answer);
-        }
+        };
         let side = self.side_of(call).map_or(Side::Caller, Side::other);
         let body = Body::of_response(response).map(|body| desk.anchors.pass(anchor, side, &body));
         let Ok(body) = body.transpose() else {
@@ -275,17 +276,17 @@ impl InCall {
         }) = self.take_reoffer(call)
         {
             desk.anchors.roll_back(anchor, before);
-            let refusal = reoffer.response(passing::status_in_call(failure.status()));
-            desk.ua.reject_reoffer(desk.now, reoffer, refusal);
+            refuse(desk, reoffer, passing::status_in_call(failure.status()));
         }
     }
 
     /// A leg takes its change back before the other one has answered.
     pub(crate) fn withdrawn(&mut self, call: CallId) {
         if let Some(open) = &mut self.reoffer
-            && open.reoffer.call() == call
+            && open.by == call
         {
-            open.withdrawn = true;
+            open.reoffer = None;
+            open.until = None;
         }
     }
 
@@ -311,7 +312,7 @@ impl InCall {
     /// What the leg `call` was asked on behalf of the other one.
     fn take_reoffer(&mut self, call: CallId) -> Option<Open> {
         let (other, _) = self.other(call)?;
-        let open = self.reoffer.take_if(|open| open.reoffer.call() == other)?;
+        let open = self.reoffer.take_if(|open| open.by == other)?;
         Some(*open)
     }
 
@@ -363,11 +364,18 @@ impl InCall {
 
     /// When a request that was passed on has waited long enough.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.passed.iter().map(|passed| passed.until).min()
+        let update = self.reoffer.as_ref().and_then(|open| open.until);
+        let passed = self.passed.iter().map(|passed| passed.until);
+        passed.chain(update).min()
     }
 
     pub(crate) fn handle_timeout(&mut self, desk: &mut Desk<'_>) {
         let now = desk.now;
+        if let Some(open) = &mut self.reoffer
+            && open.until.take_if(|until| *until <= now).is_some()
+        {
+            refuse(desk, open.reoffer.take(), StatusCode::SERVER_TIMEOUT);
+        }
         let overdue = |passed: &mut Passed| passed.until <= now;
         self.answer_passed(desk, overdue, StatusCode::REQUEST_TIMEOUT);
     }
@@ -382,5 +390,13 @@ impl InCall {
             let response = original.response(passing::status_in_call(status));
             desk.ua.respond(desk.now, original, response);
         }
+    }
+}
+
+/// Tells a leg that the session stays as it is, if it still waits to be told.
+fn refuse(desk: &mut Desk<'_>, reoffer: Option<Reoffer>, status: StatusCode) {
+    if let Some(reoffer) = reoffer {
+        let refusal = reoffer.response(status);
+        desk.ua.reject_reoffer(desk.now, reoffer, refusal);
     }
 }

@@ -93,6 +93,27 @@ fn what_is_asked_of_one_who_is_silent_is_answered_while_the_asker_still_waits() 
     exchange.assert_nothing_left();
 }
 
+/// A user agent has to answer an UPDATE at once, whoever else it has to ask (RFC 3311 §5.2).
+#[test]
+fn a_change_put_to_one_who_is_silent_is_answered_while_the_asker_still_waits() {
+    let (mut exchange, [(mut caller, mut of_caller), (callee, _)]) = conversation();
+    let held = description(caller.address) + "a=sendonly\r\n";
+    caller.in_dialog(&mut exchange, &mut of_caller, "UPDATE", "", &held, true);
+    let asked = callee.expect_request(&mut exchange, &Method::Invite);
+    exchange.pass(Duration::from_secs(25));
+    caller.expect(&mut exchange, 504);
+    while exchange.letter(callee.address).is_some() {}
+    // Late, but not too late for the call: the callee is told that it stays as it was.
+    callee.pick_up(&mut exchange, &asked);
+    let told = callee.expect_request(&mut exchange, &Method::Invite);
+    assert!(!told.to_string().contains("a=sendonly"), "{told}");
+    callee.pick_up(&mut exchange, &told);
+    caller.expect_silence(&exchange);
+    caller.leave(&mut exchange, &mut of_caller);
+    callee.is_hung_up(&mut exchange);
+    exchange.assert_nothing_left();
+}
+
 #[test]
 fn who_leaves_an_offer_without_an_answer_has_ended_the_call() {
     let (mut exchange, [(mut caller, mut of_caller), (callee, _)]) = conversation();
