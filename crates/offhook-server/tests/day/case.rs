@@ -174,13 +174,9 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// Nobody's phone took the call: the exchange did.
+    /// Nobody's phone took the call: the exchange did, which takes voice in one place.
     fn is_served(&self) -> bool {
-        let talked = self
-            .callees
-            .iter()
-            .any(|of| of.talked && !matches!(of.fate, Fate::Cancelled | Fate::Refused(_)));
-        self.record.answered_by.is_none() && !talked
+        self.record.voice_ports.is_some_and(|[a, b]| a == b)
     }
 
     fn lost_its_voice(&self, town: &Town) -> bool {

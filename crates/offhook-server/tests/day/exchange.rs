@@ -121,6 +121,10 @@ impl Exchange {
                 self.open(now, id, vec![ports]);
                 self.serve(now, id, &service);
             }
+            Command::Widen { id, side, .. } => {
+                let widened = MediaEvent::Widened { id, side };
+                self.server.handle_media_event(now, widened);
+            }
             Command::Close { id } => {
                 let ports = self.ports.remove(&id).expect("what is closed was open");
                 let (a, b) = (ports[0], ports[ports.len() - 1]);
