@@ -149,6 +149,10 @@ impl InCall {
             refuse(desk, reoffer, StatusCode::REQUEST_PENDING);
         }
         self.reoffer.take_if(|open| open.by == gone);
+        // Nobody will answer what the leg that stays has offered.
+        if let Some(kept) = self.unacknowledged.take() {
+            self.tell_again(desk, anchor, kept, true);
+        }
     }
 
     /// One leg is gone: the other one is told, with the reason that the first one gave.

@@ -240,6 +240,26 @@ fn a_transferor_need_not_wait() {
 }
 
 #[test]
+fn a_transferor_who_leaves_an_offer_without_an_answer_holds_nobody_up() {
+    let (mut trio, mut d1, mut d2) = conversation();
+    let (exchange, u1, u2, u3) = trio.all();
+    let invite = referred(exchange, u1, &mut d1, u3);
+    // It asks what u2 has to offer, and hangs up on that.
+    u1.in_dialog(exchange, &mut d1, "INVITE", "", "", true);
+    let asked = u2.expect_request(exchange, &Method::Invite);
+    u2.answer(exchange, &asked, 200, &description(u2.address));
+    u1.expect(exchange, 200);
+    u1.leave(exchange, &mut d1);
+    let ack = u2.expect_request(exchange, &Method::Ack);
+    assert!(!ack.body().is_empty(), "{ack}");
+    u3.pick_up(exchange, &invite);
+    reinvited(exchange, u2, 200, &description(u2.address));
+    notified(exchange, u1, "200 OK", true);
+    they_talk(exchange, u2, &mut d2, u3);
+    trio.finish();
+}
+
+#[test]
 fn a_transfer_waits_for_a_change_that_is_under_way() {
     let (mut trio, mut d1, mut d2) = conversation();
     let (exchange, u1, u2, u3) = trio.all();
