@@ -195,7 +195,12 @@ impl Checker {
         let exchange = town.network.node(town.exchange);
         let counts = exchange.server.counts();
         let calls = (counts.bridges, counts.ports, exchange.relays());
-        assert_eq!(calls, (0, 0, 0), "{counts:?}");
+        let told: Vec<_> = exchange
+            .told
+            .values()
+            .map(|(at, what)| (now - *at, what))
+            .collect();
+        assert_eq!(calls, (0, 0, 0), "{counts:?}\n{told:?}");
         let ua = counts.ua;
         let left = (ua.calls, ua.tags, ua.invited, ua.resolving);
         assert_eq!(left, (0, 0, 0, 0), "{counts:?}");

@@ -26,13 +26,16 @@ pub(crate) const EXCHANGE_6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0,
 /// Of so many relays one loses the voice of a side.
 const ONE_IN: u64 = 100;
 
+/// Longer than any honest person stays in a call.
+const LONGEST: Duration = Duration::from_secs(1_400);
+
 /// The server, and what it has told of calls that are over.
 pub(crate) struct Exchange {
     pub(crate) server: Server,
     /// Records that nobody has checked yet, each with its time.
     pub(crate) records: Vec<(Instant, CallRecord)>,
-    /// The number of calls that were offered to callees.
-    pub(crate) started: u64,
+    /// What goes on through relays, by the last thing that was said of it.
+    pub(crate) told: BTreeMap<RelayId, (Instant, Command)>,
     /// When the voice of a call stopped, by the ports where it was taken.
     pub(crate) silenced: BTreeMap<[SocketAddr; 2], Instant>,
     /// Open relays, with one leg or two.
@@ -62,7 +65,7 @@ impl Exchange {
         Self {
             server: Server::new(config, seed, now, UnixTime::from_secs(1_800_000_000)),
             records: Vec::new(),
-            started: 0,
+            told: BTreeMap::new(),
             silenced: BTreeMap::new(),
             ports: BTreeMap::new(),
             opened: 0,
@@ -93,7 +96,6 @@ impl Exchange {
                     self.server.handle_dns_answer(now, nothing);
                 }
                 Output::Event(Event::CallEnded(record)) => self.records.push((now, *record)),
-                Output::Event(Event::CallStarted { .. }) => self.started += 1,
                 _ => {}
             }
         }
@@ -109,6 +111,11 @@ impl Exchange {
     }
 
     fn relay(&mut self, now: Instant, command: Command) {
+        if let Command::Close { id } = &command {
+            self.told.remove(id);
+        } else {
+            self.told.insert(command.id(), (now, command.clone()));
+        }
         match command {
             Command::Open { id, a, b } => {
                 self.open(now, id, vec![a, b]);
@@ -150,6 +157,9 @@ impl Exchange {
 
     /// What a service says of itself: an announcement ends, somebody is recorded.
     fn serve(&mut self, now: Instant, id: RelayId, service: &Service) {
+        // Nobody talks for so long: his voice has stopped without a word.
+        let side = Side::A;
+        self.say(now + LONGEST, MediaEvent::TimedOut { id, side });
         match service {
             Service::Play { repeat: false, .. } => {
                 let over = MediaEvent::PlayedOut { id };

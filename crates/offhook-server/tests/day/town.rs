@@ -28,6 +28,8 @@ pub(crate) struct Town {
     pub(crate) troubles: BTreeMap<usize, Vec<(Instant, Instant)>>,
     /// What goes on now, by phone.
     ongoing: BTreeMap<usize, (Trouble, Instant)>,
+    /// Whose connection broke, by the phone at which it was to begin.
+    disconnected: BTreeMap<usize, usize>,
     /// When calls were made of late.
     pub(crate) dialled: VecDeque<Instant>,
     /// The ledgers of phones that lost their power.
@@ -47,7 +49,7 @@ impl Town {
     pub(crate) fn new(seed: u64, size: Size) -> Self {
         let mut network = Network::new(seed, fair());
         // A small day is kept whole, so that a call that went wrong can be told.
-        network.record(size.calls <= 5_000);
+        network.record(size.calls <= 5_000 || std::env::var_os("OFFHOOK_DAY_STORY").is_some());
         let identities = everybody(network.rng(), size);
         let (users, rules) = (numbers::users(size), numbers::rules(size, &identities));
         let exchange = Exchange::new(network.now(), network.seed32(), &users, &rules);
@@ -61,6 +63,7 @@ impl Town {
             identities: identities.into(),
             troubles: BTreeMap::new(),
             ongoing: BTreeMap::new(),
+            disconnected: BTreeMap::new(),
             dialled: VecDeque::new(),
             lost: Vec::new(),
             tally: Tally::default(),
@@ -120,8 +123,14 @@ impl Town {
                     phone.write_to(now, &number, method);
                 });
             }
-            Act::Begin(trouble, phone) => self.begin(trouble, phone),
-            Act::End(trouble, phone) => self.end(trouble, phone),
+            Act::Begin(trouble, phone) => {
+                let phone = self.victim(trouble, phone);
+                self.begin(trouble, phone);
+            }
+            Act::End(trouble, phone) => {
+                let victim = self.disconnected.remove(&phone);
+                self.end(trouble, victim.unwrap_or(phone));
+            }
             Act::LiarLogsIn(liar) => self.network.act(self.liars[liar], Liar::log_in),
             Act::LiarCalls {
                 liar,
@@ -156,6 +165,21 @@ impl Town {
         !matches!(self.ongoing.get(&phone), Some((Trouble::PowerCut, _)))
     }
 
+    /// Few phones have connections: it is one of those that breaks, with a call on it if there is one.
+    fn victim(&mut self, trouble: Trouble, first: usize) -> usize {
+        if trouble != Trouble::Disconnection {
+            return first;
+        }
+        let count = self.phones.len();
+        let victim = (0..count).map(|step| (first + step) % count).find(|phone| {
+            let by_stream = self.identities[*phone].transport == Transport::Tcp;
+            by_stream && self.network.node(self.phones[*phone]).is_talking()
+        });
+        let victim = victim.unwrap_or(first);
+        self.disconnected.insert(first, victim);
+        victim
+    }
+
     fn begin(&mut self, trouble: Trouble, phone: usize) {
         if self.ongoing.contains_key(&phone) || self.identities[phone].dead {
             return;
@@ -176,7 +200,8 @@ impl Town {
             }
             Trouble::Disconnection => {
                 let by_stream = identity.transport == Transport::Tcp;
-                if by_stream && self.network.node(self.phones[phone]).is_talking() {
+                let talking = self.network.node(self.phones[phone]).is_talking();
+                if by_stream && talking {
                     self.tally.note("a connection broke in a call");
                 }
                 self.network.reset_connections(self.phones[phone]);
