@@ -121,8 +121,8 @@ impl Bridge {
         let Newcomer { leg, way, .. } = *newcomer;
         let newcomer = leg.call;
         let old = talk.replace(side, leg);
-        // Whom the exchange called, or who called it, is in the record already.
-        if matches!(way, Way::Lent(_))
+        // Whom the exchange called is in the record already.
+        if !matches!(way, Way::Called)
             && let Some(dialog) = desk.ua.dialog_of(newcomer)
         {
             self.draft.leg(&dialog.call_id);
