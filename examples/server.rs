@@ -202,6 +202,7 @@ fn tell(event: Event) {
     match event {
         Event::Ladder { picture, .. } => println!("{picture}"),
         Event::LimitReached { .. }
+        | Event::NoAddress { .. }
         | Event::Unauthorized { .. }
         | Event::Flood { .. }
         | Event::Overload { .. } => warn!("{event}"),

@@ -107,7 +107,9 @@ fn configuration(
 ) -> Result<Config, Failure> {
     let local = |&(transport, bound): &(Transport, SocketAddr)| {
         let mut local = Local::new(transport, bound);
-        if let Some(ip) = arguments.public_address {
+        // It says nothing to phones of the other version of IP.
+        let public = arguments.public_address;
+        if let Some(ip) = public.filter(|ip| ip.is_ipv4() == bound.is_ipv4()) {
             local.advertised.set_ip(ip);
         }
         local

@@ -17,8 +17,10 @@ mod state;
 mod talking;
 mod transfer;
 mod transferring;
+mod versions;
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use offhook_media::relay::{self, StreamReport};
@@ -31,7 +33,7 @@ pub(crate) use crate::bridge::transfer::{
     Arrival, Arriving, Guest, Invitation as Invited, News, Promise, Report,
 };
 
-use crate::bridge::awaiting::{Answer, AwaitingAnswer, AwaitingPorts, nat_source};
+use crate::bridge::awaiting::{Answer, AwaitingAnswer, AwaitingPorts, Picker, nat_source};
 use crate::bridge::search::{Found, Invitation, Legs, Search, Winner};
 use crate::bridge::silence::Doubt;
 use crate::bridge::state::{Parting, State};
@@ -67,6 +69,8 @@ pub(crate) struct Bridge {
     owed: Option<Box<Owed>>,
     /// A BYE that was not proved.
     doubt: Option<Doubt>,
+    /// Who picks the call up waits for ports in his version of IP.
+    picker: Option<Box<Picker>>,
 }
 
 impl Bridge {
@@ -109,6 +113,7 @@ impl Bridge {
             news: Vec::new(),
             owed: None,
             doubt: None,
+            picker: None,
         }
     }
 
@@ -166,6 +171,13 @@ impl Bridge {
 
     /// The relay says whether it has its ports.
     pub(crate) fn handle_media_event(&mut self, desk: &mut Desk<'_>, event: &relay::Event) {
+        match event {
+            relay::Event::Widened { side, .. } => return self.widened(desk, Side::of(*side), true),
+            relay::Event::WidenFailed { side, .. } => {
+                return self.widened(desk, Side::of(*side), false);
+            }
+            _ => {}
+        }
         let state = std::mem::replace(&mut self.state, State::End);
         self.state = match (state, event) {
             (State::Ports(state), relay::Event::Opened { .. }) => return self.ring(desk, state),
@@ -185,14 +197,13 @@ impl Bridge {
     fn ask_for_ports(&mut self, desk: &mut Desk<'_>, mut state: Box<AwaitingPorts>) {
         state.attempts += 1;
         let caller = state.incoming.flow().local.ip();
-        let callee = state
-            .ringing
-            .candidates
-            .first()
-            .map_or(caller, |first| first.local_address(desk.settings, caller));
+        let candidates = state.ringing.candidates.iter();
+        let callees = candidates.map(|place| place.local_address(desk.settings, caller));
+        let callee = callees.clone().find_map(Result::ok).unwrap_or(caller);
         let direct = state.ringing.direct.unwrap_or(desk.settings.direct_media);
+        let alike = |own: &IpAddr| own.is_ipv4() == caller.is_ipv4();
         // Who speaks another version of IP cannot be reached but through us.
-        if direct && caller.is_ipv4() == callee.is_ipv4() {
+        if direct && callees.flatten().all(|own| alike(&own)) {
             self.anchor = Some(desk.anchors.direct(caller, callee));
             return self.ring(desk, state);
         }
@@ -252,6 +263,7 @@ impl Bridge {
             from: &self.from,
             open: &mut self.open,
             draft: &mut self.draft,
+            voice: self.anchor.as_mut().map(|anchor| (anchor, Side::Callee)),
         };
         let found = state.search.advance(desk, legs);
         self.news
@@ -275,9 +287,14 @@ impl Bridge {
             call,
             candidate,
             answer,
+            here,
         } = winner;
-        if let (Some(anchor), Some(source)) = (&mut self.anchor, candidate.nat_source()) {
-            anchor.move_in(Side::Callee, Some(source));
+        if let Some(anchor) = &mut self.anchor {
+            anchor.move_to(Side::Callee, here);
+            desk.anchors.narrow(anchor, Side::Callee);
+            if let Some(source) = candidate.nat_source() {
+                anchor.move_in(Side::Callee, Some(source));
+            }
         }
         let late_offer = state.search.asks_for_offers();
         self.answered_by(

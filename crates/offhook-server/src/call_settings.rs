@@ -37,10 +37,13 @@ pub struct CallSettings {
     pub trusted_peers: Vec<IpAddr>,
     /// Where the exchange itself is reached.
     pub(crate) own: Vec<SocketAddr>,
+    /// Where users have found us last, by version of IP: for a server that listens on all addresses.
+    pub(crate) found_at: [Option<IpAddr>; 2],
     /// The host name under which callees see callers. Without one it is the server's own address
     /// on the callee's leg, or `public_address`.
     pub domain: Option<String>,
-    /// The server's address as the world sees it, when it is behind NAT.
+    /// The server's address as the world sees it, when it is behind NAT. It says nothing to phones of the
+    /// other version of IP.
     pub public_address: Option<IpAddr>,
 }
 
@@ -59,6 +62,7 @@ impl Default for CallSettings {
             display_names: false,
             trusted_peers: Vec::new(),
             own: Vec::new(),
+            found_at: [None; 2],
             domain: None,
             public_address: None,
         }
@@ -76,8 +80,15 @@ impl CallSettings {
 
     /// An address of the exchange itself in this version of IP.
     pub(crate) fn own_address_like(&self, other: IpAddr) -> Option<IpAddr> {
-        let mut own = self.own.iter().map(SocketAddr::ip);
+        let own = self.own.iter().map(SocketAddr::ip);
+        let mut own = own.chain(self.found_at.into_iter().flatten());
         own.find(|own| own.is_ipv4() == other.is_ipv4() && !own.is_unspecified())
+    }
+
+    /// A user who has proved himself has found us at this address.
+    pub(crate) fn found_at(&mut self, own: IpAddr) {
+        let [four, six] = &mut self.found_at;
+        *(if own.is_ipv4() { four } else { six }) = Some(own);
     }
 
     /// Whether a URI leads back to the exchange, as far as can be told without asking the DNS.
@@ -100,9 +111,10 @@ impl CallSettings {
 
     /// Our name on a leg whose own address here is `local`.
     pub(crate) fn host(&self, local: IpAddr) -> Host<'_> {
+        let alike = |public: &IpAddr| public.is_ipv4() == local.is_ipv4();
         match &self.domain {
             Some(domain) => Host::Domain(domain),
-            None => Host::Ip(self.public_address.unwrap_or(local)),
+            None => Host::Ip(self.public_address.filter(alike).unwrap_or(local)),
         }
     }
 }

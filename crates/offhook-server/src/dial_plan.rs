@@ -157,16 +157,23 @@ impl Candidate {
 
     /// Our own address on the way to this candidate: `here`, unless the way is known to begin elsewhere,
     /// or leads to the other version of IP.
-    pub(crate) fn local_address(&self, settings: &CallSettings, here: IpAddr) -> IpAddr {
+    ///
+    /// # Errors
+    /// Where it leads: no address of our own is known in that version of IP.
+    pub(crate) fn local_address(
+        &self,
+        settings: &CallSettings,
+        here: IpAddr,
+    ) -> Result<IpAddr, IpAddr> {
         if let Some(flow) = self.flow {
-            return flow.local.ip();
+            return Ok(flow.local.ip());
         }
         let next_hop = self.path.first().unwrap_or(&self.request_uri);
         match ip_of(next_hop.as_ref()).map(|ip| ip.to_canonical()) {
             Some(there) if there.is_ipv4() != here.is_ipv4() => {
-                settings.own_address_like(there).unwrap_or(here)
+                settings.own_address_like(there).ok_or(there)
             }
-            _ => here,
+            _ => Ok(here),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the exchange tells its owner, and what it asks of it.
 
 use core::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use offhook_media::relay;
 use offhook_routing::Line;
@@ -102,6 +102,12 @@ pub enum Event {
         /// How many requests.
         refused: u64,
     },
+    /// Somebody could not be called (488): no address of the exchange's own is known in his version of
+    /// IP, at which it could take his voice. Told every ten seconds at the most.
+    NoAddress {
+        /// Where he is.
+        there: IpAddr,
+    },
     /// A table is full: what it holds was refused with 503.
     LimitReached {
         /// Which table.
@@ -140,6 +146,13 @@ impl fmt::Display for Event {
             }
             Self::Overload { refused } => {
                 write!(f, "overload: {refused} new request(s) refused")
+            }
+            Self::NoAddress { there } => {
+                let version = if there.is_ipv4() { 4 } else { 6 };
+                write!(
+                    f,
+                    "no call to {there}: this server listens on no particular address of IPv{version}"
+                )
             }
             Self::LimitReached { what } => write!(f, "no room for more {what}"),
         }

@@ -7,6 +7,7 @@
 
 mod anchor;
 mod descriptions;
+mod versions;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -20,6 +21,7 @@ use rand::{RngExt, SeedableRng};
 
 pub(crate) use anchor::{Anchor, Checkpoint, Side};
 pub(crate) use descriptions::is_session_description;
+pub(crate) use versions::Reach;
 
 use anchor::Leg;
 
@@ -31,7 +33,8 @@ pub struct MediaConfig {
     /// How long a port is left alone after it was closed. Ports are taken in turn, so most rest for
     /// far longer: this is for a range that is nearly used up.
     pub linger: Duration,
-    /// The address that descriptions name instead of the local one, for a server behind NAT.
+    /// The address that descriptions name instead of the local one, for a server behind NAT; to phones
+    /// of the other version of IP the local one is named all the same.
     pub public_address: Option<IpAddr>,
 }
 
@@ -57,18 +60,40 @@ pub(crate) struct MediaAnchor {
     next: u64,
     random: StdRng,
     commands: VecDeque<Command>,
-    shortage: Shortage,
+    /// Calls were refused for want of ports.
+    shortage: Notice<()>,
+    /// Nobody could be called there, for want of an address of our own.
+    no_address: Notice<IpAddr>,
 }
 
-/// Calls that were refused for want of ports.
-#[derive(Debug, Default)]
-struct Shortage {
-    is_news: bool,
+/// Something that the owner is told at most once in a while.
+#[derive(Debug)]
+struct Notice<T> {
+    news: Option<T>,
     told: Option<Instant>,
 }
 
-/// Between two log lines about a lasting shortage.
-const SHORTAGE_PAUSE: Duration = Duration::from_secs(10);
+impl<T> Default for Notice<T> {
+    fn default() -> Self {
+        Self {
+            news: None,
+            told: None,
+        }
+    }
+}
+
+impl<T> Notice<T> {
+    fn take(&mut self, now: Instant) -> Option<T> {
+        let lately = |told: Instant| now.saturating_duration_since(told) < NOTICE_PAUSE;
+        let news = self.news.take();
+        let news = news.filter(|_| !self.told.is_some_and(lately))?;
+        self.told = Some(now);
+        Some(news)
+    }
+}
+
+/// Between two log lines about what lasts.
+const NOTICE_PAUSE: Duration = Duration::from_secs(10);
 
 impl MediaAnchor {
     pub(crate) fn new(config: MediaConfig, seed: [u8; 32]) -> Self {
@@ -80,25 +105,30 @@ impl MediaAnchor {
             next: 0,
             random,
             commands: VecDeque::new(),
-            shortage: Shortage::default(),
+            shortage: Notice::default(),
+            no_address: Notice::default(),
         }
     }
 
     /// A call was refused, for there were no ports for it.
     pub(crate) const fn refused(&mut self) {
-        self.shortage.is_news = true;
+        self.shortage.news = Some(());
+    }
+
+    /// Nobody could be called there: we have no address of our own in that version of IP.
+    pub(crate) const fn has_no_address_like(&mut self, there: IpAddr) {
+        self.no_address.news = Some(there);
     }
 
     /// Whether the owner is to be told that calls are refused for want of ports: at most once in a
     /// while.
     pub(crate) fn is_shortage_news(&mut self, now: Instant) -> bool {
-        let lately = |told: Instant| now.saturating_duration_since(told) < SHORTAGE_PAUSE;
-        let is_news =
-            std::mem::take(&mut self.shortage.is_news) && !self.shortage.told.is_some_and(lately);
-        if is_news {
-            self.shortage.told = Some(now);
-        }
-        is_news
+        self.shortage.take(now).is_some()
+    }
+
+    /// Where nobody could be called for want of an address of our own: told at most once in a while.
+    pub(crate) fn take_place_without_address(&mut self, now: Instant) -> Option<IpAddr> {
+        self.no_address.take(now)
     }
 
     pub(crate) fn poll_command(&mut self) -> Option<Command> {
@@ -144,15 +174,14 @@ impl MediaAnchor {
         self.next += 1;
         let ports = LegPorts::pair(caller, port);
         let leg = self.leg(ports);
-        let same = Leg::new(ports, leg.address, leg.session_id);
+        let same = Leg::new(ports, leg.public, leg.session_id);
         self.commands
             .push_back(Command::Serve { id, ports, service });
         Some(Anchor::new(Some(id), [leg, same]))
     }
 
     fn leg(&mut self, ports: LegPorts) -> Leg {
-        let address = self.config.public_address.unwrap_or(ports.ip);
-        Leg::new(ports, address, self.session_id())
+        Leg::new(ports, self.config.public_address, self.session_id())
     }
 
     /// RFC 8866 §5.2 wants a number that is unique; it need not tell when or where.

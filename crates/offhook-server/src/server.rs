@@ -321,6 +321,10 @@ impl Server {
             self.outputs
                 .push_back(Output::Event(Event::LimitReached { what }));
         }
+        if let Some(there) = self.anchors.take_place_without_address(now) {
+            self.outputs
+                .push_back(Output::Event(Event::NoAddress { there }));
+        }
     }
 
     fn store(&mut self, changes: Vec<Change>) {

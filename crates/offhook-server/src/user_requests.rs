@@ -324,9 +324,8 @@ impl UserRequest {
         let place = place_of(branch).and_then(|place| self.places.get(place));
         let candidate = &place.ok_or(unavailable)?.candidate;
         let here = self.incoming.flow().local.ip();
-        let host = desk
-            .settings
-            .host(candidate.local_address(desk.settings, here));
+        let local = candidate.local_address(desk.settings, here);
+        let host = desk.settings.host(local.unwrap_or(here));
         if let Some(status) = candidate.objection(desk.settings, here) {
             return Err(status);
         }

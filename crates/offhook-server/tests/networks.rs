@@ -7,58 +7,11 @@ mod support;
 use std::net::SocketAddr;
 
 use offhook_media::relay::Side;
-use offhook_server::Config;
-use offhook_sip::{Method, Transport};
-use offhook_ua::Local;
+use offhook_sip::Method;
+use support::Exchange;
+use support::networks::{CALLEES, CALLERS, assert_named, everywhere, party};
 use support::party::{Party, description};
 use support::trio::{hang_up, voice_of};
-use support::{Exchange, SERVER, SERVER_6, address};
-
-/// A server with both versions of IP, and both transports.
-fn everywhere(config: &mut Config) {
-    let places = [SERVER, SERVER_6].map(address);
-    config.locals = [Transport::Udp, Transport::Tcp]
-        .into_iter()
-        .flat_map(|transport| places.map(|place| Local::new(transport, place)))
-        .collect();
-}
-
-/// Where a party is, and the number of its connection, if it has one.
-type Place = (&'static str, Option<u64>);
-
-const CALLERS: [Place; 4] = [
-    ("192.0.2.101:5060", None),
-    ("192.0.2.101:40101", Some(1)),
-    ("[2001:db8::101]:5060", None),
-    ("[2001:db8::101]:40101", Some(1)),
-];
-
-const CALLEES: [Place; 4] = [
-    ("192.0.2.102:5060", None),
-    ("192.0.2.102:40102", Some(2)),
-    ("[2001:db8::102]:5060", None),
-    ("[2001:db8::102]:40102", Some(2)),
-];
-
-fn party(user: &str, password: &str, (at, connection): Place) -> Party {
-    let mut party = Party::new(user, password, at);
-    party.connection = connection;
-    party
-}
-
-/// The description names the server, in the version of IP of who reads it, and nobody else.
-fn assert_named(body: &[u8], reader: SocketAddr, other: SocketAddr) {
-    let body = String::from_utf8_lossy(body).into_owned();
-    let own = if reader.is_ipv4() {
-        "IN IP4 192.0.2.50"
-    } else {
-        "IN IP6 2001:db8::50"
-    };
-    assert!(body.contains(&format!("c={own}\r\n")), "{body}");
-    assert!(!body.contains(&other.ip().to_string()), "{body}");
-    let wrong = if reader.is_ipv4() { "IP6" } else { "IP4" };
-    assert!(!body.contains(wrong), "{body}");
-}
 
 #[test]
 fn everybody_calls_everybody() {

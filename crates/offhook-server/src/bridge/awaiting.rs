@@ -27,6 +27,15 @@ pub(super) struct AwaitingAnswer {
     pub(super) promised: Option<Promise>,
 }
 
+/// Somebody who is to have the call when there are ports for him.
+#[derive(Debug)]
+pub(super) struct Picker {
+    /// The leg that he names.
+    pub(super) ringing: CallId,
+    pub(super) incoming: IncomingCall,
+    pub(super) account: String,
+}
+
 /// Somebody has picked the call up; what the caller is to be answered is not known yet.
 #[derive(Debug)]
 pub(super) struct AwaitingPicker {

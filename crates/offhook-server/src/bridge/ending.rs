@@ -14,6 +14,7 @@ impl Bridge {
     /// One leg has ended; the others follow.
     pub(crate) fn ended(&mut self, desk: &mut Desk<'_>, call: CallId, cause: EndCause) {
         self.open.remove(&call);
+        self.picker.take_if(|picker| picker.incoming.id() == call);
         if self.target_ended(desk, call, &cause) {
             return;
         }

@@ -16,44 +16,27 @@ use crate::passing;
 impl Bridge {
     /// Joins the far end of another call of the transferor.
     pub(crate) fn refer_to_guest(&mut self, desk: &mut Desk<'_>, mut report: Report, guest: Guest) {
-        let place = self.place_of(report.call());
-        let side = place.map(|(side, _)| side);
-        let offered = place.and_then(|(side, anchor)| {
-            let offered = desk.anchors.offer_in_place(anchor, side)?;
-            anchor.suits(side, guest.address).then_some(offered)
-        });
+        let side = self.place_of(report.call()).map(|(side, _)| side);
         self.open.insert(guest.leg.call);
-        let (Some(side), Some(offered)) = (side, offered) else {
+        let Some(side) = side else {
             report.tell(desk, StatusCode::NOT_ACCEPTABLE_HERE);
-            self.news.push(News::GoesBack {
+            return self.news.push(News::GoesBack {
                 home: guest.home,
                 leg: guest.leg,
                 changed: false,
                 told: None,
             });
-            // Who asked for it may have hung up while he waited.
-            return side.map_or((), |side| self.let_go_or(desk, side, |_, _| {}));
         };
-        // Its session goes on under the number that it knows (RFC 3264 §8).
-        let offered = match &guest.told {
-            Some(told) => offered.succeeding(told),
-            None => offered,
-        };
-        let body = Body::sdp(offered.to_bytes());
-        desk.ua.reoffer(desk.now, guest.leg.call, Some(body));
-        self.transfer = Some(Transfer {
-            side,
-            report: Some(report),
-            stage: Stage::Invited {
-                newcomer: Box::new(Newcomer {
-                    leg: guest.leg,
-                    nat: guest.nat,
-                    offered: Some(offered),
-                    said: None,
-                    way: Way::Lent(guest.home),
-                }),
-            },
+        let newcomer = Box::new(Newcomer {
+            leg: guest.leg,
+            nat: guest.nat,
+            here: guest.address,
+            knew: guest.told,
+            offered: None,
+            said: None,
+            way: Way::Lent(guest.home),
         });
+        self.receive(desk, side, Some(report), newcomer);
     }
 
     /// The guest agrees to join; `false`: it is no guest.
@@ -101,12 +84,7 @@ impl Bridge {
     }
 
     /// Lends the far end of a call to the one that it is to be joined with.
-    pub(crate) fn lend(
-        &mut self,
-        desk: &Desk<'_>,
-        home: BridgeId,
-        transferor: CallId,
-    ) -> Option<Guest> {
+    pub(crate) fn lend(&mut self, home: BridgeId, transferor: CallId) -> Option<Guest> {
         let State::Talking(talk) = &self.state else {
             return None;
         };
@@ -118,7 +96,7 @@ impl Bridge {
         let anchor = self.anchor.as_ref()?;
         let guest = Guest {
             home,
-            address: desk.ua.flow_of(leg.call)?.local.ip(),
+            address: anchor.here(side),
             nat: anchor.nat_source(side),
             told: anchor.told(side),
             leg,

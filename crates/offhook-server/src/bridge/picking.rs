@@ -10,14 +10,14 @@ use offhook_sip::{HeaderName, Request, Response, StatusCode};
 use offhook_ua::{Body, CallId, EndCause, IncomingCall};
 
 use super::Bridge;
-use crate::bridge::awaiting::{Answer, Asked, AwaitingAnswer, AwaitingPicker, nat_source};
+use crate::bridge::awaiting::{Answer, Asked, AwaitingAnswer, AwaitingPicker, Picker, nat_source};
 use crate::bridge::search::Search;
 use crate::bridge::state::State;
-use crate::bridge::transfer::{Join, Stage};
+use crate::bridge::transfer::{Join, Stage, Transfer};
 use crate::cdr::Outcome;
 use crate::desk::Desk;
 use crate::in_call::Leg;
-use crate::media_anchor::{MediaAnchor, Side};
+use crate::media_anchor::{MediaAnchor, Reach, Side};
 use crate::passing;
 
 impl Bridge {
@@ -50,6 +50,29 @@ impl Bridge {
         incoming: IncomingCall,
         account: String,
     ) {
+        let side = match &self.transfer {
+            Some(transfer) if self.is_target(ringing) => transfer.side,
+            _ => Side::Callee,
+        };
+        let here = incoming.flow().local.ip();
+        let anchor = self.anchor.as_mut();
+        match anchor.map_or(Reach::Never, |anchor| {
+            desk.anchors.reach(anchor, side, here)
+        }) {
+            Reach::Ready => {}
+            Reach::Awaited if self.picker.is_none() => {
+                self.open.insert(incoming.id());
+                self.picker = Some(Box::new(Picker {
+                    ringing,
+                    incoming,
+                    account,
+                }));
+                return;
+            }
+            Reach::Awaited | Reach::Never => {
+                return turn_away(desk, incoming, StatusCode::NOT_ACCEPTABLE_HERE);
+            }
+        }
         match std::mem::replace(&mut self.state, State::End) {
             State::Answer(state) if state.search.tries(ringing) => {
                 self.pick_up_call(desk, state, incoming, account);
@@ -61,6 +84,26 @@ impl Bridge {
         }
     }
 
+    /// There are ports for who picks up, or there will be none.
+    pub(super) fn let_pick_up(&mut self, desk: &mut Desk<'_>, opened: bool) {
+        let Some(picker) = self.picker.take() else {
+            return;
+        };
+        let Picker {
+            ringing,
+            incoming,
+            account,
+        } = *picker;
+        if !opened {
+            turn_away(desk, incoming, StatusCode::SERVICE_UNAVAILABLE);
+        } else if self.is_to_answer(ringing) {
+            self.pick_up(desk, ringing, incoming, account);
+        } else {
+            let gone = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+            turn_away(desk, incoming, gone);
+        }
+    }
+
     fn pick_up_call(
         &mut self,
         desk: &mut Desk<'_>,
@@ -68,9 +111,17 @@ impl Bridge {
         incoming: IncomingCall,
         account: String,
     ) {
+        let before = self.anchor.as_ref().map(|anchor| anchor.here(Side::Callee));
+        let here = incoming.flow().local.ip();
+        if let Some(anchor) = &mut self.anchor {
+            anchor.move_to(Side::Callee, here);
+        }
         let (body, asked) = match self.welcome_of(&state, &incoming) {
             Ok(welcome) => welcome,
             Err(status) => {
+                if let (Some(anchor), Some(before)) = (&mut self.anchor, before) {
+                    anchor.move_to(Side::Callee, before);
+                }
                 self.state = State::Answer(state);
                 return turn_away(desk, incoming, status);
             }
@@ -86,6 +137,7 @@ impl Bridge {
             desk.ua.pin_flow(incoming.id(), true);
         }
         if let Some(anchor) = &mut self.anchor {
+            desk.anchors.narrow(anchor, Side::Callee);
             anchor.move_in(Side::Callee, nat);
         }
         self.open.insert(incoming.id());
@@ -119,10 +171,11 @@ impl Bridge {
     ) -> Result<(Body, Asked), StatusCode> {
         let here = picker.flow().local.ip();
         let anchor = self.anchor.as_mut();
-        let anchor = anchor.filter(|anchor| anchor.suits(Side::Callee, here));
         let anchor = anchor.ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
-        match (Body::of_request(picker.request()), state.search.offer()) {
-            (None, Some(offer)) => Ok((offer.clone(), Asked::InOur2xx)),
+        let offer = state.search.offer();
+        let offer = offer.map(|offer| MediaAnchor::offer_from(anchor, Side::Callee, here, offer));
+        match (Body::of_request(picker.request()), offer) {
+            (None, Some(offer)) => Ok((offer, Asked::InOur2xx)),
             (None, None) => {
                 let body = MediaAnchor::bridge_over_without_offer(anchor, Side::Callee);
                 Ok((body, Asked::AfterAck(None)))
@@ -130,7 +183,7 @@ impl Bridge {
             (Some(said), offer) => {
                 let body = MediaAnchor::bridge_over(anchor, Side::Callee, &said)?;
                 let next =
-                    offer.and_then(|offer| MediaAnchor::offer_after(anchor, Side::Callee, offer));
+                    offer.and_then(|offer| MediaAnchor::offer_after(anchor, Side::Callee, &offer));
                 Ok((body, Asked::AfterAck(next)))
             }
         }
@@ -138,21 +191,17 @@ impl Bridge {
 
     /// Gives the place in a conversation to who picks up in place of the target of a transfer.
     fn pick_up_target(&mut self, desk: &mut Desk<'_>, incoming: IncomingCall, account: String) {
-        let here = incoming.flow().local.ip();
-        let ready = match (&self.transfer, &self.anchor) {
-            (Some(transfer), Some(anchor)) => {
-                let joins = matches!(
-                    &transfer.stage,
-                    Stage::Ringing {
-                        join: Join::Leg(_),
-                        ..
-                    }
-                );
-                joins && anchor.suits(transfer.side, here)
-            }
-            _ => false,
-        };
-        if !ready {
+        let joins = matches!(
+            &self.transfer,
+            Some(Transfer {
+                stage: Stage::Ringing {
+                    join: Join::Leg(_),
+                    ..
+                },
+                ..
+            })
+        );
+        if !joins {
             return turn_away(desk, incoming, StatusCode::NOT_ACCEPTABLE_HERE);
         }
         let newcomer = self.newcomer(desk, incoming, account);

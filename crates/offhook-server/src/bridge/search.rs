@@ -17,6 +17,7 @@ use crate::cdr::Draft;
 use crate::desk::Desk;
 use crate::dial_plan::{ATTENDANT, Candidate, Ringing};
 use crate::identity::Caller;
+use crate::media_anchor::{Anchor, MediaAnchor, Reach, Side};
 use crate::passing;
 use crate::redirection::{self, Tried, branch_id, place_of};
 use crate::restrictions::Redirects;
@@ -39,6 +40,9 @@ pub(super) struct Legs<'a> {
     pub(super) from: &'a Caller,
     pub(super) open: &'a mut BTreeSet<CallId>,
     pub(super) draft: &'a mut Draft,
+    /// The relay of the call, and whose leg it is that somebody is looked for; `None` where whoever
+    /// answers gets another one.
+    pub(super) voice: Option<(&'a mut Anchor, Side)>,
 }
 
 /// The candidates of one call, and how far it has come with them.
@@ -52,6 +56,8 @@ pub(crate) struct Search {
     attended: Option<Service>,
     /// What has to be looked up in the dial plan.
     detours: Vec<Detour>,
+    /// Whose ports have been opened.
+    reached: Vec<BranchId>,
 }
 
 /// A place of the exchange's own that a callee's redirect names: the dial plan knows who that is.
@@ -77,6 +83,10 @@ struct Branch {
     deadline: Option<(Instant, StatusCode)>,
     /// The leg that was sent to this place, which is the exchange's own.
     sent_from: Option<CallId>,
+    /// Our own address on the way there, where a call has been tried.
+    here: Option<IpAddr>,
+    /// It is called when its leg has ports in its version of IP.
+    awaits_ports: bool,
 }
 
 /// What became of a search so far.
@@ -101,6 +111,8 @@ pub(crate) struct Winner {
     pub(crate) call: CallId,
     pub(crate) candidate: Candidate,
     pub(crate) answer: Option<Response>,
+    /// Our own address on the way to it.
+    pub(crate) here: IpAddr,
 }
 
 impl Branch {
@@ -111,6 +123,8 @@ impl Branch {
             response: None,
             deadline: None,
             sent_from: None,
+            here: None,
+            awaits_ports: false,
         }
     }
 }
@@ -130,6 +144,7 @@ impl Search {
             redirects: 0,
             attended: ringing.attended,
             detours: Vec::new(),
+            reached: Vec::new(),
         }
     }
 
@@ -162,20 +177,25 @@ impl Search {
     /// Does what the hunt wants.
     pub(super) fn advance(&mut self, desk: &mut Desk<'_>, mut legs: Legs<'_>) -> Found {
         let mut found = Found::Nothing;
+        for branch in std::mem::take(&mut self.reached) {
+            self.start(desk, &mut legs, branch);
+        }
         while let Some(output) = self.hunt.poll_output() {
             match output {
                 Output::Start(ATTENDANT) => {
                     let status = StatusCode::OK;
                     self.hunt.handle_response(desk.now, ATTENDANT, status);
                 }
-                Output::Start(branch) => {
-                    if let Err(status) = self.call(desk, &mut legs, branch) {
-                        self.hunt.handle_response(desk.now, branch, status);
-                    }
-                }
-                Output::Cancel(branch, why) | Output::HangUp(branch, why) => {
-                    if let Some(call) = self.branch(branch).and_then(|branch| branch.call) {
+                Output::Start(branch) => self.start(desk, &mut legs, branch),
+                Output::Cancel(id, why) | Output::HangUp(id, why) => {
+                    let Some(branch) = self.branch(id) else {
+                        continue;
+                    };
+                    if let Some(call) = branch.call {
                         desk.ua.hang_up(desk.now, call, passing::reason_why(why));
+                    } else if std::mem::take(&mut branch.awaits_ports) {
+                        let ended = StatusCode::REQUEST_TERMINATED;
+                        self.hunt.handle_response(desk.now, id, ended);
                     }
                 }
                 Output::Answered(ATTENDANT) => {
@@ -203,9 +223,33 @@ impl Search {
         let branch = self.branch(id)?;
         Some(Winner {
             call: branch.call?,
+            here: branch.here?,
             candidate: branch.candidate.clone(),
             answer: branch.response.take(),
         })
+    }
+
+    /// The relay has the ports that some candidates wait for, or cannot have them; [`Self::advance`]
+    /// follows.
+    pub(super) fn ports_opened(&mut self, now: Instant, opened: bool) {
+        for (place, branch) in self.branches.iter_mut().enumerate() {
+            if !std::mem::take(&mut branch.awaits_ports) {
+                continue;
+            }
+            let id = branch_id(place);
+            if opened {
+                self.reached.push(id);
+            } else {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                self.hunt.handle_response(now, id, status);
+            }
+        }
+    }
+
+    fn start(&mut self, desk: &mut Desk<'_>, legs: &mut Legs<'_>, id: BranchId) {
+        if let Err(status) = self.call(desk, legs, id) {
+            self.hunt.handle_response(desk.now, id, status);
+        }
     }
 
     /// Calls one candidate.
@@ -233,21 +277,37 @@ impl Search {
             });
             return Ok(());
         }
-        let host = desk.settings.host(
-            branch
-                .candidate
-                .local_address(desk.settings, invitation.here),
-        );
         let objection = branch.candidate.objection(desk.settings, invitation.here);
         if let Some(status) = objection {
             return Err(status);
         }
+        let here = branch
+            .candidate
+            .local_address(desk.settings, invitation.here);
+        let here = here.map_err(|there| {
+            desk.anchors.has_no_address_like(there);
+            StatusCode::NOT_ACCEPTABLE_HERE
+        })?;
+        branch.here = Some(here);
+        let mut offer = invitation.offer.clone();
+        if let Some((anchor, side)) = &mut legs.voice {
+            match desk.anchors.reach(anchor, *side, here) {
+                Reach::Ready => {}
+                Reach::Awaited => {
+                    branch.awaits_ports = true;
+                    return Ok(());
+                }
+                Reach::Never => return Err(StatusCode::NOT_ACCEPTABLE_HERE),
+            }
+            offer = offer.map(|offer| MediaAnchor::offer_from(anchor, *side, here, &offer));
+        }
+        let host = desk.settings.host(here);
         let leg = branch.candidate.leg(legs.from, host, desk.settings);
         let mut leg = leg.map_err(|_| unavailable)?;
         let call_id = desk.tokens.call_id();
         legs.draft.leg(&call_id);
         leg.call_id = Some(call_id);
-        leg.body.clone_from(&invitation.offer);
+        leg.body = offer;
         passing::add(&invitation.headers, &mut leg.headers);
         if let Some(expires) = expires(desk.now, &self.hunt) {
             leg.headers.append_typed(&expires);

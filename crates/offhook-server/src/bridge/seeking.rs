@@ -11,7 +11,7 @@ use crate::bridge::awaiting::nat_source;
 use crate::bridge::search::{Found, Invitation, Legs, Search, Winner};
 use crate::bridge::transfer::{Arriving, Join, Newcomer, News, Report, Stage, Transfer, Way};
 use crate::desk::Desk;
-use crate::dial_plan::{Candidate, Ringing};
+use crate::dial_plan::Ringing;
 use crate::identity::Caller;
 use crate::in_call::Leg;
 use crate::media_anchor::Side;
@@ -44,16 +44,8 @@ impl Bridge {
                 by,
             });
         }
-        let here = anchor.voice_ports()[side as usize].ip();
-        let fits = |candidate: &Candidate| {
-            anchor.suits(side, candidate.local_address(desk.settings, here))
-        };
-        let offered = ringing
-            .candidates
-            .iter()
-            .all(fits)
-            .then(|| desk.anchors.offer_in_place(anchor, side));
-        let Some(offered) = offered.flatten() else {
+        let here = anchor.here(side);
+        let Some(offered) = desk.anchors.offer_in_place(anchor, side) else {
             return report.tell(desk, StatusCode::NOT_ACCEPTABLE_HERE);
         };
         let invitation = Invitation {
@@ -146,13 +138,16 @@ impl Bridge {
         let Some(transfer) = &mut self.transfer else {
             return;
         };
+        let side = transfer.side;
         let Stage::Ringing { search, from, join } = &mut transfer.stage else {
             return;
         };
+        let voice = self.anchor.as_mut().map(|anchor| (anchor, side));
         let legs = Legs {
             from,
             open: &mut self.open,
             draft: &mut self.draft,
+            voice: voice.filter(|_| matches!(join, Join::Leg(_))),
         };
         let found = search.advance(desk, legs);
         self.news
@@ -161,6 +156,10 @@ impl Bridge {
             Found::Nothing => {}
             Found::Winner(winner) => match join {
                 Join::Leg(offered) => {
+                    let mut offered = offered.as_ref().clone();
+                    if let Some(anchor) = &self.anchor {
+                        offered = anchor.as_told(side, winner.here, offered);
+                    }
                     let newcomer = Box::new(called(*winner, offered));
                     transfer.stage = Stage::Willing { newcomer };
                     self.pursue(desk);
@@ -172,6 +171,9 @@ impl Bridge {
             },
             Found::Attendant(service) => {
                 let by = from.user.clone();
+                if let Some(anchor) = &mut self.anchor {
+                    desk.anchors.narrow(anchor, side);
+                }
                 let report = self.transfer.take().and_then(|transfer| transfer.report);
                 let serve = report.map(|report| News::Serve {
                     report,
@@ -263,22 +265,12 @@ impl Bridge {
         incoming: IncomingCall,
         account: String,
     ) {
-        let address = incoming.flow().local.ip();
-        let place = self
-            .place_of(replaced)
-            .filter(|(side, anchor)| anchor.suits(*side, address))
-            .map(|(side, _)| side);
-        let Some(side) = place else {
+        let Some((side, _)) = self.place_of(replaced) else {
             let refusal = incoming.response(StatusCode::NOT_ACCEPTABLE_HERE);
             return desk.ua.reject(desk.now, incoming, refusal);
         };
         let newcomer = self.newcomer(desk, incoming, account);
-        self.transfer = Some(Transfer {
-            side,
-            report: None,
-            stage: Stage::Willing { newcomer },
-        });
-        self.pursue(desk);
+        self.receive(desk, side, None, newcomer);
     }
 
     /// Whoever calls to take a place.
@@ -299,6 +291,8 @@ impl Bridge {
                 account: Some(account),
             },
             nat,
+            here: incoming.flow().local.ip(),
+            knew: None,
             offered: None,
             said: Body::of_request(incoming.request()),
             way: Way::Calls(incoming),
@@ -306,14 +300,16 @@ impl Bridge {
     }
 }
 
-fn called(winner: Winner, offered: &SessionDescription) -> Newcomer {
+fn called(winner: Winner, offered: SessionDescription) -> Newcomer {
     Newcomer {
         leg: Leg {
             call: winner.call,
             account: winner.candidate.user.clone(),
         },
         nat: winner.candidate.nat_source(),
-        offered: Some(offered.clone()),
+        here: winner.here,
+        knew: None,
+        offered: Some(offered),
         said: winner.answer.as_ref().and_then(Body::of_response),
         way: Way::Called,
     }

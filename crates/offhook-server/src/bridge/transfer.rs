@@ -24,6 +24,19 @@ pub(super) struct Transfer {
     pub(super) stage: Stage,
 }
 
+impl Transfer {
+    /// There are ports for who has come.
+    pub(super) fn go_on(&mut self, to: impl FnOnce(Box<Newcomer>) -> Stage) {
+        let waiting = Stage::Undoing {
+            before: Box::default(),
+        };
+        self.stage = match std::mem::replace(&mut self.stage, waiting) {
+            Stage::Opening { newcomer } => to(newcomer),
+            stage => stage,
+        };
+    }
+}
+
 /// How far a transfer has come.
 #[derive(Debug)]
 pub(super) enum Stage {
@@ -35,6 +48,8 @@ pub(super) enum Stage {
     },
     /// Whoever answers another call of the transferor's, which still rings, will be asked to join.
     Promised { home: BridgeId },
+    /// Somebody has come, and the relay has been asked for ports in his version of IP.
+    Opening { newcomer: Box<Newcomer> },
     /// The far end of another call has been asked to join.
     Invited { newcomer: Box<Newcomer> },
     /// Somebody would join, but another change of the session is still open.
@@ -63,6 +78,10 @@ pub(super) struct Newcomer {
     pub(super) leg: Leg,
     /// Where the phone's signalling comes from, if it is behind NAT.
     pub(super) nat: Option<IpAddr>,
+    /// Our own address on the way to it.
+    pub(super) here: IpAddr,
+    /// What it was told last in the call that it comes from.
+    pub(super) knew: Option<SessionDescription>,
     /// What it was offered in the name of the leg that stays.
     pub(super) offered: Option<SessionDescription>,
     /// What it said of itself; nothing when it wants an offer.

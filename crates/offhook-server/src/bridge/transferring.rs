@@ -59,6 +59,7 @@ impl Bridge {
             return;
         };
         let side = transfer.side;
+        anchor.move_to(side, newcomer.here);
         anchor.move_in(side, newcomer.nat);
         if let Some(offered) = &newcomer.offered {
             anchor.note(side, offered);
@@ -97,6 +98,7 @@ impl Bridge {
             Stage::Joining { newcomer, before } => (newcomer, before),
             Stage::Undoing { before } => {
                 desk.anchors.roll_back(anchor, *before);
+                desk.anchors.narrow(anchor, side);
                 return self.let_go_or(desk, side, |bridge, desk| bridge.tell_again(desk, kept));
             }
             stage => {
@@ -118,6 +120,7 @@ impl Bridge {
         if awaits_answer {
             talk.wait_for_ack(kept);
         }
+        desk.anchors.narrow(anchor, side);
         let Newcomer { leg, way, .. } = *newcomer;
         let newcomer = leg.call;
         let old = talk.replace(side, leg);
@@ -188,7 +191,9 @@ impl Bridge {
                 }
             }
             Stage::Promised { home } => self.news.push(News::Renounced(home)),
-            Stage::Invited { newcomer } => self.dismiss(desk, *newcomer, status, false),
+            Stage::Opening { newcomer } | Stage::Invited { newcomer } => {
+                self.dismiss(desk, *newcomer, status, false);
+            }
             Stage::Willing { newcomer } => self.dismiss(desk, *newcomer, status, true),
             Stage::Joining { newcomer, before } => {
                 if let Some(anchor) = &mut self.anchor {
@@ -201,6 +206,9 @@ impl Bridge {
                     desk.anchors.roll_back(anchor, *before);
                 }
             }
+        }
+        if let Some(anchor) = &mut self.anchor {
+            desk.anchors.narrow(anchor, side);
         }
         if let Some(mut report) = report {
             report.tell(desk, status);
@@ -289,7 +297,9 @@ impl Bridge {
             return Some(cause);
         }
         match &mut transfer.stage {
-            Stage::Invited { newcomer } | Stage::Willing { newcomer }
+            Stage::Opening { newcomer }
+            | Stage::Invited { newcomer }
+            | Stage::Willing { newcomer }
                 if newcomer.leg.call == call =>
             {
                 self.transfer_failed(desk, StatusCode::TEMPORARILY_UNAVAILABLE);
@@ -322,7 +332,8 @@ impl Bridge {
         }
         match &self.transfer.as_ref()?.stage {
             Stage::Ringing { search, .. } => search.account(call),
-            Stage::Invited { newcomer }
+            Stage::Opening { newcomer }
+            | Stage::Invited { newcomer }
             | Stage::Willing { newcomer }
             | Stage::Joining { newcomer, .. } => newcomer
                 .leg

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use offhook_media::relay::{self, LegPorts, RelayId, Remote};
-use offhook_sdp::{Direction, SessionDescription};
+use offhook_sdp::{Connection, Direction, Origin, SessionDescription};
 
 /// Which leg a message goes to, or came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,22 +51,49 @@ pub(crate) struct Anchor {
 #[derive(Debug)]
 pub(super) struct Leg {
     pub(super) ports: LegPorts,
-    /// What descriptions name.
-    pub(super) address: IpAddr,
+    /// The same ports at our address of the other version of IP.
+    pub(super) second: Option<Second>,
+    /// What descriptions name instead of our own address, where that is of the same version of IP.
+    pub(super) public: Option<IpAddr>,
     pub(super) session_id: u64,
     pub(super) state: LegState,
 }
 
 impl Leg {
     /// A leg that nobody has said anything of.
-    pub(super) fn new(ports: LegPorts, address: IpAddr, session_id: u64) -> Self {
+    pub(super) fn new(ports: LegPorts, public: Option<IpAddr>, session_id: u64) -> Self {
         Self {
             ports,
-            address,
+            second: None,
+            public,
             session_id,
             state: LegState::default(),
         }
     }
+
+    /// Our own address on the way to its party.
+    pub(super) fn here(&self) -> IpAddr {
+        self.state.here.unwrap_or(self.ports.ip)
+    }
+
+    /// What descriptions name where our own address is `here`.
+    pub(super) fn named(&self, here: IpAddr) -> IpAddr {
+        let public = self.public.filter(|public| are_alike(*public, here));
+        public.unwrap_or(here)
+    }
+}
+
+/// The second address of a leg's ports.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Second {
+    pub(super) ip: IpAddr,
+    /// The relay has said that it has them.
+    pub(super) is_open: bool,
+}
+
+/// Whether both are of the same version of IP.
+pub(super) const fn are_alike(one: IpAddr, other: IpAddr) -> bool {
+    one.is_ipv4() == other.is_ipv4()
 }
 
 /// What changes on a leg while the call goes on.
@@ -84,6 +111,8 @@ pub(super) struct LegState {
     pub(super) held: bool,
     /// Its voice has come.
     pub(super) heard: bool,
+    /// Our own address on the way to its party, where that is the second one.
+    pub(super) here: Option<IpAddr>,
 }
 
 /// What the legs and the relay had been told before a change that may fail.
@@ -107,14 +136,14 @@ impl Anchor {
     /// Where voice is taken, from the caller and from the callee.
     pub(crate) fn voice_ports(&self) -> [SocketAddr; 2] {
         let [caller, callee] = &self.legs;
-        [caller, callee].map(|leg| SocketAddr::new(leg.ports.ip, leg.ports.rtp))
+        [caller, callee].map(|leg| SocketAddr::new(leg.here(), leg.ports.rtp))
     }
 
     /// Where the voice of a served call is taken: the address to tell, the port, and the number of
     /// the session.
-    pub(crate) const fn served_at(&self) -> (IpAddr, u16, u64) {
+    pub(crate) fn served_at(&self) -> (IpAddr, u16, u64) {
         let [leg, _] = &self.legs;
-        (leg.address, leg.ports.rtp, leg.session_id)
+        (leg.named(leg.here()), leg.ports.rtp, leg.session_id)
     }
 
     /// Somebody is on this leg: where his signalling comes from, if he is behind NAT.
@@ -124,9 +153,50 @@ impl Anchor {
         state.heard = false;
     }
 
-    /// Whether who speaks this version of IP can be on that leg.
-    pub(crate) fn suits(&self, side: Side, address: IpAddr) -> bool {
-        self.leg(side).ports.ip.is_ipv4() == address.is_ipv4()
+    /// Our own address on the way to the party of that leg.
+    pub(crate) fn here(&self, side: Side) -> IpAddr {
+        self.leg(side).here()
+    }
+
+    /// Whether who is reached from this address of ours can be on that leg as it is.
+    pub(crate) fn suits(&self, side: Side, here: IpAddr) -> bool {
+        let leg = self.leg(side);
+        let second = leg.second.filter(|second| second.is_open);
+        are_alike(leg.ports.ip, here) || second.is_some_and(|second| are_alike(second.ip, here))
+    }
+
+    /// Who is on that leg from now on is reached from this address of ours, which must suit it. What the
+    /// leg was told is as he was told it.
+    pub(crate) fn move_to(&mut self, side: Side, here: IpAddr) {
+        let leg = self.leg(side);
+        if self.relay.is_none() || are_alike(leg.here(), here) {
+            return;
+        }
+        let second = leg.second.map(|second| second.ip);
+        let second = second.filter(|second| are_alike(*second, here));
+        let told = self.told(side).map(|told| self.as_told(side, here, told));
+        self.leg_mut(side).state.here = second;
+        if let Some(told) = told {
+            self.note(side, &told);
+        }
+    }
+
+    /// A description of this leg as it is told where our own address is `here`.
+    pub(crate) fn as_told(
+        &self,
+        side: Side,
+        here: IpAddr,
+        mut description: SessionDescription,
+    ) -> SessionDescription {
+        // Where no voice passes here it is somebody's own word.
+        if self.relay.is_some() {
+            let address = self.leg(side).named(here);
+            let origin = description.origin();
+            let origin = Origin::new(origin.session_id(), origin.version(), address);
+            description.set_origin(origin);
+            description.set_connection(Some(Connection::new(address)));
+        }
+        description
     }
 
     /// The voice of that leg has come.

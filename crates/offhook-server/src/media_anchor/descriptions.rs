@@ -58,7 +58,7 @@ impl MediaAnchor {
         if let Some(port) = line.and_then(|line| ports.get_mut(line)) {
             *port = leg.ports.rtp;
         }
-        let rewriting = Rewriting::new(leg.address, ports, leg.session_id, 1);
+        let rewriting = Rewriting::new(leg.named(leg.here()), ports, leg.session_id, 1);
         let mut told = rewriting
             .apply(&heard)
             .map_err(|_| StatusCode::NOT_ACCEPTABLE_HERE)?;
@@ -83,7 +83,8 @@ impl MediaAnchor {
             return None;
         }
         stream.attributes_mut().set_direction(Direction::SendRecv);
-        offer.set_origin(Origin::new(self.session_id(), 1, anchor.leg(side).address));
+        let leg = anchor.leg(side);
+        offer.set_origin(Origin::new(self.session_id(), 1, leg.named(leg.here())));
         Some(offer)
     }
 
@@ -108,7 +109,7 @@ impl MediaAnchor {
         let leg = anchor.leg(side);
         let mut ports = vec![0; heard.media().len()];
         ports[line] = silent_port(leg.ports.rtp);
-        let rewriting = Rewriting::new(leg.address, ports, leg.session_id, 1);
+        let rewriting = Rewriting::new(leg.named(leg.here()), ports, leg.session_id, 1);
         let mut told = rewriting
             .apply(&heard)
             .map_err(|_| StatusCode::NOT_ACCEPTABLE_HERE)?;
@@ -128,8 +129,9 @@ impl MediaAnchor {
             rtcp_port: None,
             capabilities: &capabilities,
         };
-        let origin = Origin::new(leg.session_id, 1, leg.address);
-        let mut told = offer_streams(origin, leg.address, &[stream]);
+        let address = leg.named(leg.here());
+        let origin = Origin::new(leg.session_id, 1, address);
+        let mut told = offer_streams(origin, address, &[stream]);
         for stream in told.media_mut() {
             stream.attributes_mut().set_direction(Direction::Inactive);
         }
@@ -172,10 +174,14 @@ impl MediaAnchor {
     pub(crate) fn roll_back(&mut self, anchor: &mut Anchor, before: Checkpoint) {
         for (side, mut before) in [Side::Caller, Side::Callee].into_iter().zip(before.0) {
             let refused = anchor.told(side);
+            // What somebody else was told in its place is nothing to it.
+            let session = |told: &SessionDescription| told.origin().session_id();
+            let told = before.told.as_ref();
+            let told = told.and_then(|told| SessionDescription::parse(told).ok());
+            let refused =
+                refused.filter(|refused| told.as_ref().map(session) == Some(session(refused)));
             let state = &mut anchor.leg_mut(side).state;
-            if let (Some(told), Some(refused)) = (&before.told, &refused)
-                && let Ok(told) = SessionDescription::parse(told)
-            {
+            if let (Some(told), Some(refused)) = (told, &refused) {
                 before.told = Some(told.succeeding(refused).to_bytes());
             }
             let went_elsewhere = before.remote != state.remote;

@@ -65,6 +65,7 @@ impl Server {
                 Ok(verified) => verified,
                 Err(refusal) => return self.turn_away(now, incoming, &refusal),
             };
+        self.call_settings.found_at(flow.local.ip());
         let max_forwards = match hops_left(incoming.request()) {
             Ok(hops) => hops,
             Err(status) => return self.reject(now, incoming, status, None),

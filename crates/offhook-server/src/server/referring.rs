@@ -215,8 +215,8 @@ impl Server {
         report: Report,
     ) {
         let mut guest: Option<Guest> = None;
-        self.with_bridge(now, home, |bridge, desk| {
-            guest = bridge.lend(desk, home, transferor);
+        self.with_bridge(now, home, |bridge, _| {
+            guest = bridge.lend(home, transferor);
         });
         self.with_bridge(now, to, |bridge, desk| match guest {
             Some(guest) => bridge.refer_to_guest(desk, report, guest),

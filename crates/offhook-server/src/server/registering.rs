@@ -25,7 +25,10 @@ impl Server {
                 .admission
                 .prove(at, flow.remote, incoming.request(), &self.directory)
             {
-                Ok(verified) => Some(verified),
+                Ok(verified) => {
+                    self.call_settings.found_at(flow.local.ip());
+                    Some(verified)
+                }
                 Err(refusal) => {
                     self.unauthorized(now, incoming.request(), flow);
                     let mut response = incoming.response(refusal.status());

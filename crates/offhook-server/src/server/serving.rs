@@ -78,8 +78,8 @@ impl Server {
         also: Option<BridgeId>,
     ) {
         let mut guest: Option<Guest> = None;
-        self.with_bridge(now, home, |bridge, desk| {
-            guest = bridge.lend(desk, home, transferor);
+        self.with_bridge(now, home, |bridge, _| {
+            guest = bridge.lend(home, transferor);
         });
         let Some(guest) = guest else {
             return self.with_bridge(now, home, |bridge, desk| {

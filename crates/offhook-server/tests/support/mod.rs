@@ -14,18 +14,19 @@
 
 pub(crate) mod habits;
 pub(crate) mod house;
+pub(crate) mod networks;
 pub(crate) mod party;
 pub(crate) mod store;
 pub(crate) mod trio;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use offhook_auth::UnixTime;
-use offhook_media::relay::{Command, Event as MediaEvent};
+use offhook_media::relay::{Command, Event as MediaEvent, Side};
 use offhook_routing::Conf;
 use offhook_routing::location::{Answer, Change, Question};
 use offhook_server::{
@@ -59,8 +60,10 @@ pub(crate) struct Exchange {
     flows: BTreeMap<SocketAddr, Flow>,
     /// What was asked of the store that servers share.
     pub questions: VecDeque<Question>,
-    /// Answers `Open` with a failure when set.
+    /// Answers `Open` and `Widen` with a failure when set.
     pub ports_are_taken: bool,
+    /// Answers `Widen` later, when set: these wait for [`Exchange::let_ports_open`].
+    pub opens_late: Option<Vec<MediaEvent>>,
 }
 
 impl Exchange {
@@ -107,6 +110,7 @@ impl Exchange {
             flows: BTreeMap::new(),
             questions: VecDeque::new(),
             ports_are_taken: false,
+            opens_late: None,
         };
         exchange.drain();
         exchange
@@ -246,6 +250,14 @@ impl Exchange {
             Command::Open { id, .. } | Command::Serve { id, .. } => {
                 vec![MediaEvent::Opened { id: *id }]
             }
+            Command::Widen { id, side, .. } if self.ports_are_taken => {
+                let (id, side) = (*id, *side);
+                vec![MediaEvent::WidenFailed { id, side, port: 0 }]
+            }
+            Command::Widen { id, side, .. } => {
+                let (id, side) = (*id, *side);
+                vec![MediaEvent::Widened { id, side }]
+            }
             Command::Close { id } => {
                 let opened = self.commands.iter().find_map(|command| match command {
                     Command::Open { id: of, a, b } if of == id => Some((*a, *b)),
@@ -263,10 +275,47 @@ impl Exchange {
             }
             _ => Vec::new(),
         };
-        self.commands.push(command);
-        for answer in answers {
-            self.server.handle_media_event(self.now, answer);
+        // What was not widened is as it was.
+        if !matches!(answers[..], [MediaEvent::WidenFailed { .. }]) {
+            self.commands.push(command);
         }
+        for answer in answers {
+            match (&answer, &mut self.opens_late) {
+                (MediaEvent::Widened { .. }, Some(late)) => late.push(answer),
+                _ => self.server.handle_media_event(self.now, answer),
+            }
+        }
+    }
+
+    /// The ports that were waited for are open.
+    pub(crate) fn let_ports_open(&mut self) {
+        for event in self.opens_late.take().expect("they open late") {
+            self.media_event(event);
+        }
+    }
+
+    /// The addresses at which the ports of a leg are open, in the call whose far ends were told last.
+    pub(crate) fn voice_addresses(&self, of: Side) -> Vec<IpAddr> {
+        let told = self
+            .commands
+            .iter()
+            .rev()
+            .find_map(|command| match command {
+                Command::SetRemote { id, .. } => Some(*id),
+                _ => None,
+            });
+        let mut open = Vec::new();
+        for command in self.commands.iter().filter(|c| Some(c.id()) == told) {
+            match command {
+                Command::Open { a, b, .. } => open.push(if of == Side::A { a.ip } else { b.ip }),
+                Command::Widen { side, ip, .. } if *side == of => open.push(*ip),
+                Command::Narrow { side, ip, .. } if *side == of => {
+                    open.retain(|own| own.is_ipv4() == ip.is_ipv4());
+                }
+                _ => {}
+            }
+        }
+        open
     }
 
     /// Nothing is left over once every timer of the finished calls has run out.

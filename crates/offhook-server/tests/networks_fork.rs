@@ -1,0 +1,497 @@
+//! Phones of both versions of IP in one search: each is told what it can reach, and whoever answers is
+//! heard.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
+
+mod support;
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use offhook_media::relay::Side;
+use offhook_server::{Config, Event};
+use offhook_sip::{Method, Request, Transport};
+use offhook_ua::Local;
+use support::networks::{CALLEES, CALLERS, assert_named, everywhere, party};
+use support::party::{Dialog, Party, description};
+use support::trio::{hang_up, voice_of};
+use support::{Exchange, NUMBERS, SERVER, SERVER_6, USERS, address};
+
+/// u1 calls u2, who has a phone in each version of IP, or is to be reached there in another way.
+struct Fork {
+    exchange: Exchange,
+    caller: Party,
+    /// One of IPv4, one of IPv6.
+    callees: [Party; 2],
+    dialog: Dialog,
+}
+
+/// Other numbers: one after the other, and a rule's own place.
+const SERIES: &str = "^6$=fork sip/sip:u2@192.0.2.102 | sip/sip:u2@[2001:db8::102]\n\
+    ^7$=sip/sip:u2@[2001:db8::102]\n\
+    ^8$=sip/sip:u2@192.0.2.102;rtp_forward=yes\n\
+    ^9$=fork sip/sip:u2@192.0.2.102 sip/sip:u2@[2001:db8::102];rtp_forward=yes\n";
+
+impl Fork {
+    fn with(choose: impl FnOnce(&mut Config)) -> Self {
+        let mut fork = Self::at_places(choose);
+        for callee in &mut fork.callees {
+            callee.register(&mut fork.exchange, 3600);
+        }
+        fork
+    }
+
+    /// Nobody is logged in.
+    fn at_places(choose: impl FnOnce(&mut Config)) -> Self {
+        let exchange = Exchange::of(USERS, &format!("{NUMBERS}{SERIES}"), choose);
+        let caller = party("u1", "secret1", CALLERS[0]);
+        let mut callees = [
+            party("u2", "secret2", CALLEES[0]),
+            party("u2", "secret2", CALLEES[2]),
+        ];
+        // Two phones have Call-IDs of their own.
+        callees[1].serial();
+        Self {
+            exchange,
+            caller,
+            callees,
+            dialog: Dialog {
+                call_id: String::new(),
+                local: String::new(),
+                remote: String::new(),
+                target: String::new(),
+                cseq: 0,
+                branch: String::new(),
+            },
+        }
+    }
+
+    fn new() -> Self {
+        Self::with(everywhere)
+    }
+
+    fn dial(&mut self, number: &str) {
+        let offer = description(self.caller.address);
+        self.dial_with(number, &offer);
+    }
+
+    fn dial_with(&mut self, number: &str, offer: &str) {
+        self.dialog = self.caller.dial(&mut self.exchange, number, offer);
+    }
+
+    /// What rings at a phone; it can reach what it is told.
+    fn rings(&mut self, place: usize) -> Request {
+        let callee = &self.callees[place];
+        let invite = callee.expect_request(&mut self.exchange, &Method::Invite);
+        assert_named(invite.body(), callee.address, self.caller.address);
+        invite
+    }
+
+    /// What rings at both phones, and the caller hears that they do.
+    fn both_ring(&mut self, number: &str) -> [Request; 2] {
+        self.dial(number);
+        [0, 1].map(|place| {
+            let invite = self.rings(place);
+            self.callees[place].answer(&mut self.exchange, &invite, 180, "");
+            self.caller.expect(&mut self.exchange, 180);
+            invite
+        })
+    }
+
+    /// The phone there answers; both have what they need, and hang up.
+    fn answers(&mut self, place: usize, invite: &Request) {
+        self.takes(place, invite);
+        let Self {
+            exchange,
+            caller,
+            callees,
+            dialog,
+        } = self;
+        let callee = &callees[place];
+        let answer = caller.expect(exchange, 200);
+        assert_named(answer.body(), caller.address, callee.address);
+        caller.acknowledge(exchange, dialog, &answer, "");
+        let at = callee.address.ip();
+        assert_eq!(
+            voice_of(exchange, Side::B),
+            SocketAddr::new(at, 40_000).to_string()
+        );
+        // Nothing is open that nobody is told of.
+        assert_eq!(exchange.voice_addresses(Side::B), [own(at)]);
+        // What it is told next names the same place.
+        let held = description(caller.address) + "a=sendonly\r\n";
+        caller.in_dialog(exchange, dialog, "INVITE", "", &held, true);
+        let asked = callee.expect_request(exchange, &Method::Invite);
+        assert_named(asked.body(), callee.address, caller.address);
+        assert_eq!(origin(invite).0, origin(&asked).0, "{asked}");
+        assert_eq!(origin(&asked).1, "2", "{asked}");
+        let agreed = description(callee.address) + "a=recvonly\r\n";
+        callee.answer(exchange, &asked, 200, &agreed);
+        callee.expect_request(exchange, &Method::Ack);
+        let answer = caller.expect(exchange, 200);
+        caller.acknowledge(exchange, dialog, &answer, "");
+        hang_up(exchange, caller, dialog, callee);
+    }
+
+    fn takes(&mut self, place: usize, invite: &Request) {
+        let callee = &self.callees[place];
+        let body = description(callee.address);
+        callee.answer(&mut self.exchange, invite, 200, &body);
+        callee.expect_request(&mut self.exchange, &Method::Ack);
+    }
+
+    fn is_cancelled(&mut self, place: usize, invite: &Request) {
+        self.callees[place].is_cancelled(&mut self.exchange, invite);
+    }
+
+    fn refuses(&mut self, place: usize, invite: &Request, status: u16) {
+        self.callees[place].refuse(&mut self.exchange, invite, status);
+    }
+
+    fn is_refused(&mut self, status: u16) {
+        self.caller
+            .refused(&mut self.exchange, &self.dialog, status);
+    }
+
+    fn finish(mut self) {
+        for callee in &mut self.callees {
+            callee.expect_silence(&self.exchange);
+            callee.register(&mut self.exchange, 0);
+        }
+        self.caller.expect_silence(&self.exchange);
+        self.exchange.assert_nothing_left();
+    }
+}
+
+/// Our own address where somebody is.
+fn own(at: IpAddr) -> IpAddr {
+    let own = if at.is_ipv4() { SERVER } else { SERVER_6 };
+    address(own).ip()
+}
+
+/// The session of a description, and its version.
+fn origin(request: &Request) -> (String, String) {
+    let body = String::from_utf8_lossy(request.body()).into_owned();
+    let origin = body.lines().find_map(|line| line.strip_prefix("o="));
+    let words: Vec<&str> = origin.expect("an origin").split(' ').collect();
+    let rest = [words[0], words[1], words[4], words[5]].join(" ");
+    (rest, words[2].to_owned())
+}
+
+/// A callee who can be reached in both versions of IP is rung at both; each is told what it can reach.
+#[test]
+fn a_user_at_two_places_of_different_networks_is_reached_at_either() {
+    for answers in [0, 1] {
+        let mut fork = Fork::new();
+        let invites = fork.both_ring("2");
+        fork.takes(answers, &invites[answers]);
+        fork.is_cancelled(1 - answers, &invites[1 - answers]);
+        // The answer has been acknowledged already.
+        let Fork {
+            exchange,
+            caller,
+            callees,
+            dialog,
+        } = &mut fork;
+        let callee = &callees[answers];
+        let answer = caller.answered(exchange, dialog);
+        assert_named(answer.body(), caller.address, callee.address);
+        let at = callee.address.ip();
+        assert_eq!(
+            voice_of(exchange, Side::B),
+            SocketAddr::new(at, 40_000).to_string()
+        );
+        assert_eq!(exchange.voice_addresses(Side::B), [own(at)]);
+        hang_up(exchange, caller, dialog, callee);
+        fork.finish();
+    }
+}
+
+/// What one phone plays while it rings is heard, and whoever answers is heard at the same port: a phone
+/// need not look at a second answer (RFC 3261 §13.2.1).
+#[test]
+fn early_media_of_one_network_and_an_answer_of_the_other() {
+    for plays in [0, 1] {
+        let mut fork = Fork::new();
+        fork.dial("2");
+        let invites = [fork.rings(0), fork.rings(1)];
+        let (player, other) = (&fork.callees[plays], 1 - plays);
+        let early = description(player.address);
+        player.answer(&mut fork.exchange, &invites[plays], 183, &early);
+        let heard = fork.caller.expect(&mut fork.exchange, 183);
+        assert_named(heard.body(), fork.caller.address, player.address);
+        let at = SocketAddr::new(player.address.ip(), 40_000).to_string();
+        assert_eq!(voice_of(&fork.exchange, Side::B), at);
+        assert_eq!(fork.exchange.voice_addresses(Side::B).len(), 2);
+        fork.takes(other, &invites[other]);
+        fork.is_cancelled(plays, &invites[plays]);
+        let answer = fork.caller.answered(&mut fork.exchange, &mut fork.dialog);
+        let port = |body: &[u8]| {
+            let body = String::from_utf8_lossy(body).into_owned();
+            let line = body.lines().find(|line| line.starts_with("m=audio "));
+            line.expect("voice").to_owned()
+        };
+        assert_eq!(port(heard.body()), port(answer.body()));
+        let Fork {
+            exchange,
+            caller,
+            callees,
+            dialog,
+        } = &mut fork;
+        hang_up(exchange, caller, dialog, &callees[other]);
+        fork.finish();
+    }
+}
+
+#[test]
+fn a_phone_of_the_other_network_has_its_turn_next() {
+    for number in ["6", "7"] {
+        let mut fork = Fork::new();
+        fork.dial(number);
+        if number == "6" {
+            let first = fork.rings(0);
+            fork.callees[1].expect_silence(&fork.exchange);
+            assert_eq!(fork.exchange.voice_addresses(Side::B).len(), 1);
+            fork.refuses(0, &first, 486);
+        }
+        let second = fork.rings(1);
+        fork.answers(1, &second);
+        fork.finish();
+    }
+}
+
+#[test]
+fn a_phone_moves_a_call_to_the_other_network() {
+    for (first, number) in [(0, "8"), (1, "7")] {
+        let mut fork = Fork::with(|config| {
+            everywhere(config);
+            config.calls.direct_media = false;
+        });
+        // Number 8 wants direct media, which cannot go on there.
+        fork.dial(number);
+        let invite = fork.callees[first].expect_request(&mut fork.exchange, &Method::Invite);
+        let other = 1 - first;
+        let place = format!("<sip:u2@{}>", fork.callees[other].address);
+        fork.callees[first].redirect(&mut fork.exchange, &invite, &place);
+        if number == "8" {
+            fork.callees[other].expect_silence(&fork.exchange);
+            fork.is_refused(488);
+        } else {
+            let invite = fork.rings(other);
+            fork.answers(other, &invite);
+        }
+        fork.finish();
+    }
+}
+
+/// Who wants to be reached directly, but speaks both versions of IP, is relayed all the same.
+#[test]
+fn direct_media_yields_where_one_phone_of_several_speaks_another_version() {
+    for answers in [0, 1] {
+        let mut fork = Fork::new();
+        fork.dial("9");
+        let invites = [fork.rings(0), fork.rings(1)];
+        fork.refuses(1 - answers, &invites[1 - answers], 486);
+        fork.answers(answers, &invites[answers]);
+        fork.finish();
+    }
+}
+
+/// The caller makes no offer: the phones make it, and his answer in the ACK names what they reach.
+#[test]
+fn the_phones_make_the_offers() {
+    for answers in [0, 1] {
+        let mut fork = Fork::new();
+        fork.dial_with("2", "");
+        let invites = [0, 1].map(|place: usize| {
+            let callee = &fork.callees[place];
+            let invite = callee.expect_request(&mut fork.exchange, &Method::Invite);
+            callee.answer(&mut fork.exchange, &invite, 180, "");
+            fork.caller.expect(&mut fork.exchange, 180);
+            invite
+        });
+        let callee = &fork.callees[answers];
+        let offer = description(callee.address);
+        callee.answer(&mut fork.exchange, &invites[answers], 200, &offer);
+        fork.is_cancelled(1 - answers, &invites[1 - answers]);
+        let Fork {
+            exchange,
+            caller,
+            callees,
+            dialog,
+        } = &mut fork;
+        let callee = &callees[answers];
+        let offered = caller.expect(exchange, 200);
+        assert_named(offered.body(), caller.address, callee.address);
+        let said = description(caller.address);
+        caller.acknowledge(exchange, dialog, &offered, &said);
+        let ack = callee.expect_request(exchange, &Method::Ack);
+        assert_named(ack.body(), callee.address, caller.address);
+        hang_up(exchange, caller, dialog, callee);
+        fork.finish();
+    }
+}
+
+/// There are no ports in the other version of IP: that phone does not ring, the other one does.
+#[test]
+fn ports_in_the_other_network_cannot_be_had() {
+    let mut fork = Fork::new();
+    fork.dial("6");
+    let first = fork.rings(0);
+    fork.exchange.ports_are_taken = true;
+    fork.refuses(0, &first, 404);
+    fork.callees[1].expect_silence(&fork.exchange);
+    fork.is_refused(404);
+    assert!(fork.exchange.events.iter().any(|event| matches!(
+        event,
+        Event::LimitReached {
+            what: "voice ports"
+        }
+    )));
+    // The next call has room again, and the one after it has none at all.
+    fork.exchange.ports_are_taken = false;
+    fork.dial("2");
+    let invites = [fork.rings(0), fork.rings(1)];
+    fork.refuses(0, &invites[0], 486);
+    fork.answers(1, &invites[1]);
+    fork.finish();
+}
+
+/// A phone names one place after the other: the call has no more ports than two for each leg.
+#[test]
+fn no_phone_makes_a_call_take_more_ports() {
+    let mut fork = Fork::new();
+    fork.dial("8");
+    let invite = fork.callees[0].expect_request(&mut fork.exchange, &Method::Invite);
+    fork.refuses(0, &invite, 486);
+    fork.is_refused(486);
+
+    fork.dial("6");
+    let invite = fork.rings(0);
+    let places: Vec<String> = (1..=40)
+        .map(|n| format!("<sip:u2@[2001:db8:1::{n:x}]>"))
+        .collect();
+    fork.callees[0].redirect(&mut fork.exchange, &invite, &places.join(", "));
+    let before = fork.exchange.server.counts().ports;
+    assert_eq!(before, 2, "a port and its neighbour for each leg");
+    assert_eq!(fork.exchange.voice_addresses(Side::B).len(), 2);
+    fork.caller.cancel(&mut fork.exchange, &fork.dialog);
+    fork.caller.expect(&mut fork.exchange, 200);
+    fork.is_refused(487);
+    fork.finish();
+}
+
+/// A server that listens on all addresses knows of one when somebody has found it there. Until then
+/// nobody is called whom it could not hear, and its owner is told why.
+#[test]
+fn without_an_address_of_that_version_nobody_is_called() {
+    let mut fork = Fork::at_places(|config| {
+        let places = [SERVER, "[::]:5060"].map(address);
+        let places = places.map(|place| Local::new(Transport::Udp, place));
+        config.locals = places.into();
+    });
+    fork.callees[0].register(&mut fork.exchange, 3600);
+    for _ in 0..2 {
+        fork.dial("7");
+        fork.is_refused(488);
+    }
+    let told = |event: &&Event| matches!(event, Event::NoAddress { .. });
+    let told = fork.exchange.events.iter().filter(told);
+    let told: Vec<String> = told.map(ToString::to_string).collect();
+    let line = "no call to 2001:db8::102: this server listens on no particular address of IPv6";
+    assert_eq!(told, [line]);
+    fork.dial("6");
+    let invite = fork.rings(0);
+    fork.refuses(0, &invite, 486);
+    fork.is_refused(486);
+
+    fork.callees[1].register(&mut fork.exchange, 3600);
+    for number in ["7", "2"] {
+        fork.dial(number);
+        if number == "2" {
+            let invite = fork.rings(0);
+            fork.refuses(0, &invite, 486);
+        }
+        let invite = fork.rings(1);
+        fork.answers(1, &invite);
+    }
+    fork.finish();
+}
+
+#[test]
+fn the_exchange_is_stopped_while_phones_of_both_networks_ring() {
+    let mut fork = Fork::new();
+    let invites = fork.both_ring("2");
+    let now = fork.exchange.now;
+    fork.exchange.server.shut_down(now);
+    fork.exchange.pass(Duration::ZERO);
+    fork.is_refused(503);
+    for place in [0, 1] {
+        fork.is_cancelled(place, &invites[place]);
+    }
+    fork.finish();
+}
+
+/// The ports in the other version of IP come late: what has happened meanwhile holds.
+#[test]
+fn much_may_happen_before_the_ports_are_open() {
+    for happens in ["nothing", "answer", "cancel", "stop", "patience"] {
+        let mut fork = Fork::with(|config| {
+            everywhere(config);
+            config.calls.no_answer = Duration::from_secs(30);
+        });
+        fork.exchange.opens_late = Some(Vec::new());
+        fork.dial("2");
+        let rings = usize::from(fork.exchange.waiting(fork.callees[0].address) == 0);
+        let other = 1 - rings;
+        let first = fork.rings(rings);
+        fork.callees[rings].answer(&mut fork.exchange, &first, 180, "");
+        fork.caller.expect(&mut fork.exchange, 180);
+        fork.callees[other].expect_silence(&fork.exchange);
+        let mut answered = false;
+        match happens {
+            "answer" => {
+                fork.takes(rings, &first);
+                fork.caller.answered(&mut fork.exchange, &mut fork.dialog);
+                answered = true;
+            }
+            "cancel" => {
+                fork.caller.cancel(&mut fork.exchange, &fork.dialog);
+                fork.caller.expect(&mut fork.exchange, 200);
+                fork.is_refused(487);
+                fork.is_cancelled(rings, &first);
+            }
+            "stop" => {
+                let now = fork.exchange.now;
+                fork.exchange.server.shut_down(now);
+                fork.exchange.pass(Duration::ZERO);
+                fork.is_refused(503);
+                fork.is_cancelled(rings, &first);
+            }
+            "patience" => {
+                fork.exchange.pass(Duration::from_secs(30));
+                fork.is_refused(480);
+                fork.is_cancelled(rings, &first);
+            }
+            _ => {}
+        }
+        fork.exchange.let_ports_open();
+        if happens == "nothing" {
+            let second = fork.rings(other);
+            fork.refuses(rings, &first, 486);
+            fork.answers(other, &second);
+        }
+        if answered {
+            let Fork {
+                exchange,
+                caller,
+                callees,
+                dialog,
+            } = &mut fork;
+            let at = callees[rings].address.ip();
+            assert_eq!(exchange.voice_addresses(Side::B), [own(at)]);
+            hang_up(exchange, caller, dialog, &callees[rings]);
+        }
+        fork.finish();
+    }
+}
