@@ -7,6 +7,8 @@ mod args;
 mod console;
 #[path = "phone/exit.rs"]
 mod exit;
+#[path = "phone/lines.rs"]
+mod lines;
 #[path = "phone/run.rs"]
 mod run;
 #[path = "phone/setup.rs"]

@@ -18,6 +18,10 @@ pub(crate) enum Key {
     Mute,
     /// Have the other side call somebody else.
     Transfer(String),
+    /// Put the call on hold and ask somebody.
+    Consult(String),
+    /// Connect who waits with who was asked.
+    Connect,
     /// Ctrl-C, or the system wants us to end.
     Interrupt,
 }
@@ -31,6 +35,7 @@ impl Key {
             'x' => Some(Self::Hold),
             'X' => Some(Self::Resume),
             'm' => Some(Self::Mute),
+            'T' => Some(Self::Connect),
             'q' => Some(Self::Quit),
             '0'..='9' | '*' | '#' => Some(Self::Digit(letter)),
             _ => None,
@@ -48,9 +53,13 @@ impl Key {
             ("hold", "") => vec![Self::Hold],
             ("resume", "") => vec![Self::Resume],
             ("mute", "") => vec![Self::Mute],
+            ("connect", "") => vec![Self::Connect],
             ("quit", "") => vec![Self::Quit],
             ("t" | "transfer", target) if !target.is_empty() => {
                 vec![Self::Transfer(target.to_owned())]
+            }
+            ("c" | "consult", target) if !target.is_empty() => {
+                vec![Self::Consult(target.to_owned())]
             }
             _ => line.chars().filter_map(Self::of).collect(),
         }

@@ -13,6 +13,7 @@ use tokio::time::interval;
 
 use crate::console::{Key, keys};
 use crate::exit::Exit;
+use crate::lines::Lines;
 use crate::setup::{Plan, Ready, elsewhere};
 use crate::sound::{Recording, Voice};
 
@@ -74,9 +75,9 @@ struct Run {
     recording: Option<Recording>,
     duration: Option<Duration>,
     digits: String,
-    /// The call that is up, and whether it is answered.
-    call: Option<CallId>,
-    answered: bool,
+    lines: Lines,
+    /// Where who was asked last is called.
+    asked: Option<Target>,
     muted: bool,
     /// Whom numbers are asked of.
     server: Option<Server>,
@@ -103,8 +104,8 @@ impl Run {
             recording: ready.recording,
             duration: ready.duration,
             digits: ready.digits,
-            call: None,
-            answered: false,
+            lines: Lines::default(),
+            asked: None,
             muted: false,
             server: ready.server,
             place: ready.place,
@@ -141,14 +142,14 @@ impl Run {
     fn go(&mut self) {
         let Plan::Call { target, .. } = &self.plan else {
             println!(
-                "waiting for calls (a answer, h hang up, r reject, x hold, X resume, m mute, t NUMBER transfer, q quit)"
+                "waiting for calls (a answer, h hang up, r reject, x hold, X resume, m mute, t NUMBER transfer, c NUMBER ask somebody, T connect him, q quit)"
             );
             return;
         };
         println!("calling {}", target.uri());
         match self.phone.call(Instant::now(), target, self.account) {
             Ok(call) => {
-                self.call = Some(call);
+                self.lines.begin(call);
                 self.open += 1;
             }
             Err(error) => self.check(Err(error)),
@@ -208,7 +209,7 @@ impl Run {
         }
         if self.hang_up_at.is_some_and(|at| at <= now) {
             self.hang_up_at = None;
-            self.hang_up();
+            self.hang_up_all();
         }
     }
 
@@ -224,7 +225,7 @@ impl Run {
             self.feed(Some(arrival));
             self.drain();
         }
-        let frame = if self.answered {
+        let frame = if self.lines.is_talking() {
             self.speaking.next_frame()
         } else {
             SILENCE
@@ -234,10 +235,10 @@ impl Run {
 
     fn obey(&mut self, key: Key) {
         let now = Instant::now();
-        match (key, self.call) {
+        match (key, self.lines.current()) {
             (Key::Answer, Some(call)) => said(self.phone.answer(now, call)),
             (Key::Reject, Some(call)) => said(self.phone.reject(now, call, StatusCode::DECLINE)),
-            (Key::HangUp, Some(_)) => self.hang_up(),
+            (Key::HangUp, Some(call)) => said(self.phone.hang_up(now, call)),
             (Key::Digit(digit), Some(call)) => {
                 said(self.phone.send_digit(call, digit, KEY_TIME));
             }
@@ -245,6 +246,8 @@ impl Run {
             (Key::Resume, Some(call)) => said(self.phone.resume(now, call)),
             (Key::Mute, Some(call)) => self.mute(call),
             (Key::Transfer(target), Some(call)) => self.transfer(call, &target),
+            (Key::Consult(target), Some(_)) => self.consult(&target),
+            (Key::Connect, Some(_)) => self.connect(),
             (Key::Quit, _) => self.leave(self.exit),
             (Key::Interrupt, _) if self.exit == Exit::Interrupted => self.leave_by = Some(now),
             (Key::Interrupt, _) => {
@@ -268,8 +271,45 @@ impl Run {
         }
     }
 
-    fn hang_up(&mut self) {
-        if let Some(call) = self.call {
+    /// Puts the call on hold and calls somebody else.
+    fn consult(&mut self, target: &str) {
+        let Some(waits) = self.lines.may_wait() else {
+            return println!("there is no call that could wait");
+        };
+        let target = match Target::parse(target, self.server.as_ref()) {
+            Ok(target) => target,
+            Err(error) => return println!("{error}"),
+        };
+        let now = Instant::now();
+        let call = match self.phone.call(now, &target, self.account) {
+            Ok(call) => call,
+            Err(error) => return println!("{error}"),
+        };
+        if !self.lines.is_on_hold() {
+            said(self.phone.hold(now, waits));
+        }
+        if self.muted {
+            self.mute(waits);
+        }
+        println!("asking {}", target.uri());
+        self.lines.consult(call);
+        self.asked = Some(target);
+        self.open += 1;
+    }
+
+    /// Connects who waits with who was asked.
+    fn connect(&mut self) {
+        match (self.lines.pair(), &self.asked) {
+            (Some((waits, asked)), Some(target)) => {
+                let now = Instant::now();
+                said(self.phone.transfer_to(now, waits, asked, target));
+            }
+            _ => println!("nobody was asked"),
+        }
+    }
+
+    fn hang_up_all(&mut self) {
+        for call in self.lines.all() {
             said(self.phone.hang_up(Instant::now(), call));
         }
     }
@@ -288,7 +328,9 @@ impl Run {
                     self.sockets.rtp_send(port, to, &payload);
                 }
                 Output::Media(MediaCommand::Close { port }) => self.sockets.rtp_close(port),
-                Output::Audio { call, frame } if self.answered && self.call == Some(call) => {
+                Output::Audio { call, frame }
+                    if self.lines.is_talking() && self.lines.current() == Some(call) =>
+                {
                     self.record(&frame);
                 }
                 Output::Audio { .. } => {}
@@ -323,22 +365,19 @@ impl Run {
             Event::Hearing { from, .. } => println!("hearing {from}"),
             Event::Held { held: true, .. } => println!("held by the other side"),
             Event::Held { held: false, .. } => println!("taken up again by the other side"),
-            Event::Holding { holding: true, .. } => println!("on hold"),
-            Event::Holding { holding: false, .. } => println!("taken up again"),
+            Event::Holding { call, holding } => {
+                self.lines.holding(call, holding);
+                println!("{}", if holding { "on hold" } else { "taken up again" });
+            }
             Event::NotHolding { status, .. } => {
                 println!("not changed: {status} {}", status.reason());
             }
             Event::Transfer { status, .. } => {
                 println!("transfer: {status} {}", status.reason());
             }
-            Event::Ended { outcome, .. } => {
-                self.call = None;
-                self.muted = false;
-                self.answered = false;
-                self.hang_up_at = None;
-                self.ended += 1;
+            Event::Ended { call, outcome } => {
                 println!("ended: {outcome}");
-                self.judge(Exit::of_call(&outcome));
+                self.over(call, Exit::of_call(&outcome));
             }
             Event::Digit { digit, .. } => println!("digit {digit}"),
             Event::Cleared { ladder, .. } => {
@@ -374,7 +413,7 @@ impl Run {
     fn called(&mut self, call: CallId, from: &str, to: &str) {
         println!("incoming call from {from} to {to}");
         self.open += 1;
-        self.call = Some(call);
+        self.lines.begin(call);
         let Plan::Wait { reject, .. } = self.plan else {
             return;
         };
@@ -385,8 +424,10 @@ impl Run {
 
     fn answered(&mut self, call: CallId) {
         println!("answered");
-        self.answered = true;
         self.speaking = self.voice.rewound();
+        if self.lines.answered(call) {
+            return;
+        }
         self.hang_up_at = self.duration.map(|duration| Instant::now() + duration);
         for digit in self.digits.chars() {
             said(self.phone.send_digit(call, digit, KEY_TIME));
@@ -394,9 +435,21 @@ impl Run {
     }
 
     /// A call has ended like this: is there anything left to do?
-    fn judge(&mut self, exit: Exit) {
-        if self.exit == Exit::Good {
-            self.exit = exit;
+    fn over(&mut self, call: CallId, exit: Exit) {
+        let was_current = self.lines.current() == Some(call);
+        self.muted &= !was_current;
+        if !self.lines.ended(call) {
+            self.hang_up_at = None;
+            self.ended += 1;
+            if self.exit == Exit::Good {
+                self.exit = exit;
+            }
+        }
+        if self.lines.current().is_some() {
+            if was_current {
+                println!("back in the call that waited");
+            }
+            return;
         }
         let enough = match self.plan {
             Plan::Call { .. } => true,
@@ -415,7 +468,7 @@ impl Run {
         let now = Instant::now();
         self.leave_by = Some(now + LEAVING_TIME);
         self.exit = exit;
-        self.hang_up();
+        self.hang_up_all();
         if let (Some(account), Login::Asked | Login::In) = (self.account, self.login) {
             said(self.phone.unregister(now, account));
         }

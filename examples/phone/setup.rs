@@ -83,6 +83,7 @@ pub(crate) async fn prepare(args: Args) -> Result<Ready, Failure> {
         auto_answer,
         ladder,
         waiting: Waiting::Fixed(WAITING),
+        consultations: 1,
         ..Config::new(
             locals(&sockets, near),
             near.unwrap_or(Ipv4Addr::LOCALHOST.into()),

@@ -26,6 +26,8 @@ pub struct Config {
     pub product: String,
     /// Calls at a time; a further incoming one is busy.
     pub max_calls: usize,
+    /// Calls that its person may begin beyond those, to ask somebody while another one is on hold.
+    pub consultations: usize,
     /// Answer by itself, after ringing for this long.
     pub auto_answer: Option<Duration>,
     /// How long ports are kept, silently, after a call: the other side's voice still arrives for
@@ -48,6 +50,7 @@ impl Config {
             waiting: Waiting::default(),
             product: concat!("Offhook/", env!("CARGO_PKG_VERSION")).to_owned(),
             max_calls: 1,
+            consultations: 0,
             auto_answer: None,
             linger: Duration::from_millis(500),
             ladder: false,

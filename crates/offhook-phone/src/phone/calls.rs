@@ -26,7 +26,8 @@ impl Phone {
         target: &Target,
         account: Option<AccountId>,
     ) -> Result<CallId, PhoneError> {
-        if self.calls.len() >= self.config.max_calls {
+        let most = self.config.max_calls + self.config.consultations;
+        if self.calls.len() >= most {
             return Err(PhoneError::Busy);
         }
         let outgoing = self.outgoing(target, account)?;

@@ -72,7 +72,8 @@ impl Phone {
     }
 
     /// Connects the other sides of two calls of ours with each other (RFC 3891, an attended
-    /// transfer): `call` is asked to take our place in `other`.
+    /// transfer): `call` is asked to take our place in `other`. That one may still ring, if it is one
+    /// of ours; whether that is any use is up to who is asked, as a rule a server.
     ///
     /// # Errors
     /// As [`Self::hold`], for either call; [`PhoneError::BadName`] when the other side of `other` has
@@ -85,9 +86,10 @@ impl Phone {
         target: &Target,
     ) -> Result<(), PhoneError> {
         let other = self.calls.get(&other).ok_or(PhoneError::NoCall)?;
-        let Stage::Talking(other) = other.stage else {
+        let (Stage::Calling(other) | Stage::Talking(other)) = other.stage else {
             return Err(PhoneError::NoCall);
         };
+        // Before anything rings there is no dialog that could be named.
         let dialog = self.user_agent.dialog_of(other).ok_or(PhoneError::NoCall)?;
         // As the far end of `other` has it: its own tag is the to-tag (RFC 3891 §3).
         let replaces = Replaces {
