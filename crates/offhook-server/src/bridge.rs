@@ -71,6 +71,8 @@ pub(crate) struct Bridge {
     doubt: Option<Doubt>,
     /// Who picks the call up waits for ports in his version of IP.
     picker: Option<Box<Picker>>,
+    /// The user whose transfer has connected those who talk.
+    connected_by: Option<String>,
 }
 
 impl Bridge {
@@ -114,6 +116,7 @@ impl Bridge {
             owed: None,
             doubt: None,
             picker: None,
+            connected_by: None,
         }
     }
 
@@ -419,7 +422,17 @@ impl Bridge {
             State::Answer(_) if *call != self.caller => None,
             _ => self.account(*call),
         });
-        accounts.map(str::to_owned).collect()
+        let mut users: Vec<_> = accounts.map(str::to_owned).collect();
+        if users.is_empty() && !self.is_over() {
+            // Places without accounts: who has brought them together answers for it.
+            users.push(
+                self.connected_by
+                    .as_ref()
+                    .unwrap_or(&self.from.user)
+                    .clone(),
+            );
+        }
+        users
     }
 
     /// Who must prove himself to change the leg `call`.

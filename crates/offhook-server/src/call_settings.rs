@@ -78,6 +78,18 @@ impl CallSettings {
             .any(|own| own.to_canonical() == peer)
     }
 
+    /// Whether a URI leads to a trusted peer, as far as can be told without asking the DNS.
+    pub(crate) fn is_trusted_place(&self, uri: UriRef<'_>) -> bool {
+        let ip = match uri.param("maddr").flatten() {
+            Some(address) => address.parse().ok(),
+            None => match uri.host() {
+                Some(Host::Ip(ip)) => Some(ip),
+                Some(Host::Domain(_)) | None => None,
+            },
+        };
+        ip.is_some_and(|ip| self.trusts(ip))
+    }
+
     /// An address of the exchange itself in this version of IP.
     pub(crate) fn own_address_like(&self, other: IpAddr) -> Option<IpAddr> {
         let own = self.own.iter().map(SocketAddr::ip);

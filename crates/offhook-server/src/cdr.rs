@@ -11,6 +11,7 @@ use offhook_sip::StatusCode;
 
 use crate::media_anchor::Side;
 use crate::moment::Moment;
+use crate::printable::Printable;
 
 /// The number of one bridged call, unique in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,7 +104,8 @@ pub struct CallRecord {
 
 impl fmt::Display for CallRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} -> {}: ", self.call, self.caller, self.called)?;
+        let (caller, called) = (Printable(&self.caller), Printable(&self.called));
+        write!(f, "{} {caller} -> {called}: ", self.call)?;
         match &self.outcome {
             Outcome::Answered(end) => {
                 let talked = self

@@ -182,30 +182,51 @@ impl Candidate {
         self.seen_at
     }
 
-    /// What the caller is told when nothing can be sent there. Where a phone is reached by a stream that
-    /// says of its user that he is not there now (RFC 5626 §5.3), not of the exchange that it has no room.
+    /// What the caller is told when nothing can be sent there. Where a phone is reached by a stream, or through
+    /// another server, that says of its user that he is not there now (RFC 5626 §5.3), not of the exchange
+    /// that it has no room.
     pub(crate) fn unreachable(&self) -> StatusCode {
         let stream = self.flow.filter(|flow| flow.transport != Transport::Udp);
-        match stream {
-            Some(_) => StatusCode::TEMPORARILY_UNAVAILABLE,
-            None => StatusCode::SERVICE_UNAVAILABLE,
+        if stream.is_some() || !self.path.is_empty() {
+            StatusCode::TEMPORARILY_UNAVAILABLE
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
         }
     }
 
-    /// Why a place that is no user's may not be called: it leads back here, or is forbidden.
+    /// Why a place may not be called: it leads back here, or is forbidden.
     pub(crate) fn objection(&self, settings: &CallSettings, here: IpAddr) -> Option<StatusCode> {
-        if self.user.is_some() {
-            return None;
+        if let Some(user) = &self.user {
+            return self.objection_to_contact(user, settings);
         }
         if settings.is_own(self.request_uri.as_ref(), here) {
             return Some(StatusCode::LOOP_DETECTED);
         }
+        self.is_forbidden(settings).then_some(StatusCode::FORBIDDEN)
+    }
+
+    /// The same of what a user has registered: anywhere but on the way that his phone came he may be under
+    /// his own name only, or a contact would be a way around the rules.
+    fn objection_to_contact(&self, user: &str, settings: &CallSettings) -> Option<StatusCode> {
+        let is_himself = || {
+            self.request_uri
+                .user_decoded()
+                .is_none_or(|name| name == user)
+        };
+        if self.flow.is_some() || is_himself() {
+            return None;
+        }
+        let forbidden =
+            self.is_forbidden(settings) || settings.is_trusted_place(self.request_uri.as_ref());
+        forbidden.then_some(StatusCode::FORBIDDEN)
+    }
+
+    fn is_forbidden(&self, settings: &CallSettings) -> bool {
         let number = self.request_uri.user_decoded().unwrap_or_default();
         let telephone = self.request_uri.as_str().split_once(':');
         let telephone = telephone.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("tel"));
         let number = telephone.map_or(&*number, |(_, number)| number);
-        let forbidden = settings.never_route.contains(number);
-        forbidden.then_some(StatusCode::FORBIDDEN)
+        settings.never_route.contains(number)
     }
 
     /// The outgoing leg: the caller under his proven name, at our address.
@@ -220,9 +241,11 @@ impl Candidate {
         let from = caller.from(domain)?;
         let to = match &self.user {
             Some(user) => Uri::sip(Some(user), domain, None)?,
-            None => self.request_uri.clone(),
+            None => self.request_uri.without_headers(),
         };
-        let mut leg = OutgoingCall::new(self.request_uri.clone(), from, NameAddr::new(to));
+        // What a Request-URI has no room for (RFC 3261 §19.1.1): headers that somebody would have us add.
+        let uri = self.request_uri.without_headers();
+        let mut leg = OutgoingCall::new(uri, from, NameAddr::new(to));
         leg.destination = self.flow.map_or(Destination::Uri, Destination::Flow);
         leg.route.clone_from(&self.path);
         leg.contact_user = caller.user_part().map(str::to_owned);

@@ -10,6 +10,7 @@ use offhook_routing::next_hop::DnsQuestion;
 use offhook_transaction::{Flow, Transmit};
 
 use crate::cdr::{BridgeId, CallRecord, End};
+use crate::printable::Printable;
 use crate::sound::SoundRequest;
 
 /// One thing that [`Server::poll_output`](crate::server::Server::poll_output) wants done.
@@ -118,9 +119,12 @@ pub enum Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Registered { user, contacts: 0 } => write!(f, "{user} has logged out"),
             Self::Registered { user, contacts } => {
-                write!(f, "{user} is logged in at {contacts} place(s)")
+                let user = Printable(user.as_str());
+                match contacts {
+                    0 => write!(f, "{user} has logged out"),
+                    _ => write!(f, "{user} is logged in at {contacts} place(s)"),
+                }
             }
             Self::Unauthorized { method, flow } => {
                 write!(f, "{method} from {} failed to log in", flow.remote)
@@ -129,15 +133,22 @@ impl fmt::Display for Event {
                 call,
                 caller,
                 called,
-            } => write!(f, "{call}: {caller} calls {called}"),
+            } => write!(
+                f,
+                "{call}: {} calls {}",
+                Printable(caller),
+                Printable(called)
+            ),
             Self::Digit { call, end, digit } => write!(f, "{call}: the {end} pressed {digit}"),
             Self::VoiceMissing { call, end } => write!(f, "{call}: no voice from the {end}"),
             Self::CallEnded(record) => write!(f, "{record}"),
             Self::Ladder { call, picture } => write!(f, "{call}\n{picture}"),
             Self::Routing(Line::Output(text) | Line::Debug(_, text)) => {
-                write!(f, "routing: {text}")
+                write!(f, "routing: {}", Printable(text))
             }
-            Self::Routing(Line::Warning(text)) => write!(f, "routing: warning: {text}"),
+            Self::Routing(Line::Warning(text)) => {
+                write!(f, "routing: warning: {}", Printable(text))
+            }
             Self::Flood { from, refused } => {
                 write!(
                     f,

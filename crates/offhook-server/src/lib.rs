@@ -23,6 +23,7 @@ mod moment;
 mod overload;
 mod passing;
 mod picture;
+mod printable;
 mod redirection;
 mod restrictions;
 mod server;

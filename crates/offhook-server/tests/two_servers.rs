@@ -98,6 +98,20 @@ impl Stage {
     }
 }
 
+#[test]
+fn a_phone_whose_server_is_down_is_not_there() {
+    for connection in [None, Some(7)] {
+        let mut stage = Stage::on(connection);
+        let body = description(stage.caller.address);
+        let dialog = stage.caller.dial(&mut stage.here, "2", &body);
+        stage.store.serve(&mut stage.here);
+        let flow = stage.here.flow_to(stage.there.at);
+        stage.here.gone(flow);
+        stage.caller.refused(&mut stage.here, &dialog, 480);
+        stage.here.assert_nothing_left();
+    }
+}
+
 /// The Route header of a dialog that an INVITE began.
 fn route_of(invite: &Request) -> String {
     let route = invite.headers().get("Record-Route").expect("a route");

@@ -158,6 +158,9 @@ impl Bridge {
         if let Some(mut report) = report {
             report.tell(desk, StatusCode::OK);
         }
+        if old.account.is_some() {
+            self.connected_by.clone_from(&old.account);
+        }
         if self.open.contains(&old.call) {
             self.parting = Some(Parting {
                 leg: old,

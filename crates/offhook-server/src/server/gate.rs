@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use offhook_sip::header::To;
-use offhook_sip::{Message, Method, Request, parse};
+use offhook_sip::header::{To, Via};
+use offhook_sip::{HeaderName, Host, Message, Method, Request, parse};
 use offhook_transaction::Flow;
 
 use super::Server;
@@ -15,6 +15,29 @@ use crate::flood::Verdict;
 /// Between two failed logins that are told of, and how many may be told of at once.
 const ALARM_GAP: Duration = Duration::from_millis(200);
 const ALARM_BURST: Duration = Duration::from_secs(4);
+
+const MADDR: &[u8] = b"maddr";
+
+const fn is_maddr(octets: &[u8]) -> bool {
+    octets.eq_ignore_ascii_case(MADDR)
+}
+
+/// Whether the answer would go to somebody else, by `maddr` in Via (RFC 3261 §18.2.2), which is meant for
+/// multicast: a stranger could have us write to whomever he likes, without forging an address.
+fn sends_answers_elsewhere(flow: &Flow, request: &Request) -> bool {
+    let headers = request.headers();
+    let named = headers
+        .get(HeaderName::VIA)
+        .is_some_and(|via| via.as_bytes().windows(MADDR.len()).any(is_maddr));
+    if flow.is_reliable() || !named {
+        return false;
+    }
+    let via = headers.typed::<Via<'_>>().ok().flatten();
+    match via.as_ref().and_then(Via::maddr) {
+        Some(Host::Ip(ip)) => ip.to_canonical() != flow.remote.ip().to_canonical(),
+        Some(Host::Domain(_)) | None => false,
+    }
+}
 
 impl Server {
     /// Hands a packet to the user agent, unless strangers ask too much and it is one of theirs.
@@ -37,6 +60,9 @@ impl Server {
         let Message::Request(request) = message else {
             return self.ua.handle_message(now, flow, message);
         };
+        if sends_answers_elsewhere(&flow, &request) {
+            return;
+        }
         let verdict = if self.is_at_home(&flow, &request) {
             Verdict::Pass
         } else {
