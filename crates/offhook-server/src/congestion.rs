@@ -4,7 +4,10 @@
 //! any more, it makes no sense to begin calls: each costs twenty packets, and a call of which some
 //! are lost costs more, because they come again. So whoever wants to begin something is answered 503
 //! with Retry-After at once, without a transaction, and what has begun gets the time. A short wait is
-//! no reason (any machine is held up now and then), only one that does not end: as in `CoDel` (RFC 8289).
+//! no reason (any machine is held up now and then), only a queue that stays: as in `CoDel` (RFC 8289).
+//!
+//! Strangers are refused first. Whoever has proved himself of late is refused only while those like him
+//! are the many: a flood of strangers is no reason to shut out phones, which are few then.
 
 use std::time::{Duration, Instant};
 
@@ -34,32 +37,65 @@ impl Default for OverloadLimits {
 
 /// So many times the delay that is allowed, and nothing new is begun at all.
 const FAR_BEHIND: u32 = 4;
+/// So many packets, one after the other, make a queue that stays.
+const QUEUE: u32 = 20;
 /// How long it counts that a packet was lost, or how long one had waited.
 const MEMORY: Duration = Duration::from_millis(100);
+/// So many new requests of a place that is known, in that time, may be what is too much.
+const MANY: u32 = 10;
 /// Between two reports of an overload.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// How far the machine is behind.
+/// How far the machine is behind, and by whom.
 #[derive(Debug)]
 pub(crate) struct Congestion {
     limits: OverloadLimits,
-    waited: Duration,
-    waited_at: Option<Instant>,
-    /// Since when all packets have waited for too long.
-    since: Option<Instant>,
+    /// How long the last packet had waited, and when it was handled.
+    last: Option<(Instant, Duration)>,
+    /// Since when there is a queue in which all have waited for too long, and how many.
+    queue: Option<(Instant, u32)>,
     lost_at: Option<Instant>,
+    asked: Asked,
     refused: u64,
     told: Option<Instant>,
+}
+
+/// How many new requests came of late.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    until: Option<Instant>,
+    of_strangers: u32,
+    of_known: u32,
+}
+
+impl Asked {
+    /// One more; what is older than the memory counts half each time that this passes.
+    fn count(&mut self, now: Instant, is_known: bool) {
+        let until = *self.until.get_or_insert(now + MEMORY);
+        if now >= until {
+            let much_later = now.saturating_duration_since(until) >= MEMORY;
+            let divisor = if much_later { u32::MAX } else { 2 };
+            self.of_strangers /= divisor;
+            self.of_known /= divisor;
+            self.until = Some(now + MEMORY);
+        }
+        let counted = if is_known {
+            &mut self.of_known
+        } else {
+            &mut self.of_strangers
+        };
+        *counted = counted.saturating_add(1);
+    }
 }
 
 impl Congestion {
     pub(crate) fn new(limits: OverloadLimits) -> Self {
         Self {
             limits,
-            waited: Duration::ZERO,
-            waited_at: None,
-            since: None,
+            last: None,
+            queue: None,
             lost_at: None,
+            asked: Asked::default(),
             refused: 0,
             told: None,
         }
@@ -72,13 +108,15 @@ impl Congestion {
 
     /// The packet that comes now has waited so long.
     pub(crate) fn waited(&mut self, now: Instant, waited: Duration) {
-        self.waited = waited;
-        self.waited_at = Some(now);
-        if waited < self.limits.delay {
-            self.since = None;
-        } else {
-            self.since.get_or_insert(now);
-        }
+        // If it came when the one before had been handled, nothing waited in between.
+        let queued = |(at, _): (Instant, Duration)| at + waited > now;
+        let goes_on = self.last.is_some_and(queued);
+        self.last = Some((now, waited));
+        self.queue = match self.queue {
+            _ if waited < self.limits.delay => None,
+            Some((since, length)) if goes_on => Some((since, length.saturating_add(1))),
+            _ => Some((now, 1)),
+        };
     }
 
     /// Packets have found no room.
@@ -86,19 +124,32 @@ impl Congestion {
         self.lost_at = Some(now);
     }
 
+    /// Somebody has asked for something new: one who has proved himself of late, or a stranger.
+    pub(crate) fn asked(&mut self, now: Instant, is_known: bool) {
+        self.asked.count(now, is_known);
+    }
+
     /// Whether a request that would begin something is refused. One that comes with credentials has
     /// cost a challenge already, and goes on as long as that helps.
-    pub(crate) fn refuses(&self, now: Instant, request: &Request) -> bool {
+    pub(crate) fn refuses(&self, now: Instant, request: &Request, is_known: bool) -> bool {
         let age = |at: Instant| now.saturating_duration_since(at);
-        let lately = |at: Option<Instant>| at.is_some_and(|at| age(at) < MEMORY);
-        let waits = lately(self.waited_at)
-            && self
-                .since
-                .is_some_and(|since| age(since) >= self.limits.patience);
-        if !waits && !lately(self.lost_at) {
+        let waited = self.last.filter(|(at, _)| age(*at) < MEMORY);
+        let waited = waited.map_or(Duration::ZERO, |(_, waited)| waited);
+        let stays = |(since, length)| age(since) >= self.limits.patience && length >= QUEUE;
+        let waits = waited >= self.limits.delay && self.queue.is_some_and(stays);
+        let loses = self.lost_at.is_some_and(|at| age(at) < MEMORY);
+        if !waits && !loses {
             return false;
         }
-        let far_behind = waits && self.waited >= FAR_BEHIND * self.limits.delay;
+        let Asked {
+            of_strangers,
+            of_known,
+            ..
+        } = self.asked;
+        if is_known && (of_known < MANY || of_known < of_strangers) {
+            return false;
+        }
+        let far_behind = waits && waited >= FAR_BEHIND * self.limits.delay;
         far_behind || !request.headers().contains(HeaderName::AUTHORIZATION)
     }
 

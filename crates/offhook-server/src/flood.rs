@@ -125,6 +125,12 @@ impl FloodGuard {
         self.proven.note(now, place);
     }
 
+    /// Whether somebody there has proved of late who he is.
+    pub(crate) fn is_known(&self, from: SocketAddr) -> bool {
+        let (place, _) = self.keys(from);
+        self.proven.contains(place)
+    }
+
     /// A request that was let pass was refused all the same, for want of time: to whoever is known it does
     /// not count, so that he is not ignored.
     pub(crate) fn refused_for_load(&mut self, from: SocketAddr) {

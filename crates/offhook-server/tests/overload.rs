@@ -18,9 +18,16 @@ const FAR: Duration = Duration::from_millis(150);
 
 /// For a while every packet has waited so long.
 fn behind(exchange: &mut Exchange, waited: Duration) {
-    for _ in 0..10 {
-        exchange.pass(Duration::from_millis(10));
+    for _ in 0..50 {
+        exchange.pass(Duration::from_millis(2));
         exchange.server.handle_delay(exchange.now, waited);
+    }
+}
+
+/// The place of this phone asks for many things.
+fn asks_for_much(exchange: &mut Exchange, party: &mut Party) {
+    for _ in 0..20 {
+        ask(exchange, party);
     }
 }
 
@@ -56,6 +63,7 @@ fn who_would_begin_a_call_is_told_to_come_later_and_calls_go_on() {
     let (mut mine, _) = talk(exchange, u1, u2, "2");
     let before = exchange.server.counts();
     behind(exchange, LONG);
+    asks_for_much(exchange, u3);
     for _ in 0..100 {
         assert!(is_refused(exchange, u3));
     }
@@ -71,21 +79,65 @@ fn who_would_begin_a_call_is_told_to_come_later_and_calls_go_on() {
     trio.finish();
 }
 
+/// A machine that is slow to wake is late for each packet, and behind with none.
 #[test]
-fn a_short_hold_up_and_an_old_one_are_no_overload() {
-    let mut trio = Trio::new();
-    let (exchange, u1, ..) = trio.all();
-    exchange.server.handle_delay(exchange.now, FAR);
-    assert!(!is_refused(exchange, u1));
-    exchange.pass(Duration::from_millis(40));
-    exchange.server.handle_delay(exchange.now, FAR);
-    assert!(!is_refused(exchange, u1));
-    exchange.pass(Duration::from_millis(20));
-    exchange.server.handle_delay(exchange.now, FAR);
-    assert!(is_refused(exchange, u1));
+fn a_wait_without_a_queue_and_a_short_queue_are_no_overload() {
+    let mut exchange = Exchange::new();
+    let mut stranger = Party::new("u1", "secret1", "192.0.2.183:5060");
+    for _ in 0..100 {
+        exchange.pass(FAR + Duration::from_millis(50));
+        exchange.server.handle_delay(exchange.now, FAR);
+        assert!(!is_refused(&mut exchange, &mut stranger));
+    }
+    // Held up, it comes back to a queue, and is through it in no time.
+    exchange.pass(FAR);
+    for _ in 0..100 {
+        exchange.server.handle_delay(exchange.now, FAR);
+        assert!(!is_refused(&mut exchange, &mut stranger));
+    }
+    // Held up twice, with a few that wait.
+    exchange.server.handle_delay(exchange.now, SHORT);
+    for _ in 0..2 {
+        exchange.pass(FAR);
+        for _ in 0..5 {
+            exchange.server.handle_delay(exchange.now, 2 * FAR);
+            assert!(!is_refused(&mut exchange, &mut stranger));
+        }
+    }
+    behind(&mut exchange, LONG);
+    assert!(is_refused(&mut exchange, &mut stranger));
     // What comes on connections has no delay that anybody knows.
     exchange.pass(Duration::from_millis(200));
-    assert!(!is_refused(exchange, u1));
+    assert!(!is_refused(&mut exchange, &mut stranger));
+    exchange.assert_nothing_left();
+}
+
+#[test]
+fn phones_are_not_shut_out_by_strangers_and_their_own_rush_is_bounded() {
+    let mut trio = Trio::new();
+    let (exchange, u1, u2, u3) = trio.all();
+    let mut stranger = Party::new("evil", "guessed", "198.51.100.66:5060");
+    let trouble: [fn(&mut Exchange); 2] = [
+        |exchange| behind(exchange, FAR),
+        |exchange| exchange.server.handle_loss(exchange.now),
+    ];
+    for begin in trouble {
+        begin(exchange);
+        for _ in 0..200 {
+            assert!(is_refused(exchange, &mut stranger));
+        }
+        // Calls and logins of phones go on.
+        let (mut mine, _) = talk(exchange, u1, u2, "2");
+        hang_up(exchange, u1, &mut mine, u2);
+        u3.register(exchange, 3600);
+        exchange.pass(Duration::from_secs(1));
+        assert!(!is_refused(exchange, &mut stranger));
+        // The phones themselves ask for too much.
+        begin(exchange);
+        asks_for_much(exchange, u3);
+        assert!(is_refused(exchange, u3));
+        exchange.pass(Duration::from_secs(1));
+    }
     trio.finish();
 }
 
@@ -96,6 +148,7 @@ fn who_has_got_a_challenge_may_go_on_unless_the_machine_is_far_behind() {
         let (exchange, u1, u2, _) = trio.all();
         let (mut dialog, challenge) = ask(exchange, u1);
         behind(exchange, waited);
+        asks_for_much(exchange, u1);
         let body = description(u1.address);
         u1.ask_again(exchange, &mut dialog, &challenge, "INVITE", "", &body);
         if goes_on {
@@ -123,6 +176,7 @@ fn lost_packets_are_an_overload_too() {
     let (exchange, u1, ..) = trio.all();
     exchange.server.handle_delay(exchange.now, SHORT);
     exchange.server.handle_loss(exchange.now);
+    asks_for_much(exchange, u1);
     assert!(is_refused(exchange, u1));
     exchange.pass(Duration::from_millis(150));
     assert!(!is_refused(exchange, u1));
@@ -134,7 +188,8 @@ fn whoever_is_known_is_answered_however_often_he_is_refused() {
     let mut trio = Trio::new();
     let (exchange, u1, ..) = trio.all();
     behind(exchange, LONG);
-    for _ in 0..20_000 {
+    asks_for_much(exchange, u1);
+    for _ in 0..11_000 {
         assert!(is_refused(exchange, u1));
     }
     behind(exchange, SHORT);

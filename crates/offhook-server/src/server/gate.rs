@@ -46,7 +46,7 @@ impl Server {
             Ok(message) => self.take_in_message(now, flow, message),
             // Keep-alives are no requests; what cannot be read is a stranger's.
             Err(_) if payload.iter().all(u8::is_ascii_whitespace) => {}
-            Err(_) => match self.verdict_on(now, &flow) {
+            Err(_) => match self.verdict_on_new(now, &flow) {
                 Verdict::Pass => self.ua.handle_packet(now, flow, payload),
                 Verdict::Refuse | Verdict::Ignore => {}
             },
@@ -66,7 +66,7 @@ impl Server {
         let verdict = if self.is_at_home(&flow, &request) {
             Verdict::Pass
         } else {
-            match self.verdict_on(now, &flow) {
+            match self.verdict_on_new(now, &flow) {
                 // A repeat, or a CANCEL: only looked for when it matters.
                 Verdict::Refuse | Verdict::Ignore if self.ua.is_known(&flow, &request) => {
                     Verdict::Pass
@@ -112,7 +112,10 @@ impl Server {
         *request.method() == Method::Ack || (within().is_some() && self.ua.is_known(flow, request))
     }
 
-    fn verdict_on(&mut self, now: Instant, flow: &Flow) -> Verdict {
+    /// Whether what begins something, or cannot be read, is looked at.
+    fn verdict_on_new(&mut self, now: Instant, flow: &Flow) -> Verdict {
+        let is_known = self.admission.flood.is_known(flow.remote);
+        self.congestion.asked(now, is_known);
         let verdict = self.admission.flood.arrives(now, flow.remote);
         if verdict != Verdict::Pass
             && let Some(refused) = self.admission.flood.report(now)
@@ -126,7 +129,8 @@ impl Server {
 
     /// Whether this request is refused because the machine is behind.
     fn is_overloaded(&mut self, now: Instant, flow: &Flow, request: &Request) -> bool {
-        if !self.congestion.refuses(now, request) || self.ua.is_known(flow, request) {
+        let is_known = self.admission.flood.is_known(flow.remote);
+        if !self.congestion.refuses(now, request, is_known) || self.ua.is_known(flow, request) {
             return false;
         }
         self.admission.flood.refused_for_load(flow.remote);
