@@ -65,6 +65,16 @@ fn the_best_refusal_is_told() {
         ([500, 404], 404),
         ([503, 486], 486),
         ([408, 500], 408),
+        // The order in which they come is nothing.
+        ([404, 486], 486),
+        ([480, 486], 486),
+        ([480, 404], 480),
+        // RFC 3261 §16.7 step 6: what tells how to ask again goes before what does not.
+        ([404, 415], 415),
+        ([503, 500], 500),
+        // A challenge is not for the caller, and says no more than any other refusal.
+        ([401, 486], 486),
+        ([407, 407], 403),
     ] {
         let (mut exchange, mut caller, mut callees) = stage();
         let dialog = caller.dial(&mut exchange, "700", &description(caller.address));
@@ -95,6 +105,25 @@ fn a_6xx_ends_it_for_all() {
     caller.expect(&mut exchange, 180);
     caller.refused(&mut exchange, &dialog, 603);
     finish(&mut exchange, &mut callees);
+}
+
+/// RFC 3261 §16.7 step 5: nobody else is tried after it.
+#[test]
+fn a_6xx_ends_a_hunt() {
+    for status in [600, 603, 606] {
+        let numbers =
+            "[default]\n^9$=fork sip/sip:a@192.0.2.101:5060 | sip/sip:b@192.0.2.102:5060\n";
+        let mut exchange = Exchange::of(USERS, numbers, |_| {});
+        let mut caller = Party::new("u1", "secret1", "192.0.2.183:5060");
+        let places = ["192.0.2.101:5060", "192.0.2.102:5060"];
+        let [first, second] = places.map(|at| Party::new("gateway", "", at));
+        let dialog = caller.dial(&mut exchange, "9", &description(caller.address));
+        let invite = first.expect_request(&mut exchange, &Method::Invite);
+        first.refuse(&mut exchange, &invite, status);
+        caller.refused(&mut exchange, &dialog, status);
+        second.expect_silence(&exchange);
+        exchange.assert_nothing_left();
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! | OPTIONS without credentials | `the_exchange_tells_anybody_what_it_can` |
 //! | MESSAGE SUBSCRIBE NOTIFY UPDATE PRACK PUBLISH FOO | `methods_that_are_not_served` |
 //! | INFO out of a dialog, in a dialog | `info_belongs_to_calls` |
-//! | missing From, To, Call-ID, CSeq; CSeq that is no number | `what_cannot_be_done_without` |
+//! | missing From, To, Call-ID, CSeq; CSeq that is no number; a line without a colon; LF alone | `what_cannot_be_done_without` |
 //! | missing Via, Max-Forwards, Contact, Content-Length, From tag, ... | `what_is_odd_but_good`, `what_is_odd_and_refused` |
 //! | SIP/3.0 | `another_version` |
 //! | no SIP, stray responses, keep-alives | `what_gets_no_answer` |
@@ -163,6 +163,9 @@ fn what_cannot_be_done_without() {
         ("Content-Length: 0", "Content-Length: -5"),
         ("Content-Length: 0", "Content-Length: 12"),
         ("From: <sip:u1@192.0.2.50>", "From: <sip:u1@192.0.2.50"),
+        ("Contact: ", "Contact "),
+        // Lines end with CRLF (§7), and with nothing else.
+        ("\r\n", "\n"),
     ] {
         let text = good("OPTIONS", SERVER).replace(right, wrong);
         assert_eq!(status_of(&text), Some(400), "{wrong}");
@@ -278,13 +281,15 @@ fn a_large_datagram() {
 #[test]
 fn a_rules_error_is_told() {
     for (error, status, phrase) in [
-        ("busy", 486, "Busy Here"),
-        ("forbidden;reason=Go away", 403, "Go away"),
-        ("congestion", 480, "Temporarily Unavailable"),
-        ("noroute", 404, "Not Found"),
-        ("noauth", 401, "Unauthorized"),
+        (";error=busy", 486, "Busy Here"),
+        (";error=forbidden;reason=Go away", 403, "Go away"),
+        (";error=congestion", 480, "Temporarily Unavailable"),
+        (";error=noroute", 404, "Not Found"),
+        (";error=noauth", 401, "Unauthorized"),
+        (";error=noautoauth", 401, "Unauthorized"),
+        ("", 500, "Server Internal Error"),
     ] {
-        let numbers = format!("[default]\n^9$=-;error={error}\n");
+        let numbers = format!("[default]\n^9$=-{error}\n");
         let mut exchange = Exchange::of(USERS, &numbers, |_| {});
         let mut u1 = Party::new("u1", "secret1", AT);
         let body = description(u1.address);

@@ -143,10 +143,12 @@ impl Stage {
 fn a_stranger_with_all_identifiers_and_no_password_changes_nothing() {
     let mut stage = Stage::new();
     for end in 0..2 {
-        for method in ["BYE", "INFO", "UPDATE", "INVITE", "REFER"] {
+        for method in [
+            "BYE", "INFO", "UPDATE", "INVITE", "REFER", "MESSAGE", "PRACK",
+        ] {
             let mut stolen = stage.ends[end].clone();
             stolen.cseq += 50;
-            let extra = "Refer-To: <sip:3@192.0.2.50>\r\n";
+            let extra = "Refer-To: <sip:3@192.0.2.50>\r\nRAck: 1 1 INVITE\r\n";
             let body = match method {
                 "INVITE" | "UPDATE" => description(stage.stranger.address),
                 _ => String::new(),
@@ -249,6 +251,34 @@ fn only_the_invites_own_branch_cancels_it() {
     exchange.assert_nothing_left();
 }
 
+/// RFC 3261 §12.2.2: what is older than the last request is out of order, whoever proves it.
+#[test]
+fn a_request_out_of_order_changes_nothing() {
+    let mut stage = Stage::new();
+    let [mine, _] = &mut stage.ends;
+    let exchange = &mut stage.exchange;
+    mine.cseq += 50;
+    stage
+        .caller
+        .in_dialog(exchange, mine, "OPTIONS", "", "", true);
+    stage.caller.expect(exchange, 200);
+    let body = description(stage.caller.address) + "a=inactive\r\n";
+    for (method, body) in [("INFO", ""), ("UPDATE", &body), ("INVITE", &body)] {
+        let mut old = mine.clone();
+        old.cseq -= 30;
+        old.branch = stage.caller.branch();
+        let text = stage.caller.text(method, &old.target, &old, "", body);
+        let text = stage.caller.authorize_known(&text);
+        stage.caller.send(exchange, &text);
+        let refusal = stage.caller.expect(exchange, 500);
+        if method == "INVITE" {
+            stage.caller.acknowledge_failure(exchange, &old, &refusal);
+        }
+        stage.callee.expect_silence(exchange);
+    }
+    stage.still_talks();
+}
+
 /// u2's phone as a place that a rule names, which has no account.
 fn outside() -> Stage {
     let numbers = "[default]\n^9$=sip/sip:u2@192.0.2.101:5060\n";
@@ -260,12 +290,26 @@ fn a_side_without_an_account_is_held_to_its_address() {
     let mut stage = outside();
     let mut stolen = stage.ends[1].clone();
     stolen.cseq += 50;
-    for method in ["BYE", "INFO"] {
+    let body = description(stage.stranger.address);
+    for (method, body) in [
+        ("BYE", ""),
+        ("INFO", ""),
+        ("MESSAGE", ""),
+        ("UPDATE", &body),
+        ("INVITE", &body),
+        ("REFER", ""),
+    ] {
         let exchange = &mut stage.exchange;
+        let extra = "Refer-To: <sip:u1@192.0.2.50>\r\n";
         stage
             .stranger
-            .in_dialog(exchange, &mut stolen, method, "", "", false);
-        stage.stranger.expect(exchange, 481);
+            .in_dialog(exchange, &mut stolen, method, extra, body, false);
+        let refusal = stage.stranger.expect(exchange, 481);
+        if method == "INVITE" {
+            stage
+                .stranger
+                .acknowledge_failure(exchange, &stolen, &refusal);
+        }
     }
     stage.expect_nothing();
     // From its own address it needs no proof.

@@ -64,6 +64,8 @@ pub(crate) struct Exchange {
     pub ports_are_taken: bool,
     /// Answers `Widen` later, when set: these wait for [`Exchange::let_ports_open`].
     pub opens_late: Option<Vec<MediaEvent>>,
+    /// Does not answer `Open` at all when set.
+    pub ports_wait: bool,
 }
 
 impl Exchange {
@@ -111,6 +113,7 @@ impl Exchange {
             questions: VecDeque::new(),
             ports_are_taken: false,
             opens_late: None,
+            ports_wait: false,
         };
         exchange.drain();
         exchange
@@ -247,6 +250,7 @@ impl Exchange {
             Command::Open { id, .. } | Command::Serve { id, .. } if self.ports_are_taken => {
                 vec![MediaEvent::OpenFailed { id: *id, port: 0 }]
             }
+            Command::Open { .. } if self.ports_wait => Vec::new(),
             Command::Open { id, .. } | Command::Serve { id, .. } => {
                 vec![MediaEvent::Opened { id: *id }]
             }
