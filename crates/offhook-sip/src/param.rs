@@ -4,13 +4,14 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt;
 
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
 use crate::class::{self, all};
 use crate::error::{BuildError, ErrorKind};
 use crate::grammar::{
     Parsed, control, mark, quoted_string, separator, skip_lws, take1, token, trim,
 };
+use crate::plain::Stops;
 
 /// The parameters of a header value, in order; names are compared without regard to case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -203,15 +204,21 @@ impl<'a> Iterator for ParamIter<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let (rest, ()) = separator(self.0, b';').ok()?;
         // The text was checked when the value was read, so this splits without another check.
-        let mut end = memchr2(b';', b'"', rest.as_bytes()).unwrap_or(rest.len());
-        if rest.as_bytes().get(end) == Some(&b'"') {
-            let after = quoted_string(&rest[end..]).map_or("", |(after, _)| after);
-            let skipped = rest.len() - after.len();
-            end = skipped + memchr(b';', after.as_bytes()).unwrap_or(after.len());
-        }
+        let mut stops = Stops::new(rest.as_bytes(), 0);
+        let (mut stop, mut equal) = (stops.next(), None);
+        let end = loop {
+            match stops.at(stop) {
+                b';' => break stop,
+                b'=' if equal.is_none() => equal = Some(stop),
+                b'"' => break end_of_quoted(rest, stop),
+                _ if stop >= rest.len() => break rest.len(),
+                _ => {}
+            }
+            stop = stops.next();
+        };
         let (text, rest) = rest.split_at(end);
         self.0 = rest;
-        Some(match memchr(b'=', text.as_bytes()) {
+        Some(match equal {
             Some(equal) => Param {
                 name: trim(&text[..equal]),
                 value: Some(trim(&text[equal + 1..])),
@@ -222,6 +229,13 @@ impl<'a> Iterator for ParamIter<'a> {
             },
         })
     }
+}
+
+/// Where a parameter ends whose quoted value begins there.
+fn end_of_quoted(text: &str, quote: usize) -> usize {
+    let after = quoted_string(&text[quote..]).map_or("", |(after, _)| after);
+    let skipped = text.len() - after.len();
+    skipped + memchr(b';', after.as_bytes()).unwrap_or(after.len())
 }
 
 /// Parameters that can grow: borrowed until the first is added.

@@ -7,19 +7,27 @@ use crate::header::lifetime::MaxForwards;
 use crate::header::map::Headers;
 use crate::header::name::HeaderName;
 use crate::header::party::{Contact, From, RecordRoute, Route, To};
+use crate::header::store::Repeated;
 use crate::header::text::CallId;
 use crate::header::typed::TypedHeader;
 use crate::header::via::Via;
 use crate::message::{Message, Request, Response};
 
 /// The header is there once, and reads well.
-fn once<'a, H: TypedHeader<'a>>(headers: &'a Headers) -> Result<H, ParseError> {
+fn once<'a, H: TypedHeader<'a>>(headers: &'a Headers, repeated: Repeated) -> Result<H, ParseError> {
     let value = headers.required()?;
-    at_most_once(headers, H::NAME)?;
+    at_most_once(headers, repeated, H::NAME)?;
     Ok(value)
 }
 
-fn at_most_once(headers: &Headers, name: HeaderName<'static>) -> Result<(), ParseError> {
+fn at_most_once(
+    headers: &Headers,
+    repeated: Repeated,
+    name: HeaderName<'static>,
+) -> Result<(), ParseError> {
+    if !repeated.contains(name) {
+        return Ok(());
+    }
     let mut lines = headers.get_all(name);
     lines.next();
     match lines.next_placed() {
@@ -74,15 +82,16 @@ fn common(headers: &Headers) -> Result<Essentials<'_>, ParseError> {
     if !each::<Via<'_>>(headers)? {
         return Err(HeaderError::missing(HeaderName::VIA).into());
     }
+    let repeated = headers.store.repeated();
     let essentials = Essentials {
-        from: once(headers)?,
-        to: once(headers)?,
-        call_id: once(headers)?,
-        cseq: once(headers)?,
+        from: once(headers, repeated)?,
+        to: once(headers, repeated)?,
+        call_id: once(headers, repeated)?,
+        cseq: once(headers, repeated)?,
     };
     each::<RecordRoute<'_>>(headers)?;
     contacts(headers)?;
-    at_most_once(headers, HeaderName::CONTENT_TYPE)?;
+    at_most_once(headers, repeated, HeaderName::CONTENT_TYPE)?;
     headers.typed::<ContentType<'_>>()?;
     Ok(essentials)
 }
@@ -108,7 +117,8 @@ impl Request {
             let at = at.map_or(0, |(_, at)| at);
             return Err(HeaderError::new(HeaderName::CSEQ, fault, at).into());
         }
-        at_most_once(&self.headers, HeaderName::MAX_FORWARDS)?;
+        let repeated = self.headers.store.repeated();
+        at_most_once(&self.headers, repeated, HeaderName::MAX_FORWARDS)?;
         self.headers.typed::<MaxForwards>()?;
         each::<Route<'_>>(&self.headers)?;
         // RFC 3261 §19.1.1, table 1

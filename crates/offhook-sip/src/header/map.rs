@@ -163,7 +163,9 @@ impl Headers {
         let name = name.into();
         check(name, value)?;
         let at = self.store.position(name);
-        self.store.remove_all(name);
+        if at.is_some() {
+            self.store.remove_all(name);
+        }
         self.insert(at.unwrap_or(self.len()), name, value);
         Ok(())
     }

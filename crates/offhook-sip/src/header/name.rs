@@ -322,6 +322,8 @@ macro_rules! header_names {
 
         static NAMES: &[(&str, &str)] = NAME_LIST;
         const NAME_LIST: &[(&str, &str)] = &[$(($text, $compact),)+];
+        // A set of them is a number.
+        const _: () = assert!(NAME_LIST.len() <= 128);
 
         impl HeaderName<'_> {
             $(

@@ -134,8 +134,28 @@ impl Store {
     }
 
     pub(crate) fn position(&self, name: HeaderName<'_>) -> Option<usize> {
-        let mut cells = self.table.entries().iter();
-        cells.position(|cell| self.matches(cell, name))
+        self.position_from(0, name)
+    }
+
+    /// The place of the first header of a name, counted from a place on.
+    #[inline(always)]
+    fn position_from(&self, from: usize, name: HeaderName<'_>) -> Option<usize> {
+        let mut cells = self.table.entries().get(from..)?.iter();
+        match name.number() {
+            UNKNOWN => cells.position(|cell| self.matches(cell, name)),
+            wanted => cells.position(|cell| number(cell) == wanted),
+        }
+    }
+
+    /// The names that the RFCs define and that stand on more than one line.
+    pub(crate) fn repeated(&self) -> Repeated {
+        let (mut seen, mut repeated) = (0, 0);
+        for cell in self.table.entries() {
+            let name = bit(number(cell));
+            repeated |= seen & name;
+            seen |= name;
+        }
+        Repeated(repeated)
     }
 
     #[inline(always)]
@@ -269,6 +289,21 @@ impl Store {
     }
 }
 
+/// A set of names that the RFCs define.
+#[derive(Clone, Copy)]
+pub(crate) struct Repeated(u128);
+
+impl Repeated {
+    pub(crate) fn contains(self, name: HeaderName<'static>) -> bool {
+        self.0 & bit(name.number()) != 0
+    }
+}
+
+/// A name's place in a set; an unknown name has none.
+fn bit(number: u8) -> u128 {
+    1_u128.checked_shl(number.into()).unwrap_or_default()
+}
+
 /// Room in what is shared for the headers of a usual response.
 const SHARED_ENTRIES: usize = 16;
 const SHARED_TEXT: usize = 256;
@@ -290,15 +325,9 @@ impl<'a> Lines<'a> {
     #[inline(always)]
     pub(crate) fn next_placed(&mut self) -> Option<(&'a str, usize)> {
         let store = self.store;
-        let rest = store.table.entries().get(self.next..)?;
-        let wanted = self.name.number();
-        let found = if wanted == UNKNOWN {
-            rest.iter().position(|cell| store.matches(cell, self.name))
-        } else {
-            rest.iter().position(|cell| number(cell) == wanted)
-        };
-        let entry = Entry::of(rest.get(found?)?);
-        self.next += found? + 1;
+        let at = self.next + store.position_from(self.next, self.name)?;
+        let entry = Entry::of(store.table.entries().get(at)?);
+        self.next = at + 1;
         Some(store.placed_value(entry))
     }
 }
