@@ -289,6 +289,10 @@ fn address_like(line: &[u8]) -> impl Iterator<Item = &str> {
 
 /// An `@`, a literal address, or a name with dots that is no decimal number.
 fn looks_like_address(value: &[u8]) -> bool {
+    // Without any of these it is none; the values of codecs seldom have one.
+    if !value.iter().any(|octet| b"@.:".contains(octet)) {
+        return false;
+    }
     let is_dotted = |word: &[u8]| {
         let parts = || {
             word.split(|octet| *octet == b'.')
