@@ -90,9 +90,7 @@ impl Parameters {
             parameter.push_str(name.as_str());
             parameter.make_ascii_lowercase();
             // The first line of a name counts, and no header takes the place of what is set above.
-            if parameters.get(&parameter).is_none() {
-                parameters.set(&parameter, value);
-            }
+            parameters.set_first(&parameter, value);
         }
         parameters
     }

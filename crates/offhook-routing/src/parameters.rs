@@ -122,9 +122,10 @@ impl Parameters {
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        self.entries
-            .iter()
-            .position(|entry| self.part(entry.name.clone()) == name)
+        let text = self.text.as_bytes();
+        self.entries.iter().position(|entry| {
+            entry.name.len() == name.len() && text.get(entry.name.clone()) == Some(name.as_bytes())
+        })
     }
 
     /// Sets a parameter. Returns whether it was done: `username` cannot be set, and there can be
@@ -151,6 +152,17 @@ impl Parameters {
             self.tidy();
             return true;
         }
+        self.push(name, write)
+    }
+
+    /// Sets a parameter that was not set before; another stays as it is.
+    pub(crate) fn set_first(&mut self, name: &str, value: &str) {
+        if self.position(name).is_none() && name != USERNAME {
+            self.push(name, |text| text.push_str(value));
+        }
+    }
+
+    fn push(&mut self, name: &str, write: impl FnOnce(&mut String)) -> bool {
         if self.entries.len() >= MAX_PARAMETERS {
             return false;
         }
