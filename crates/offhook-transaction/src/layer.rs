@@ -145,12 +145,11 @@ impl Layer {
 
     /// The next thing to send or to know, oldest first.
     pub fn poll_output(&mut self) -> Option<Output> {
-        let output = self.output.pop_front();
-        if output.is_none() && self.output.capacity() > KEPT_OUTPUT {
+        if self.output.is_empty() && self.output.capacity() > KEPT_OUTPUT {
             // After a burst, such as many timers at once, the memory goes back.
             self.output = VecDeque::new();
         }
-        output
+        self.output.pop_front()
     }
 
     /// Sends a kept message again: a 2xx until its ACK comes (RFC 3261 §13.3.1.4), or that ACK

@@ -15,6 +15,7 @@ mod key;
 mod layer;
 mod outbound;
 mod packed;
+mod serial;
 mod server_invite;
 mod server_non_invite;
 mod table;
@@ -28,5 +29,6 @@ pub use event::{ClientTransactionId, Counts, Event, Limit, Output, ServerTransac
 pub use flow::{ConnectionId, Flow, Transmit};
 pub use layer::Layer;
 pub use outbound::Outbound;
+pub use serial::{SerialHasher, SerialMap};
 pub use timer::{Timer, Timers};
 pub use token::TokenSource;

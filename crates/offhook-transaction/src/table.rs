@@ -1,5 +1,6 @@
 //! Where the transactions live: found by key, by peer and by deadline, never by a scan.
 
+use core::hash::{Hash, Hasher};
 use std::time::Instant;
 
 use crate::deadlines::Deadlines;
@@ -12,10 +13,17 @@ const NOWHERE: u32 = u32::MAX;
 const DETACHED: u32 = u32::MAX - 1;
 
 /// Names an entry; a serial number is never used twice, so that an old id finds nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Id {
     serial: u64,
     slot: u32,
+}
+
+impl Hash for Id {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // It alone tells all ids apart.
+        state.write_u64(self.serial);
+    }
 }
 
 /// One transaction and what it can be found by.

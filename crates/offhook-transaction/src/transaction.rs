@@ -106,8 +106,8 @@ impl Transaction {
 }
 
 impl Server {
-    /// Keeps of a response what repeats of the request may need. `own_tag` is the user's To tag,
-    /// `tag` the layer's.
+    /// Keeps of a response what repeats of the request may need. `own_tag` is the user's To tag where
+    /// it is another than `tag`, the layer's.
     pub(crate) fn keep(
         &mut self,
         response: &Response,
@@ -129,7 +129,7 @@ impl Server {
             Some(request) if !is_invite => Kept::beside(&request, added, payload),
             _ => Kept::whole(payload.clone()),
         };
-        if own_tag.as_deref().is_some_and(|own| own != tag) && (is_invite || !in_dialog) {
+        if own_tag.is_some() && (is_invite || !in_dialog) {
             self.tag = own_tag;
         }
     }

@@ -1,5 +1,6 @@
 //! What a user asks of the client's half of a layer: requests, CANCEL, the ACK of a 2xx.
 
+use std::fmt::Write as _;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -222,9 +223,15 @@ impl Layer {
     }
 
     fn push_via(&self, request: &mut Request, flow: &Flow, branch: &str) {
-        let transport = flow.transport;
         let sent_by: SentBy = self.config.sent_by(flow);
-        let via = format!("SIP/2.0/{transport} {sent_by};branch={branch};rport");
+        let mut via = String::with_capacity(128);
+        via.push_str("SIP/2.0/");
+        via.push_str(flow.transport.as_str());
+        // Writing to memory cannot fail.
+        let _ = write!(via, " {sent_by}");
+        for text in [";branch=", branch, ";rport"] {
+            via.push_str(text);
+        }
         // Fit to be held: a checked host and a branch of ours.
         let _ = request.headers_mut().prepend(HeaderName::VIA, &via);
     }

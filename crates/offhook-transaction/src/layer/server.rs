@@ -39,10 +39,12 @@ impl Layer {
     ) -> Result<Transmit, RespondError> {
         let id = transaction.0;
         let status = response.status();
-        let own_tag = to_tag(&response).map(Box::<str>::from);
         let tag = self.token_of(id);
         let tag = tag.as_str();
-        if own_tag.is_none() && status != StatusCode::TRYING {
+        let told = to_tag(&response);
+        let is_told = told.is_some();
+        let own_tag = told.filter(|own| *own != tag).map(Box::<str>::from);
+        if !is_told && status != StatusCode::TRYING {
             add_to_tag(&mut response, tag);
         }
         let timers = self.config.timers;
@@ -122,6 +124,14 @@ impl Layer {
     #[must_use]
     pub fn local_tag(&self, transaction: ServerTransactionId) -> String {
         self.token_of(transaction.0).as_str().to_owned()
+    }
+
+    /// Whether a request may still be given its final response: nobody has given one, and it was not
+    /// cancelled and answered so.
+    #[must_use]
+    pub fn awaits_final(&self, transaction: ServerTransactionId) -> bool {
+        let server = self.server(transaction.0);
+        server.is_some_and(|server| server.machine.awaits_final())
     }
 
     fn token_of(&self, id: Id) -> Token {
