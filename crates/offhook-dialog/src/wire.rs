@@ -7,7 +7,7 @@ use offhook_sip::{HeaderName, Headers, Method, NameAddrRef, Uri};
 
 /// A header value as text; empty when absent.
 pub(crate) fn text<'a>(headers: &'a Headers, name: HeaderName<'_>) -> &'a str {
-    headers.get(name).unwrap_or_default().trim()
+    headers.get(name).unwrap_or_default()
 }
 
 pub(crate) fn call_id(headers: &Headers) -> &str {

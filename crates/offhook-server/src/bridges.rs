@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 
 use offhook_media::relay::{RelayId, StreamReport};
+use offhook_transaction::SerialMap;
 use offhook_ua::{CallId, RequestId};
 
 use crate::bridge::Bridge;
@@ -14,12 +15,12 @@ use crate::cdr::{BridgeId, CallRecord};
 pub(crate) struct Bridges {
     /// Each in a place of its own: a node of the map would keep room for twice as many.
     entries: BTreeMap<BridgeId, Box<Entry>>,
-    of_call: HashMap<CallId, BridgeId>,
-    of_relay: HashMap<RelayId, BridgeId>,
-    of_request: HashMap<RequestId, BridgeId>,
+    of_call: SerialMap<CallId, BridgeId>,
+    of_relay: SerialMap<RelayId, BridgeId>,
+    of_request: SerialMap<RequestId, BridgeId>,
     deadlines: BTreeSet<(Instant, BridgeId)>,
     /// Calls that are over and wait for the relay's last word on their streams.
-    parting: HashMap<RelayId, Bridge>,
+    parting: SerialMap<RelayId, Bridge>,
     next: u64,
     /// How many calls each user is in, where somebody asks.
     of_user: Option<HashMap<String, usize>>,

@@ -96,6 +96,18 @@ pub(crate) fn set(headers: &mut Headers, name: HeaderName<'_>, value: &str) {
     let _ = headers.set(name, value);
 }
 
+/// A list as headers have it, in one piece.
+fn listed<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
+    let mut list = String::with_capacity(128);
+    for item in items {
+        if !list.is_empty() {
+            list.push_str(", ");
+        }
+        list.push_str(item);
+    }
+    list
+}
+
 /// What stands in the Contact of a REGISTER until its flow, and so our address, is known.
 pub(crate) const HERE: &str = "<sip:here>";
 
@@ -143,16 +155,16 @@ impl Config {
         if !headers.contains(HeaderName::ALLOW) {
             append(headers, HeaderName::ALLOW, &self.allow_value());
         }
-        let options = self.options();
-        if !headers.contains(HeaderName::SUPPORTED) && !options.is_empty() {
-            append(headers, HeaderName::SUPPORTED, &options.join(", "));
+        if !headers.contains(HeaderName::SUPPORTED) {
+            let options = listed(self.options());
+            if !options.is_empty() {
+                append(headers, HeaderName::SUPPORTED, &options);
+            }
         }
     }
 
     pub(crate) fn allow_value(&self) -> String {
-        let methods = self.methods();
-        let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
-        names.join(", ")
+        listed(self.methods().iter().map(Method::as_str))
     }
 
     /// The address at which we take requests that come the way of `flow`, as Contact has it.
@@ -165,8 +177,11 @@ impl Config {
             (plain, flow.transport, secure, address.is_ipv4())
         {
             let mut value = String::with_capacity(user.len() + 32);
+            for text in ["<sip:", user, "@"] {
+                value.push_str(text);
+            }
             // Writing to memory cannot fail.
-            let _ = write!(value, "<sip:{user}@{address}>");
+            let _ = write!(value, "{}:{}>", Host::Ip(address.ip()), address.port());
             return value;
         }
         format!("<{}>", self.contact(flow, user, secure))
@@ -294,9 +309,9 @@ pub(crate) fn dialog_of(request: &Request) -> Option<(&str, &str, &str)> {
     let headers = request.headers();
     let tag = |name| {
         let value = headers.get(name)?;
-        offhook_sip::NameAddrRef::parse(value.trim()).ok()?.tag()
+        offhook_sip::NameAddrRef::parse(value).ok()?.tag()
     };
-    let call_id = headers.get(HeaderName::CALL_ID)?.trim();
+    let call_id = headers.get(HeaderName::CALL_ID)?;
     let local = tag(HeaderName::TO)?;
     Some((call_id, local, tag(HeaderName::FROM).unwrap_or_default()))
 }

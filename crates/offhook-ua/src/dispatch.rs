@@ -21,6 +21,14 @@ impl UserAgent {
         self.dialog_owner(request).is_some() || self.layer.knows(flow, request)
     }
 
+    /// Like [`Self::is_known`], of a request that says itself by its To tag that it is of a call.
+    #[must_use]
+    pub fn is_known_within(&self, flow: &Flow, request: &Request) -> bool {
+        compose::dialog_of(request).is_some_and(|dialog| {
+            self.owner_of(dialog).is_some() || self.layer.knows(flow, request)
+        })
+    }
+
     /// Answers a request 503 with a Retry-After of so many seconds instead of handling it; nothing
     /// is kept of it. An ACK is not answered.
     pub fn refuse_busy(&mut self, now: Instant, flow: Flow, request: Request, retry_after: u32) {
@@ -43,7 +51,10 @@ impl UserAgent {
             return;
         }
         match compose::dialog_of(&request) {
-            Some(_) => self.asked_within(now, transaction, request, flow),
+            Some(dialog) => {
+                let owner = self.owner_of(dialog);
+                self.asked_within(now, owner, transaction, request, flow);
+            }
             None if *request.method() == Method::Invite => {
                 self.invited(now, transaction, request, flow);
             }
@@ -72,11 +83,12 @@ impl UserAgent {
     fn asked_within(
         &mut self,
         now: Instant,
+        owner: Option<CallId>,
         transaction: ServerTransactionId,
         request: Arc<Request>,
         flow: Flow,
     ) {
-        let Some(id) = self.dialog_owner(&request) else {
+        let Some(id) = owner else {
             self.asked_beside(now, transaction, request, flow);
             return;
         };
@@ -279,7 +291,10 @@ impl UserAgent {
 
     /// Whose dialog a message of a peer belongs to: Call-ID and both tags, nothing less.
     fn dialog_owner(&self, request: &Request) -> Option<CallId> {
-        let (call_id, local, remote) = compose::dialog_of(request)?;
+        self.owner_of(compose::dialog_of(request)?)
+    }
+
+    fn owner_of(&self, (call_id, local, remote): (&str, &str, &str)) -> Option<CallId> {
         self.find_call(call_id, local, remote)
     }
 

@@ -8,7 +8,7 @@ use offhook_dialog::{CallId, InviteSession, RequestId, SessionConfig, Step, Step
 use offhook_routing::next_hop::DnsAnswer;
 use offhook_sip::Message;
 use offhook_transaction::{
-    ClientTransactionId, Event as LayerEvent, Flow, Layer, Output as LayerOutput,
+    ClientTransactionId, Event as LayerEvent, Flow, Layer, Output as LayerOutput, SerialMap,
     ServerTransactionId,
 };
 use rand::SeedableRng;
@@ -34,13 +34,13 @@ pub struct UserAgent {
     pub(crate) sessions: SessionConfig,
     pub(crate) layer: Layer,
     pub(crate) rng: StdRng,
-    pub(crate) calls: HashMap<CallId, Box<Call>>,
+    pub(crate) calls: SerialMap<CallId, Box<Call>>,
     /// Our tag leads to the call; Call-ID and the peer's tag are compared there.
     pub(crate) by_tag: HashMap<Box<str>, CallId>,
     /// What each live client transaction is for, until its last event.
-    pub(crate) exchanges: HashMap<ClientTransactionId, Box<Exchange>>,
+    pub(crate) exchanges: SerialMap<ClientTransactionId, Box<Exchange>>,
     /// INVITEs of peers that may still be cancelled.
-    pub(crate) invited: HashMap<ServerTransactionId, CallId>,
+    pub(crate) invited: SerialMap<ServerTransactionId, CallId>,
     pub(crate) resolving: Resolving,
     pub(crate) registrations: BTreeMap<RegistrationId, Registered>,
     /// Dialogs of ended calls in which something is still told.
@@ -69,10 +69,10 @@ impl UserAgent {
             sessions: config.for_sessions(),
             layer,
             rng,
-            calls: HashMap::new(),
+            calls: SerialMap::default(),
             by_tag: HashMap::new(),
-            exchanges: HashMap::new(),
-            invited: HashMap::new(),
+            exchanges: SerialMap::default(),
+            invited: SerialMap::default(),
             resolving: Resolving::default(),
             registrations: BTreeMap::new(),
             lingering: BTreeMap::new(),

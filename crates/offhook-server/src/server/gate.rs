@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use offhook_sip::header::{To, Via};
+use offhook_sip::header::Via;
 use offhook_sip::{HeaderName, Host, Message, Method, Request, parse};
 use offhook_transaction::Flow;
 
@@ -108,8 +108,7 @@ impl Server {
 
     /// An ACK, which is never answered and begins nothing, or a request of a call that lives.
     fn is_at_home(&self, flow: &Flow, request: &Request) -> bool {
-        let within = || request.headers().typed::<To<'_>>().ok()??.tag().map(drop);
-        *request.method() == Method::Ack || (within().is_some() && self.ua.is_known(flow, request))
+        *request.method() == Method::Ack || self.ua.is_known_within(flow, request)
     }
 
     /// Whether what begins something, or cannot be read, is looked at.
