@@ -242,6 +242,7 @@ impl Config {
             ],
             supported: ["replaces", "norefersub"].map(str::to_owned).into(),
             guard: true,
+            screen: true,
             trying_at_once: self.trying_at_once,
             ..offhook_ua::Config::default()
         }

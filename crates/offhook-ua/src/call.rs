@@ -30,8 +30,6 @@ pub(crate) struct Call {
     pub(crate) inviting: Option<ClientTransactionId>,
     /// The application has hung up: nothing is tried again.
     pub(crate) hung_up: bool,
-    /// It is refused without a transaction being kept for the refusal.
-    pub(crate) unkept: bool,
     pub(crate) replaces: Option<CallId>,
     pub(crate) peer_allows: MethodSet,
     /// What REFERs have made of the dialog; few calls have any.
@@ -51,7 +49,6 @@ impl Call {
             contact_user: None,
             inviting: None,
             hung_up: false,
-            unkept: false,
             replaces: None,
             peer_allows: MethodSet::default(),
             usages: None,

@@ -114,16 +114,6 @@ impl UserAgent {
         self.settle(now);
     }
 
-    /// Refuses the call of somebody who has not proved who he is: the response is sent once and
-    /// nothing of the call is kept, so that strangers take no room and a false source address gets
-    /// no resends (RFC 3261 §8.2.7, §26.3.2.4). A repeat of the INVITE comes as a new call.
-    pub fn reject_once(&mut self, now: Instant, incoming: IncomingCall, response: Response) {
-        if let Some(call) = self.calls.get_mut(&incoming.call) {
-            call.unkept = true;
-        }
-        self.reject(now, incoming, response);
-    }
-
     /// Answers an offer that came in a 2xx or in a reliable provisional response: where an event
     /// said `awaits_answer`.
     pub fn acknowledge(&mut self, now: Instant, call: CallId, body: Option<Body>) {
@@ -267,7 +257,7 @@ impl UserAgent {
     }
 
     /// Answers the request of somebody who has not proved who he is, once and for good: see
-    /// [`Self::reject_once`].
+    /// [`Self::dismiss`].
     pub fn respond_once(
         &mut self,
         now: Instant,

@@ -103,6 +103,9 @@ pub struct Config {
     pub subscription_bounds: (Duration, Duration),
     /// Asks the application before a request within a call does anything: `Event::Guarded`.
     pub guard: bool,
+    /// Shows the application each INVITE that asks for a call before anything is kept of it:
+    /// `Event::Knock` comes in the place of `Event::IncomingCall`.
+    pub screen: bool,
     /// Answers 100 to non-INVITE requests at once, as the Yate engine does; RFC 4320 forbids it on UDP.
     pub trying_at_once: bool,
     /// Answers over UDP go to the port that the request came from, even where it has no `rport`.
@@ -145,6 +148,7 @@ impl Default for Config {
             events: Vec::new(),
             subscription_bounds: (Duration::from_secs(60), Duration::from_secs(3600)),
             guard: false,
+            screen: false,
             trying_at_once: false,
             answer_source_port: false,
             reliable: Reliable::default(),

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use offhook_dialog::{CallId, InviteSession, Step};
+use offhook_dialog::{CallId, Step};
 use offhook_sip::{HeaderName, Headers, Method, Request, Response, StatusCode};
 use offhook_transaction::{Flow, ServerTransactionId};
 
-use crate::call::Call;
 use crate::compose::{self, Face, MethodSet};
 use crate::event::Event;
-use crate::incoming::{Guarded, IncomingCall, IncomingRequest};
+use crate::incoming::{Guarded, IncomingRequest};
 use crate::user_agent::UserAgent;
 
 impl UserAgent {
@@ -172,86 +171,6 @@ impl UserAgent {
         self.with_session(now, id, |session, cx| {
             session.handle_request(cx, transaction, Arc::unwrap_or_clone(request));
         });
-    }
-
-    /// An INVITE that asks for a call (§13.3).
-    fn invited(
-        &mut self,
-        now: Instant,
-        transaction: ServerTransactionId,
-        request: Arc<Request>,
-        flow: Flow,
-    ) {
-        if self.calls.len() >= self.config.limits.calls {
-            self.event(Event::LimitReached { what: "calls" });
-            let mut response = request.response(StatusCode::SERVICE_UNAVAILABLE);
-            let wait = self.config.limits.retry_after.to_string();
-            compose::set(response.headers_mut(), HeaderName::RETRY_AFTER, &wait);
-            self.send_response_once(transaction, response);
-            return;
-        }
-        let replaces = match self.replaced(&request) {
-            Ok(replaces) => replaces,
-            Err(status) => {
-                self.send_response_once(transaction, request.response(status));
-                return;
-            }
-        };
-        if let Some(timer) = self.config.session_timer
-            && let Err(short) = timer.decide(request.headers())
-        {
-            let mut response = request.response(StatusCode::SESSION_INTERVAL_TOO_SMALL);
-            let least = short.min_se.as_secs().to_string();
-            compose::set(response.headers_mut(), HeaderName::MIN_SE, &least);
-            self.send_response_once(transaction, response);
-            return;
-        }
-        self.open(now, transaction, request, flow, replaces);
-    }
-
-    fn open(
-        &mut self,
-        now: Instant,
-        transaction: ServerTransactionId,
-        request: Arc<Request>,
-        flow: Flow,
-        replaces: Option<CallId>,
-    ) {
-        let tag = self.layer.local_tag(transaction);
-        let mut cx = offhook_dialog::Context {
-            now,
-            timers: &self.config.timers,
-            config: &self.sessions,
-            rng: &mut self.rng,
-            steps: &mut self.scratch,
-        };
-        let session = match InviteSession::called(&mut cx, transaction, &request, &tag) {
-            Ok(session) => session,
-            Err(error) => {
-                let response = request.response(error.status());
-                self.send_response_once(transaction, response);
-                return;
-            }
-        };
-        let id = CallId(self.number());
-        let mut call = Call::new(session, &tag);
-        call.flow = Some(flow);
-        call.contact_user = request.uri().user().map(Into::into);
-        call.auth = self.credentials_for(&flow, request.uri().user());
-        call.secure = compose::wants_security(&request);
-        call.replaces = replaces;
-        call.peer_allows = MethodSet::told(request.headers()).unwrap_or_default();
-        self.by_tag.insert(call.tag.clone(), id);
-        self.calls.insert(id, Box::new(call));
-        self.invited.insert(transaction, id);
-        self.event(Event::IncomingCall(IncomingCall {
-            call: id,
-            request,
-            flow,
-            replaces,
-        }));
-        // The invitation may expire.
-        self.with_session(now, id, |_, _| ());
     }
 
     /// The ACK for a 2xx of ours.

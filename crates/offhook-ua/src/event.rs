@@ -7,7 +7,9 @@ use offhook_routing::next_hop::DnsQuestion;
 use offhook_sip::{Request, Response};
 use offhook_transaction::Transmit;
 
-use crate::incoming::{Guarded, IncomingCall, IncomingRequest, IncomingSubscription, Reoffer};
+use crate::incoming::{
+    Guarded, IncomingCall, IncomingRequest, IncomingSubscription, Knock, Reoffer,
+};
 
 /// One queue, one enum.
 #[derive(Debug)]
@@ -69,6 +71,8 @@ pub enum RegistrationState {
 pub enum Event {
     /// Somebody calls.
     IncomingCall(IncomingCall),
+    /// With `Config::screen`: somebody wants to call.
+    Knock(Knock),
     /// A request outside any call.
     IncomingRequest(IncomingRequest),
     /// With `Config::guard`: a request within a call that has done nothing yet.

@@ -90,6 +90,20 @@ macro_rules! within_call {
 within_call!(Guarded);
 within_call!(Reoffer);
 
+/// Somebody wants to call, and nothing is kept of it yet. Moved into
+/// [`UserAgent::receive`](crate::UserAgent::receive), which makes a call of it, or
+/// [`UserAgent::dismiss`](crate::UserAgent::dismiss).
+#[derive(Debug)]
+#[must_use = "a call must be received or dismissed"]
+pub struct Knock {
+    pub(crate) transaction: ServerTransactionId,
+    pub(crate) request: Arc<Request>,
+    pub(crate) flow: Flow,
+    pub(crate) replaces: Option<CallId>,
+}
+
+answerable!(Knock);
+
 /// Somebody calls. Moved into [`UserAgent::accept`](crate::UserAgent::accept) or
 /// [`UserAgent::reject`](crate::UserAgent::reject).
 ///

@@ -13,6 +13,7 @@ mod event;
 mod exchange;
 mod incoming;
 mod inspection;
+mod invitations;
 mod lingering;
 mod outgoing;
 mod referrals;
@@ -34,7 +35,7 @@ pub use counts::Counts;
 pub use event::{
     Event, Output, RegistrationId, RegistrationState, SubscriptionId, SubscriptionState,
 };
-pub use incoming::{Guarded, IncomingCall, IncomingRequest, IncomingSubscription, Reoffer};
+pub use incoming::{Guarded, IncomingCall, IncomingRequest, IncomingSubscription, Knock, Reoffer};
 pub use outgoing::{
     Destination, OutgoingCall, OutgoingRequest, OutgoingSubscription, RegistrationConfig,
 };

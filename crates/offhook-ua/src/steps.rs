@@ -34,9 +34,6 @@ impl UserAgent {
                 response,
             } => {
                 let call = self.calls.get(&call);
-                if call.is_some_and(|call| call.unkept) {
-                    return self.send_response_once(transaction, response);
-                }
                 let user = call.and_then(|call| call.contact_user.clone());
                 let face = Face {
                     user: user.as_deref(),

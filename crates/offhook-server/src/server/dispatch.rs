@@ -12,7 +12,7 @@ impl Server {
     pub(super) fn handle_event(&mut self, now: Instant, event: offhook_ua::Event) {
         use offhook_ua::Event as Ua;
         match event {
-            Ua::IncomingCall(incoming) => self.incoming_call(now, incoming),
+            Ua::Knock(knock) => self.knock(now, knock),
             Ua::IncomingRequest(request) => self.incoming_request(now, request),
             Ua::Guarded(guarded) => self.guarded(now, guarded),
             Ua::Progress { call, response, .. } => {

@@ -9,7 +9,7 @@ use offhook_routing::location::Binding;
 use offhook_sip::header::MaxForwards;
 use offhook_sip::{HeaderName, Host, Method, Request, StatusCode, Uri};
 use offhook_transaction::Flow;
-use offhook_ua::{Guarded, IncomingCall};
+use offhook_ua::{Guarded, IncomingCall, Knock};
 
 use super::Server;
 use crate::admission::Refusal;
@@ -53,25 +53,38 @@ pub(super) fn limits_his_calls(user: &User) -> bool {
 }
 
 impl Server {
-    /// A call comes in: who is it, where does it go, who rings.
-    pub(super) fn incoming_call(&mut self, now: Instant, incoming: IncomingCall) {
+    /// Somebody wants to call: who is it? Nothing is kept of it until that is proved.
+    pub(super) fn knock(&mut self, now: Instant, knock: Knock) {
         let at = self.clock.moment(now);
-        let flow = incoming.flow();
-        let verified =
-            match self
-                .admission
-                .prove(at, flow.remote, incoming.request(), &self.directory)
-            {
-                Ok(verified) => verified,
-                Err(refusal) => return self.turn_away(now, incoming, &refusal),
-            };
+        let source = knock.flow().remote;
+        match self
+            .admission
+            .prove(at, source, knock.request(), &self.directory)
+        {
+            Ok(verified) => {
+                if let Some(incoming) = self.ua.receive(now, knock) {
+                    self.incoming_call(at, incoming, &verified);
+                }
+            }
+            Err(refusal) => {
+                self.unauthorized(now, knock.request(), knock.flow());
+                let mut response = knock.response(refusal.status());
+                refusal.apply_to(&mut response);
+                self.ua.dismiss(now, knock, response);
+            }
+        }
+    }
+
+    /// A call comes in: where does it go, who rings.
+    fn incoming_call(&mut self, at: Moment, incoming: IncomingCall, verified: &Verified) {
+        let (now, flow) = (at.now, incoming.flow());
         self.call_settings.found_at(flow.local.ip());
         let max_forwards = match hops_left(incoming.request()) {
             Ok(hops) => hops,
             Err(status) => return self.reject(now, incoming, status, None),
         };
         if let Some(replaced) = incoming.replaces() {
-            return self.take_over(now, incoming, replaced, &verified);
+            return self.take_over(now, incoming, replaced, verified);
         }
         if self.bridges.len() >= self.max_calls {
             self.outputs
@@ -87,7 +100,7 @@ impl Server {
             &self.call_settings,
         );
         let called = dialled(incoming.request().uri());
-        let parameters = self.parameters(&verified, incoming.request(), flow);
+        let parameters = self.parameters(verified, incoming.request(), flow);
         let call = RoutedCall {
             caller,
             called,
@@ -271,13 +284,6 @@ impl Server {
             Some(Err(_)) | None => response,
         };
         self.ua.reject(now, incoming, response);
-    }
-
-    fn turn_away(&mut self, now: Instant, incoming: IncomingCall, refusal: &Refusal) {
-        self.unauthorized(now, incoming.request(), incoming.flow());
-        let mut response = incoming.response(refusal.status());
-        refusal.apply_to(&mut response);
-        self.ua.reject_once(now, incoming, response);
     }
 
     pub(super) fn unauthorized(&mut self, now: Instant, request: &Request, flow: Flow) {

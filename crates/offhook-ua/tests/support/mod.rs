@@ -14,8 +14,8 @@ mod stage;
 mod world;
 
 pub use message::{
-    ALICE, ANSWER, BOB, OFFER, address, answer, cseq, flow_to, header, requests, sdp, uri, with,
-    within,
+    ALICE, ANSWER, BOB, OFFER, address, answer, cseq, flow_to, header, requests, sdp, unasked, uri,
+    with, within,
 };
 pub use phone::{Phone, add, config};
 pub use stage::Stage;
