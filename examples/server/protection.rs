@@ -52,6 +52,10 @@ pub(crate) struct Protection {
     #[arg(long)]
     display_names: bool,
 
+    /// Do not tell the callee which user's phone has sent the call on to him.
+    #[arg(long)]
+    hide_diversions: bool,
+
     /// The address of a peer whose P-Asserted-Identity is believed, and who is told it; may be
     /// given several times.
     #[arg(long, value_name = "ADDR")]
@@ -76,6 +80,7 @@ impl Protection {
         calls.end_silent_calls = self.voice_timeout > 0;
         calls.calls_a_user = self.max_calls_a_user;
         calls.display_names = self.display_names;
+        calls.tell_diversions = !self.hide_diversions;
         calls.trusted_peers.clone_from(&self.trusted_peer);
         calls.redirects = match self.redirects {
             Redirect::Follow => Redirects::Follow,

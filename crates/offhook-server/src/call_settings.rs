@@ -9,6 +9,10 @@ use crate::restrictions::{Numbers, Redirects};
 
 /// What holds for every call.
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a choice of its own of the owner's"
+)]
 pub struct CallSettings {
     /// From the INVITE until the caller is told 480 and the callee's phones stop ringing.
     pub no_answer: Duration,
@@ -33,6 +37,9 @@ pub struct CallSettings {
     pub calls_a_user: Option<usize>,
     /// Lets the display name of a caller's From pass to callees.
     pub display_names: bool,
+    /// Tells users, and trusted peers, which users have sent a call on to them by a 3xx that was
+    /// followed (Diversion, RFC 5806). Nobody else is told.
+    pub tell_diversions: bool,
     /// Peers whose P-Asserted-Identity is believed, and who are told it (RFC 3325 §2.3).
     pub trusted_peers: Vec<IpAddr>,
     /// Where the exchange itself is reached.
@@ -60,6 +67,7 @@ impl Default for CallSettings {
             never_route: Numbers::default(),
             calls_a_user: None,
             display_names: false,
+            tell_diversions: true,
             trusted_peers: Vec::new(),
             own: Vec::new(),
             found_at: [None; 2],

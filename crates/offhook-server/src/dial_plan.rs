@@ -229,6 +229,19 @@ impl Candidate {
         settings.never_route.contains(number)
     }
 
+    /// Whether this is a peer that is trusted with identities.
+    fn is_trusted(&self, settings: &CallSettings) -> bool {
+        let there = self.flow.map(|flow| flow.remote.ip());
+        there
+            .or_else(|| ip_of(self.request_uri.as_ref()))
+            .is_some_and(|ip| settings.trusts(ip))
+    }
+
+    /// Whether who is called there is told who has sent the call there.
+    pub(crate) fn may_know_diverters(&self, settings: &CallSettings) -> bool {
+        settings.tell_diversions && (self.user.is_some() || self.is_trusted(settings))
+    }
+
     /// The outgoing leg: the caller under his proven name, at our address.
     pub(crate) fn leg(
         &self,
@@ -249,11 +262,7 @@ impl Candidate {
         leg.destination = self.flow.map_or(Destination::Uri, Destination::Flow);
         leg.route.clone_from(&self.path);
         leg.contact_user = caller.user_part().map(str::to_owned);
-        let there = self.flow.map(|flow| flow.remote.ip());
-        if there
-            .or_else(|| ip_of(self.request_uri.as_ref()))
-            .is_some_and(|ip| settings.trusts(ip))
-        {
+        if self.is_trusted(settings) {
             leg.headers = caller.assertion(domain);
         }
         if let Some(wishes) = &self.wishes {

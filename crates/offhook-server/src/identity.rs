@@ -11,6 +11,7 @@ use offhook_sip::header::{From, PAssertedIdentity, Privacy};
 use offhook_sip::{BuildError, HeaderName, Headers, Host, NameAddr, Request, Uri};
 
 use crate::call_settings::CallSettings;
+use crate::diversion::hides_its_way;
 use crate::wishes::Wishes;
 
 /// RFC 3323 §4.1.1.3: what stands for a caller who wants to be nobody.
@@ -34,6 +35,8 @@ struct Shown {
     user: Option<String>,
     display: Option<String>,
     anonymous: bool,
+    /// Nobody is to know which way his calls go.
+    hides_its_way: bool,
 }
 
 impl Caller {
@@ -58,6 +61,7 @@ impl Caller {
         };
         let shown = Shown {
             anonymous: wants_to_be_nobody(request.headers()),
+            hides_its_way: hides_its_way(request),
             user: asserted.map(|(user, _)| user),
             display: display.filter(|name| settings.display_names && !name.trim().is_empty()),
         };
@@ -67,6 +71,11 @@ impl Caller {
             claimed,
             shown,
         }
+    }
+
+    /// Whether nobody is to know who has sent his call on.
+    pub(crate) const fn hides_its_way(&self) -> bool {
+        self.shown.hides_its_way
     }
 
     /// A user in whose name a call is made.

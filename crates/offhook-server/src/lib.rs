@@ -12,6 +12,7 @@ mod congestion;
 mod connections;
 mod desk;
 mod dial_plan;
+mod diversion;
 mod edge;
 mod event;
 mod flood;

@@ -8,6 +8,7 @@
 //! | `Contact` | of a 3xx, to the caller, where redirects are to pass |
 //! | display name of From | of the caller, to the callee, where names are to pass |
 //! | `P-Asserted-Identity`, `Privacy` | from and to trusted peers only, written by the exchange |
+//! | `Diversion` | written by the exchange, for users and trusted peers, of users who redirect |
 //! | body of INFO and MESSAGE with its `Content-Type` | both ways |
 //! | `Date`, `Expires` | of a MESSAGE outside a call, to its receiver (RFC 3428 §5, §7) |
 //! | `Accept`, `Accept-Language` | of OPTIONS and of its 2xx |

@@ -87,6 +87,81 @@ fn the_rights_are_those_of_the_user_who_redirects() {
     trio.finish();
 }
 
+/// What a callee is told of who has sent the call to him.
+fn diverters(invite: &Request) -> Vec<&str> {
+    invite.headers().get_all("Diversion").collect()
+}
+
+#[test]
+fn who_has_sent_a_call_on_is_told() {
+    // By a number and by a place, which is not told; through one and through two.
+    let mut trio = office();
+    let dialog = redirected(&mut trio, "<sip:3@192.0.2.50>");
+    let (exchange, u1, _, u3) = trio.all();
+    let invite = u3.expect_request(exchange, &Method::Invite);
+    assert_eq!(diverters(&invite), ["<sip:u2@192.0.2.50>;reason=unknown"]);
+    u3.redirect(exchange, &invite, "<sip:1@192.0.2.50>, <sip:0@192.0.2.99>");
+    let elsewhere = Party::new("elsewhere", "", "192.0.2.99:5060");
+    let invite = u1.expect_request(exchange, &Method::Invite);
+    let both = ["u3", "u2"].map(|user| format!("<sip:{user}@192.0.2.50>;reason=unknown"));
+    assert_eq!(diverters(&invite), both);
+    u1.refuse(exchange, &invite, 486);
+    let invite = elsewhere.expect_request(exchange, &Method::Invite);
+    assert_eq!(diverters(&invite), [""; 0]);
+    elsewhere.refuse(exchange, &invite, 404);
+    u1.refused(exchange, &dialog, 486);
+    trio.finish();
+}
+
+#[test]
+fn who_has_sent_a_call_on_may_want_to_be_hidden() {
+    let hidden = [
+        ("Privacy", "id"),
+        ("Privacy", "critical;history"),
+        ("Diversion", "<sip:u2@192.0.2.102>;privacy=full"),
+    ];
+    for header in hidden {
+        let mut trio = office();
+        let (exchange, u1, u2, u3) = trio.all();
+        let dialog = u1.dial(exchange, "2", &description(u1.address));
+        let invite = u2.expect_request(exchange, &Method::Invite);
+        u2.redirect_with(exchange, &invite, "<sip:3@192.0.2.50>", &[header]);
+        let invite = u3.expect_request(exchange, &Method::Invite);
+        assert_eq!(diverters(&invite), [""; 0], "{header:?}");
+        answered(&mut trio, dialog, &invite);
+        trio.finish();
+    }
+    // The caller wants it, or the owner.
+    for (extra, tells) in [("Privacy: history\r\n", true), ("", false)] {
+        let mut trio = office_with(|config| config.calls.tell_diversions = tells);
+        let (exchange, u1, u2, u3) = trio.all();
+        let dialog = u1.dial_with(exchange, "2", extra, &description(u1.address));
+        let invite = u2.expect_request(exchange, &Method::Invite);
+        u2.redirect(exchange, &invite, "<sip:3@192.0.2.50>");
+        let invite = u3.expect_request(exchange, &Method::Invite);
+        assert_eq!(diverters(&invite), [""; 0], "{extra}");
+        answered(&mut trio, dialog, &invite);
+        trio.finish();
+    }
+}
+
+#[test]
+fn outside_only_trusted_peers_are_told() {
+    for trusted in [false, true] {
+        let mut trio = office_with(|config| {
+            let peer = address("192.0.2.99:5060").ip();
+            config.calls.trusted_peers.extend(trusted.then_some(peer));
+        });
+        let dialog = redirected(&mut trio, "<sip:desk@192.0.2.99>");
+        let peer = Party::new("desk", "", "192.0.2.99:5060");
+        let invite = peer.expect_request(&mut trio.exchange, &Method::Invite);
+        assert_eq!(diverters(&invite).len(), usize::from(trusted), "{invite}");
+        peer.refuse(&mut trio.exchange, &invite, 486);
+        refused(&mut trio, &dialog, 486);
+        trio.finish();
+    }
+}
+
 #[test]
 fn redirects_in_a_circle_end() {
     let mut trio = office();

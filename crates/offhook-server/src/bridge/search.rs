@@ -16,6 +16,7 @@ use crate::call_settings::CallSettings;
 use crate::cdr::Draft;
 use crate::desk::Desk;
 use crate::dial_plan::{ATTENDANT, Candidate, Ringing};
+use crate::diversion::Diverters;
 use crate::identity::Caller;
 use crate::media_anchor::{Anchor, MediaAnchor, Reach, Side};
 use crate::passing;
@@ -83,6 +84,8 @@ struct Branch {
     deadline: Option<(Instant, StatusCode)>,
     /// The leg that was sent to this place, which is the exchange's own.
     sent_from: Option<CallId>,
+    /// Who has sent the call here.
+    diverters: Diverters,
     /// Our own address on the way there, where a call has been tried.
     here: Option<IpAddr>,
     /// It is called when its leg has ports in its version of IP.
@@ -116,13 +119,14 @@ pub(crate) struct Winner {
 }
 
 impl Branch {
-    const fn new(candidate: Candidate) -> Self {
+    fn new(candidate: Candidate) -> Self {
         Self {
             candidate,
             call: None,
             response: None,
             deadline: None,
             sent_from: None,
+            diverters: Diverters::default(),
             here: None,
             awaits_ports: false,
         }
@@ -309,6 +313,9 @@ impl Search {
         leg.call_id = Some(call_id);
         leg.body = offer;
         passing::add(&invitation.headers, &mut leg.headers);
+        if branch.candidate.may_know_diverters(desk.settings) && !legs.from.hides_its_way() {
+            branch.diverters.write(host, &mut leg.headers);
+        }
         if let Some(expires) = expires(desk.now, &self.hunt) {
             leg.headers.append_typed(&expires);
         }
@@ -419,16 +426,24 @@ impl Search {
     ) -> (Vec<BranchId>, StatusCode) {
         let mut redirects = self.redirects;
         let here = self.invitation.here;
-        let mut places = self.places(Some(from));
+        let diverters = match self.branch_of(from) {
+            Some((_, branch)) => {
+                let user = branch.candidate.user.as_deref();
+                branch.diverters.clone().and(user, response)
+            }
+            None => Diverters::default(),
+        };
+        let mut places = self.places(Some(from), diverters);
         let led = redirection::follow(&mut places, &mut redirects, settings, here, response);
         self.redirects = redirects;
         led
     }
 
-    const fn places(&mut self, from: Option<CallId>) -> Places<'_> {
+    const fn places(&mut self, from: Option<CallId>, diverters: Diverters) -> Places<'_> {
         Places {
             branches: &mut self.branches,
             from,
+            diverters,
         }
     }
 
@@ -448,7 +463,9 @@ impl Search {
             // Its turn comes before that of what the first plan had.
             self.attended = ringing.attended;
         }
-        let mut places = self.places(None);
+        let sent = self.branch(id);
+        let diverters = sent.map(|branch| branch.diverters.clone());
+        let mut places = self.places(None, diverters.unwrap_or_default());
         let (candidates, order) = (ringing.candidates, ringing.order);
         let plan = redirection::found(&mut places, desk.settings, candidates, order);
         // Whoever is there has been called already.
@@ -462,6 +479,8 @@ struct Places<'a> {
     branches: &'a mut Vec<Branch>,
     /// The leg that was sent to those that come.
     from: Option<CallId>,
+    /// Who has sent it, and others before.
+    diverters: Diverters,
 }
 
 impl Tried for Places<'_> {
@@ -477,6 +496,7 @@ impl Tried for Places<'_> {
     fn add(&mut self, candidate: Candidate, is_number: bool) {
         let mut branch = Branch::new(candidate);
         branch.sent_from = self.from.filter(|_| is_number);
+        branch.diverters = self.diverters.clone();
         self.branches.push(branch);
     }
 }

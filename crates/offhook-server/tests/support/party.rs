@@ -408,6 +408,18 @@ impl Party {
     /// Names another place instead (RFC 3261 §21.3); the ACK of that has come too.
     #[track_caller]
     pub(crate) fn redirect(&self, exchange: &mut Exchange, request: &Request, place: &str) {
+        self.redirect_with(exchange, request, place, &[]);
+    }
+
+    /// The same, with more headers.
+    #[track_caller]
+    pub(crate) fn redirect_with(
+        &self,
+        exchange: &mut Exchange,
+        request: &Request,
+        place: &str,
+        extra: &[(&str, &str)],
+    ) {
         let mut response = request.response(StatusCode::new(302).expect("a status"));
         let to = format!("{};tag=moved", request.headers().get("To").expect("a To"));
         response.headers_mut().set("To", &to).expect("a good To");
@@ -415,6 +427,10 @@ impl Party {
             .headers_mut()
             .set("Contact", place)
             .expect("a good Contact");
+        for (name, value) in extra {
+            let headers = response.headers_mut();
+            headers.append(*name, value).expect("a header");
+        }
         exchange.packet(self.address, response.to_bytes());
         self.expect_request(exchange, &Method::Ack);
     }
