@@ -4,7 +4,7 @@
 //! order that Yate's defaults mean (both at priority 100) and that is fixed here.
 
 use std::cmp::Reverse;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -73,6 +73,8 @@ pub(crate) struct Candidate {
     seen_at: Option<IpAddr>,
     /// How its leg is made, if a rule says so.
     wishes: Option<Box<Wishes>>,
+    /// Its name is looked up for addresses of the other version of IP than the caller's.
+    crosses: bool,
 }
 
 impl Candidate {
@@ -90,6 +92,7 @@ impl Candidate {
             flow,
             seen_at,
             wishes: None,
+            crosses: false,
         }
     }
 
@@ -126,7 +129,27 @@ impl Candidate {
             flow: None,
             seen_at: None,
             wishes: None,
+            crosses: false,
         }
+    }
+
+    /// Where its name may lead in the other version of IP; `None` where it is no name, or this is that
+    /// place.
+    pub(crate) fn across(&self) -> Option<Self> {
+        let may = !self.crosses && self.is_by_name();
+        may.then(|| Self {
+            crosses: true,
+            ..self.clone()
+        })
+    }
+
+    /// Whether only the DNS knows in which version of IP it is reached.
+    pub(crate) fn is_by_name(&self) -> bool {
+        self.flow.is_none() && ip_of(self.next_hop()).is_none()
+    }
+
+    fn next_hop(&self) -> UriRef<'_> {
+        self.path.first().unwrap_or(&self.request_uri).as_ref()
     }
 
     /// What its INVITE asks for.
@@ -168,13 +191,16 @@ impl Candidate {
         if let Some(flow) = self.flow {
             return Ok(flow.local.ip());
         }
-        let next_hop = self.path.first().unwrap_or(&self.request_uri);
-        match ip_of(next_hop.as_ref()).map(|ip| ip.to_canonical()) {
-            Some(there) if there.is_ipv4() != here.is_ipv4() => {
-                settings.own_address_like(there).ok_or(there)
-            }
-            _ => Ok(here),
+        let there = match ip_of(self.next_hop()).map(|ip| ip.to_canonical()) {
+            Some(there) => there,
+            None if self.crosses && here.is_ipv4() => Ipv6Addr::UNSPECIFIED.into(),
+            None if self.crosses => Ipv4Addr::UNSPECIFIED.into(),
+            None => here,
+        };
+        if there.is_ipv4() == here.is_ipv4() {
+            return Ok(here);
         }
+        settings.own_address_like(there).ok_or(there)
     }
 
     /// Where the phone's signalling really comes from, if that is not what its contact says.

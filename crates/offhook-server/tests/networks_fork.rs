@@ -27,7 +27,8 @@ struct Fork {
 }
 
 /// Other numbers: one after the other, and a rule's own place.
-const SERIES: &str = "^6$=fork sip/sip:u2@192.0.2.102 | sip/sip:u2@[2001:db8::102]\n\
+const SERIES: &str = "^5$=sip/sip:u2@phone.example\n\
+    ^6$=fork sip/sip:u2@192.0.2.102 | sip/sip:u2@[2001:db8::102]\n\
     ^7$=sip/sip:u2@[2001:db8::102]\n\
     ^8$=sip/sip:u2@192.0.2.102;rtp_forward=yes\n\
     ^9$=fork sip/sip:u2@192.0.2.102 sip/sip:u2@[2001:db8::102];rtp_forward=yes\n";
@@ -494,4 +495,52 @@ fn much_may_happen_before_the_ports_are_open() {
         }
         fork.finish();
     }
+}
+
+/// A name says nothing of the version of IP: who is found is told what he can reach, in either.
+#[test]
+fn a_name_leads_to_either_network() {
+    for from in [CALLERS[0], CALLERS[2]] {
+        let six = usize::from(from.0.starts_with('['));
+        for (known, rings) in [
+            (vec![0], vec![0]),
+            (vec![1], vec![1]),
+            (vec![0, 1], vec![six]),
+            (vec![], vec![]),
+        ] {
+            let mut fork = Fork::new();
+            fork.caller = party("u1", "secret1", from);
+            let ip = |place: &usize| ("phone.example", fork.callees[*place].address.ip());
+            let mut hosts: Vec<_> = known.iter().map(ip).collect();
+            hosts.push(("another.example", address(SERVER).ip()));
+            fork.exchange.hosts = hosts;
+            fork.dial("5");
+            match rings[..] {
+                [place] => {
+                    let invite = fork.rings(place);
+                    fork.callees[1 - place].expect_silence(&fork.exchange);
+                    fork.answers(place, &invite);
+                }
+                _ => fork.is_refused(480),
+            }
+            fork.finish();
+        }
+    }
+}
+
+/// Nobody can be reached at the address that was found first, which the caller's own version has.
+#[test]
+fn a_name_leads_to_the_other_network_when_nobody_is_reached_in_the_first() {
+    let mut fork = Fork::new();
+    fork.exchange.hosts = fork
+        .callees
+        .each_ref()
+        .map(|callee| ("phone.example", callee.address.ip()))
+        .into();
+    fork.dial("5");
+    fork.rings(0);
+    fork.exchange.unreachable(fork.callees[0].address);
+    let invite = fork.rings(1);
+    fork.answers(1, &invite);
+    fork.finish();
 }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use offhook_auth::ClientAuth;
 use offhook_dialog::{CallId, InviteSession};
+use offhook_routing::next_hop::Family;
 use offhook_transaction::{ClientTransactionId, Flow};
 
 use crate::compose::MethodSet;
@@ -22,6 +23,8 @@ pub(crate) struct Call {
     /// The way the peer's messages come, and the first request went.
     pub(crate) flow: Option<Flow>,
     pub(crate) pinned: bool,
+    /// Of which kind the address must be that our first INVITE goes to.
+    pub(crate) only: Option<Family>,
     /// Our Contact is a sips URI.
     pub(crate) secure: bool,
     pub(crate) auth: Option<Box<ClientAuth>>,
@@ -44,6 +47,7 @@ impl Call {
             tag: tag.into(),
             flow: None,
             pinned: false,
+            only: None,
             secure: false,
             auth: None,
             contact_user: None,

@@ -55,6 +55,7 @@ impl UserAgent {
         }
         let mut call = Call::new(InviteSession::calling(offered), &tag);
         call.pinned = outgoing.pin_flow;
+        call.only = outgoing.only;
         call.secure = compose::is_secure(&request);
         call.contact_user = outgoing.contact_user.map(Into::into);
         call.auth = outgoing

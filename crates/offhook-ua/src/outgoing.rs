@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use offhook_auth::Credentials;
 use offhook_dialog::{Body, EventPackage};
+use offhook_routing::next_hop::Family;
 use offhook_sip::{Headers, Method, NameAddr, Uri};
 use offhook_transaction::Flow;
 
@@ -47,6 +48,9 @@ pub struct OutgoingCall {
     /// Sends requests within the call to where its messages come from, not to the peer's Contact:
     /// the peer sits behind NAT. Calls over streams do so by themselves.
     pub pin_flow: bool,
+    /// Where a name is to be looked up, only addresses of this kind are tried: those that the offer
+    /// suits. Otherwise all kinds that the user agent listens on.
+    pub only: Option<Family>,
 }
 
 impl OutgoingCall {
@@ -66,6 +70,7 @@ impl OutgoingCall {
             call_id: None,
             route: Vec::new(),
             pin_flow: false,
+            only: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use offhook_dialog::Failure;
+use offhook_dialog::{Failure, Purpose};
 use offhook_routing::next_hop::{
     DnsAnswer, Family, Hop, NextHop, Output as HopOutput, Preferences, Wanted,
 };
@@ -25,7 +25,10 @@ impl UserAgent {
             return;
         }
         let id = self.number();
-        let preferences = self.config.preferences();
+        let mut preferences = self.config.preferences();
+        if let Some(only) = self.only_kind(&outgoing.owner) {
+            preferences.families.retain(|family| *family == only);
+        }
         let hop = Wanted::of_uri(target)
             .and_then(|wanted| NextHop::new(id, self.rng.random(), preferences, wanted));
         match hop {
@@ -97,6 +100,17 @@ impl UserAgent {
             None => {
                 self.resolving.waiting.insert(id, outgoing);
             }
+        }
+    }
+
+    /// The kind of address that a request must go to.
+    fn only_kind(&self, owner: &Owner) -> Option<Family> {
+        match owner {
+            Owner::Call {
+                call,
+                purpose: Purpose::Invite,
+            } => self.calls.get(call)?.only,
+            _ => None,
         }
     }
 

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use offhook_routing::hunt::{BranchId, Hunt, Output};
+use offhook_routing::next_hop::Family;
 use offhook_sip::header::Expires;
 use offhook_sip::{Headers, Response, StatusCode, Uri};
 use offhook_ua::{Body, CallId, EndCause};
@@ -320,6 +321,7 @@ impl Search {
             leg.headers.append_typed(&expires);
         }
         leg.max_forwards = legs.from.max_forwards;
+        leg.only = branch.candidate.is_by_name().then(|| family_of(here));
         let call = desk.ua.call(desk.now, leg);
         branch.call = Some(call);
         let patience = branch.candidate.patience();
@@ -394,8 +396,26 @@ impl Search {
                 }
             }
             EndCause::Rejected { response } => self.responded(desk.now, id, *response),
+            EndCause::Unresolved | EndCause::TransportFailed => {
+                let instead = self.across(desk.settings, id);
+                self.hunt.redirect(desk.now, id, status, instead);
+            }
             _ => self.hunt.handle_response(desk.now, id, status),
         }
+    }
+
+    /// A name has led to nobody in the caller's version of IP, or to nobody who can be reached: what it
+    /// leads to in the other one is tried in its place (RFC 3263 §4.3), if we have an address there.
+    fn across(&mut self, settings: &CallSettings, id: BranchId) -> Option<BranchId> {
+        let branch = self.branch(id)?;
+        let candidate = branch.candidate.across()?;
+        let here = self.invitation.here;
+        candidate.local_address(settings, here).ok()?;
+        let place = self.branches.len();
+        (place < settings.most_branches).then(|| {
+            self.branches.push(Branch::new(candidate));
+            branch_id(place)
+        })
     }
 
     fn responded(&mut self, now: Instant, id: BranchId, response: Response) {
@@ -498,6 +518,13 @@ impl Tried for Places<'_> {
         branch.sent_from = self.from.filter(|_| is_number);
         branch.diverters = self.diverters.clone();
         self.branches.push(branch);
+    }
+}
+
+const fn family_of(address: IpAddr) -> Family {
+    match address {
+        IpAddr::V4(_) => Family::V4,
+        IpAddr::V6(_) => Family::V6,
     }
 }
 

@@ -29,6 +29,7 @@ use offhook_auth::UnixTime;
 use offhook_media::relay::{Command, Event as MediaEvent, Side};
 use offhook_routing::Conf;
 use offhook_routing::location::{Answer, Change, Question};
+use offhook_routing::next_hop::{Record, RecordKind};
 use offhook_server::{
     CallRecord, Config, Event, FILE_TARGETS, Office, Output, Server, SoundId, SoundRequest, TARGETS,
 };
@@ -62,6 +63,8 @@ pub(crate) struct Exchange {
     pub questions: VecDeque<Question>,
     /// Answers `Open` and `Widen` with a failure when set.
     pub ports_are_taken: bool,
+    /// What the DNS knows; it does not answer when there is nothing.
+    pub hosts: Vec<(&'static str, IpAddr)>,
     /// Answers `Widen` later, when set: these wait for [`Exchange::let_ports_open`].
     pub opens_late: Option<Vec<MediaEvent>>,
     /// Does not answer `Open` at all when set.
@@ -112,6 +115,7 @@ impl Exchange {
             flows: BTreeMap::new(),
             questions: VecDeque::new(),
             ports_are_taken: false,
+            hosts: Vec::new(),
             opens_late: None,
             ports_wait: false,
         };
@@ -240,6 +244,16 @@ impl Exchange {
                 Output::Event(Event::CallEnded(record)) => self.records.push(*record),
                 Output::Event(event) => self.events.push(event),
                 Output::Sound(request) => self.sounds.push(request),
+                Output::Resolve(question) if !self.hosts.is_empty() => {
+                    let known = self.hosts.iter().filter(|(name, _)| *name == question.name);
+                    let found = known.filter_map(|(_, ip)| match (question.kind, *ip) {
+                        (RecordKind::A, IpAddr::V4(ip)) => Some(Record::A(ip)),
+                        (RecordKind::Aaaa, IpAddr::V6(ip)) => Some(Record::Aaaa(ip)),
+                        _ => None,
+                    });
+                    let answer = question.answer(Ok(found.collect()));
+                    self.server.handle_dns_answer(self.now, answer);
+                }
                 _ => {}
             }
         }
