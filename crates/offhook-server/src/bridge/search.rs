@@ -272,14 +272,8 @@ impl Search {
         let place = place.ok_or(unavailable)?;
         let (branch, invitation) = (&mut self.branches[place], &self.invitation);
         if let Some(from) = branch.sent_from {
-            let by = self.account(from).unwrap_or(&legs.from.user).to_owned();
-            self.detours.push(Detour {
-                from,
-                branch: id,
-                place: self.branches[place].candidate.uri().clone(),
-                by,
-                max_forwards: legs.from.max_forwards,
-            });
+            let place = branch.candidate.uri().clone();
+            self.look_up(legs.from, from, id, place);
             return Ok(());
         }
         let objection = branch.candidate.objection(desk.settings, invitation.here);
@@ -328,6 +322,18 @@ impl Search {
         branch.deadline = patience.map(|(limit, status)| (desk.now + limit, status));
         legs.open.insert(call);
         Ok(())
+    }
+
+    /// The dial plan is to say who is at a number that a leg was sent to.
+    fn look_up(&mut self, caller: &Caller, from: CallId, branch: BranchId, place: Uri) {
+        let by = self.account(from).unwrap_or(&caller.user).to_owned();
+        self.detours.push(Detour {
+            from,
+            branch,
+            place,
+            by,
+            max_forwards: caller.max_forwards,
+        });
     }
 
     /// Whether this call is one of the places tried.
