@@ -175,7 +175,7 @@ impl Ready {
         }
     }
 
-    /// Hangs up all calls and waits a moment for the other ends to confirm.
+    /// Hangs up all calls and waits a moment for the other ends to confirm, and for the records.
     async fn part(mut self) {
         let deadline = Instant::now() + PARTING;
         self.server.shut_down(Instant::now());
@@ -194,7 +194,7 @@ impl Ready {
 
     fn is_busy(&self) -> bool {
         let counts = self.server.counts();
-        counts.bridges > 0 || counts.recordings > 0
+        counts.bridges > 0 || counts.records > 0 || counts.recordings > 0
     }
 }
 

@@ -33,6 +33,15 @@ fn assert_well(phone: Program) {
     assert!(said.contains("hearing"), "no voice came:\n{said}");
 }
 
+/// Ends the floods.
+struct Stopping<'a>(&'a AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Sends INVITEs without credentials until it is told to stop; how many it sent, and how many
 /// answers came.
 fn flood(from: &str, server: &str, stop: &AtomicBool) -> (u32, u32) {
@@ -64,6 +73,8 @@ fn phones_call_during_a_flood_from_elsewhere_and_from_their_own_address() {
     let server = Server::start("127.0.28.50:5060", &["--flood-limit", "100"]);
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        // Also when the test fails.
+        let _ends_with_the_phones = Stopping(&stop);
         let floods = ["127.0.28.66:5060", "127.0.28.183:7000"]
             .map(|from| scope.spawn(|| flood(from, "127.0.28.50:5060", &stop)));
         let callee = callee("127.0.28.50", "127.0.28.101:5060", "");
@@ -94,14 +105,16 @@ fn a_call_from_ipv4_and_udp_to_ipv6_and_tcp_has_voice() {
 
 #[test]
 fn a_server_that_is_terminated_hangs_up_on_both_sides_first() {
-    let server = Server::start("127.0.30.50:5060", &[]);
+    let server = Server::start("127.0.30.50:5060", &["--ladder"]);
     let mut callee = callee("127.0.30.50", "127.0.30.101:5060", "");
     let mut caller = caller("127.0.30.50", "127.0.30.183:5060", 600, "");
     for phone in [&mut callee, &mut caller] {
         phone.wait_for("hearing", PATIENCE);
     }
     server.program.signal("TERM");
-    server.program.ends_well();
+    // The call is written down too.
+    let drawn = server.program.ends_well();
+    assert!(drawn.contains("BYE"), "{drawn}");
     for phone in [callee, caller] {
         let (_, said) = phone.finish(PATIENCE);
         assert!(said.contains("ended"), "{said}");

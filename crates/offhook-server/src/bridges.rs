@@ -170,6 +170,11 @@ impl Bridges {
         self.parting.insert(relay, bridge);
     }
 
+    /// How many wait for that.
+    pub(crate) fn parting(&self) -> usize {
+        self.parting.len()
+    }
+
     /// The relay has reported: the record of the call is complete.
     pub(crate) fn parted(
         &mut self,

@@ -6,8 +6,9 @@
 //! with Retry-After at once, without a transaction, and what has begun gets the time. A short wait is
 //! no reason (any machine is held up now and then), only a queue that stays: as in `CoDel` (RFC 8289).
 //!
-//! Strangers are refused first. Whoever has proved himself of late is refused only while those like him
-//! are the many: a flood of strangers is no reason to shut out phones, which are few then.
+//! Who is refused first: strangers who ask for much, then all strangers, then phones that have proved
+//! themselves of late and ask for much, then all. Each only while those like him are more than all before
+//! them: a flood is no reason to shut out phones, nor a new phone, as long as these are few.
 
 use std::time::{Duration, Instant};
 
@@ -41,7 +42,7 @@ const FAR_BEHIND: u32 = 4;
 const QUEUE: u32 = 20;
 /// How long it counts that a packet was lost, or how long one had waited.
 const MEMORY: Duration = Duration::from_millis(100);
-/// So many new requests of a place that is known, in that time, may be what is too much.
+/// So many new requests of one kind, in that time, may be what is too much.
 const MANY: u32 = 10;
 /// Between two reports of an overload.
 const QUIET: Duration = Duration::from_secs(10);
@@ -60,31 +61,53 @@ pub(crate) struct Congestion {
     told: Option<Instant>,
 }
 
-/// How many new requests came of late.
+/// The place that a request comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asker {
+    /// Somebody there has proved of late who he is.
+    pub(crate) is_known: bool,
+    /// So much is asked from there that no phone would.
+    pub(crate) asks_for_much: bool,
+}
+
+impl Asker {
+    /// In the order in which they are refused.
+    const fn rank(self) -> usize {
+        match (self.is_known, self.asks_for_much) {
+            (false, true) => 0,
+            (false, false) => 1,
+            (true, true) => 2,
+            (true, false) => 3,
+        }
+    }
+}
+
+/// How many new requests of each kind came of late.
 #[derive(Clone, Copy, Debug, Default)]
 struct Asked {
     until: Option<Instant>,
-    of_strangers: u32,
-    of_known: u32,
+    of: [u32; 4],
 }
 
 impl Asked {
     /// One more; what is older than the memory counts half each time that this passes.
-    fn count(&mut self, now: Instant, is_known: bool) {
+    fn count(&mut self, now: Instant, asker: Asker) {
         let until = *self.until.get_or_insert(now + MEMORY);
         if now >= until {
             let much_later = now.saturating_duration_since(until) >= MEMORY;
             let divisor = if much_later { u32::MAX } else { 2 };
-            self.of_strangers /= divisor;
-            self.of_known /= divisor;
+            self.of = self.of.map(|count| count / divisor);
             self.until = Some(now + MEMORY);
         }
-        let counted = if is_known {
-            &mut self.of_known
-        } else {
-            &mut self.of_strangers
-        };
+        let counted = &mut self.of[asker.rank()];
         *counted = counted.saturating_add(1);
+    }
+
+    /// Whether it helps to refuse those of this kind.
+    fn are_many(&self, asker: Asker) -> bool {
+        let (before, from) = self.of.split_at(asker.rank());
+        let before = before.iter().copied().fold(0, u32::saturating_add);
+        asker.rank() == 0 || (from[0] >= MANY && from[0] > before)
     }
 }
 
@@ -124,14 +147,14 @@ impl Congestion {
         self.lost_at = Some(now);
     }
 
-    /// Somebody has asked for something new: one who has proved himself of late, or a stranger.
-    pub(crate) fn asked(&mut self, now: Instant, is_known: bool) {
-        self.asked.count(now, is_known);
+    /// Somebody has asked for something new.
+    pub(crate) fn asked(&mut self, now: Instant, asker: Asker) {
+        self.asked.count(now, asker);
     }
 
     /// Whether a request that would begin something is refused. One that comes with credentials has
     /// cost a challenge already, and goes on as long as that helps.
-    pub(crate) fn refuses(&self, now: Instant, request: &Request, is_known: bool) -> bool {
+    pub(crate) fn refuses(&self, now: Instant, request: &Request, asker: Asker) -> bool {
         let age = |at: Instant| now.saturating_duration_since(at);
         let waited = self.last.filter(|(at, _)| age(*at) < MEMORY);
         let waited = waited.map_or(Duration::ZERO, |(_, waited)| waited);
@@ -141,12 +164,7 @@ impl Congestion {
         if !waits && !loses {
             return false;
         }
-        let Asked {
-            of_strangers,
-            of_known,
-            ..
-        } = self.asked;
-        if is_known && (of_known < MANY || of_known < of_strangers) {
+        if !self.asked.are_many(asker) {
             return false;
         }
         let far_behind = waits && waited >= FAR_BEHIND * self.limits.delay;

@@ -14,6 +14,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use crate::congestion::Asker;
+
 /// How many requests of strangers are looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FloodLimits {
@@ -58,6 +60,8 @@ pub(crate) struct FloodGuard {
     networks: Buckets,
     all: Bucket,
     refusals: Buckets,
+    /// What phones ask for is not much.
+    asking: Buckets,
     proven: Remembered,
     refused: u64,
     told: Option<Instant>,
@@ -69,6 +73,9 @@ const PLACES: usize = 16_384;
 const PROVEN: usize = 65_536;
 /// How long a generation is.
 const GENERATION: Duration = Duration::from_secs(3600);
+/// A phone asks for something new twenty times a second at the most, ten times at once.
+const PHONE_GAP: Duration = Duration::from_millis(50);
+const PHONE_BURST: Duration = Duration::from_millis(500);
 /// Between two reports of a flood.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -81,6 +88,7 @@ impl FloodGuard {
             networks: Buckets::new(),
             all: Bucket::default(),
             refusals: Buckets::new(),
+            asking: Buckets::new(),
             proven: Remembered::default(),
             refused: 0,
             told: None,
@@ -125,10 +133,13 @@ impl FloodGuard {
         self.proven.note(now, place);
     }
 
-    /// Whether somebody there has proved of late who he is.
-    pub(crate) fn is_known(&self, from: SocketAddr) -> bool {
+    /// Who asks for something new: to be called once for each request.
+    pub(crate) fn asker(&mut self, now: Instant, from: SocketAddr) -> Asker {
         let (place, _) = self.keys(from);
-        self.proven.contains(place)
+        Asker {
+            is_known: self.proven.contains(place),
+            asks_for_much: !self.asking.at(place).take(now, PHONE_GAP, PHONE_BURST),
+        }
     }
 
     /// A request that was let pass was refused all the same, for want of time: to whoever is known it does

@@ -102,6 +102,8 @@ impl Clock {
 pub struct Counts {
     /// Calls through the exchange.
     pub bridges: usize,
+    /// Calls that are over, and whose records wait for what the relay says of their voice.
+    pub records: usize,
     /// Requests that wait for the location store.
     pub inquiries: usize,
     /// MESSAGEs and OPTIONS that wait for users' phones.
@@ -278,6 +280,7 @@ impl Server {
     pub fn counts(&self) -> Counts {
         Counts {
             bridges: self.bridges.len(),
+            records: self.bridges.parting(),
             inquiries: self.inquiries.as_ref().map_or(0, Inquiries::len),
             requests: self.user_requests.len(),
             ports: self.anchors.ports_in_use(),

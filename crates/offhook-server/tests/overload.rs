@@ -105,6 +105,7 @@ fn a_wait_without_a_queue_and_a_short_queue_are_no_overload() {
         }
     }
     behind(&mut exchange, LONG);
+    asks_for_much(&mut exchange, &mut stranger);
     assert!(is_refused(&mut exchange, &mut stranger));
     // What comes on connections has no delay that anybody knows.
     exchange.pass(Duration::from_millis(200));
@@ -121,15 +122,22 @@ fn phones_are_not_shut_out_by_strangers_and_their_own_rush_is_bounded() {
         |exchange| behind(exchange, FAR),
         |exchange| exchange.server.handle_loss(exchange.now),
     ];
-    for begin in trouble {
+    for (port, begin) in (5060..).zip(trouble) {
+        asks_for_much(exchange, &mut stranger);
         begin(exchange);
+        asks_for_much(exchange, &mut stranger);
         for _ in 0..200 {
             assert!(is_refused(exchange, &mut stranger));
         }
-        // Calls and logins of phones go on.
+        // Calls and logins of phones go on, and a phone that nobody knew yet comes.
         let (mut mine, _) = talk(exchange, u1, u2, "2");
         hang_up(exchange, u1, &mut mine, u2);
         u3.register(exchange, 3600);
+        let mut new = Party::new("u3", "secret3", &format!("192.0.2.99:{port}"));
+        // Its own branches and Call-IDs.
+        while new.serial() < port {}
+        new.register(exchange, 3600);
+        new.register(exchange, 0);
         exchange.pass(Duration::from_secs(1));
         assert!(!is_refused(exchange, &mut stranger));
         // The phones themselves ask for too much.

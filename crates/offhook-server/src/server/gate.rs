@@ -8,6 +8,7 @@ use offhook_sip::{HeaderName, Host, Message, Method, Request, parse};
 use offhook_transaction::Flow;
 
 use super::Server;
+use crate::congestion::Asker;
 use crate::edge::Passage;
 use crate::event::{Event, Output};
 use crate::flood::Verdict;
@@ -46,7 +47,7 @@ impl Server {
             Ok(message) => self.take_in_message(now, flow, message),
             // Keep-alives are no requests; what cannot be read is a stranger's.
             Err(_) if payload.iter().all(u8::is_ascii_whitespace) => {}
-            Err(_) => match self.verdict_on_new(now, &flow) {
+            Err(_) => match self.verdict_on_new(now, &flow).0 {
                 Verdict::Pass => self.ua.handle_packet(now, flow, payload),
                 Verdict::Refuse | Verdict::Ignore => {}
             },
@@ -68,15 +69,15 @@ impl Server {
         } else {
             match self.verdict_on_new(now, &flow) {
                 // A repeat, or a CANCEL: only looked for when it matters.
-                Verdict::Refuse | Verdict::Ignore if self.ua.is_known(&flow, &request) => {
+                (Verdict::Refuse | Verdict::Ignore, _) if self.ua.is_known(&flow, &request) => {
                     Verdict::Pass
                 }
                 // What begins something new, and no part or repeat of what has begun.
-                Verdict::Pass if self.is_overloaded(now, &flow, &request) => {
+                (Verdict::Pass, asker) if self.is_overloaded(now, &flow, &request, asker) => {
                     let retry_after = self.congestion.retry_after();
                     return self.ua.refuse_busy(now, flow, request, retry_after);
                 }
-                verdict => verdict,
+                (verdict, _) => verdict,
             }
         };
         match verdict {
@@ -112,9 +113,9 @@ impl Server {
     }
 
     /// Whether what begins something, or cannot be read, is looked at.
-    fn verdict_on_new(&mut self, now: Instant, flow: &Flow) -> Verdict {
-        let is_known = self.admission.flood.is_known(flow.remote);
-        self.congestion.asked(now, is_known);
+    fn verdict_on_new(&mut self, now: Instant, flow: &Flow) -> (Verdict, Asker) {
+        let asker = self.admission.flood.asker(now, flow.remote);
+        self.congestion.asked(now, asker);
         let verdict = self.admission.flood.arrives(now, flow.remote);
         if verdict != Verdict::Pass
             && let Some(refused) = self.admission.flood.report(now)
@@ -123,13 +124,18 @@ impl Server {
             self.outputs
                 .push_back(Output::Event(Event::Flood { from, refused }));
         }
-        verdict
+        (verdict, asker)
     }
 
     /// Whether this request is refused because the machine is behind.
-    fn is_overloaded(&mut self, now: Instant, flow: &Flow, request: &Request) -> bool {
-        let is_known = self.admission.flood.is_known(flow.remote);
-        if !self.congestion.refuses(now, request, is_known) || self.ua.is_known(flow, request) {
+    fn is_overloaded(
+        &mut self,
+        now: Instant,
+        flow: &Flow,
+        request: &Request,
+        asker: Asker,
+    ) -> bool {
+        if !self.congestion.refuses(now, request, asker) || self.ua.is_known(flow, request) {
             return false;
         }
         self.admission.flood.refused_for_load(flow.remote);

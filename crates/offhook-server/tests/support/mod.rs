@@ -341,8 +341,13 @@ impl Exchange {
         self.pass(Duration::from_secs(120));
         let counts = self.server.counts();
         assert_eq!(
-            (counts.bridges, counts.ports, counts.inquiries),
-            (0, 0, 0),
+            (
+                counts.bridges,
+                counts.records,
+                counts.ports,
+                counts.inquiries
+            ),
+            (0, 0, 0, 0),
             "{counts:?}"
         );
         assert!(counts.ua.is_empty(), "{counts:?}");
