@@ -185,6 +185,11 @@ impl Dialog {
         self.names.get(Names::REMOTE_TAG)
     }
 
+    /// The whole From or To value of our side, with our tag.
+    pub(crate) fn local_value(&self) -> &str {
+        self.names.get(Names::LOCAL)
+    }
+
     /// Where the peer wants its requests: its last Contact.
     #[must_use]
     pub fn remote_target(&self) -> &Uri {
@@ -245,14 +250,13 @@ impl Dialog {
         self.route_set.apply(&self.remote_target, &mut request);
         let headers = request.headers_mut();
         wire::append(headers, HeaderName::MAX_FORWARDS, "70");
-        wire::append(headers, HeaderName::FROM, self.names.get(Names::LOCAL));
+        wire::append(headers, HeaderName::FROM, self.local_value());
         wire::append(headers, HeaderName::TO, self.names.get(Names::REMOTE));
         wire::append(headers, HeaderName::CALL_ID, self.call_id());
-        wire::append(
-            headers,
-            HeaderName::CSEQ,
-            &format!("{number} {}", method.as_str()),
-        );
+        let mut cseq = number.to_string();
+        cseq.push(' ');
+        cseq.push_str(method.as_str());
+        wire::append(headers, HeaderName::CSEQ, &cseq);
         request
     }
 

@@ -208,7 +208,8 @@ impl Config {
     pub(crate) fn options(&self) -> Vec<&str> {
         let rel = (self.reliable != Reliable::Never).then_some("100rel");
         let timer = self.session_timer.map(|_| "timer");
-        let mut options: Vec<&str> = self.supported.iter().map(String::as_str).collect();
+        let mut options = Vec::with_capacity(self.supported.len() + 2);
+        options.extend(self.supported.iter().map(String::as_str));
         for option in rel.into_iter().chain(timer) {
             if !options.contains(&option) {
                 options.push(option);

@@ -131,12 +131,8 @@ impl AwaitDecision {
         if response.status() == StatusCode::TRYING {
             return response;
         }
-        let to = wire::with_tag(
-            wire::text(self.invite.headers(), HeaderName::TO),
-            self.dialog.local_tag(),
-        );
         let headers = response.headers_mut();
-        wire::set(headers, HeaderName::TO, &to);
+        wire::set(headers, HeaderName::TO, self.dialog.local_value());
         headers.remove(HeaderName::RECORD_ROUTE);
         wire::copy(self.invite.headers(), headers, HeaderName::RECORD_ROUTE);
         response
