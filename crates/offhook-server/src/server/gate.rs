@@ -19,8 +19,9 @@ const ALARM_BURST: Duration = Duration::from_secs(4);
 
 const MADDR: &[u8] = b"maddr";
 
+/// Asked of each place of each request, so that most are passed over by their first letter.
 const fn is_maddr(octets: &[u8]) -> bool {
-    octets.eq_ignore_ascii_case(MADDR)
+    matches!(octets.first(), Some(b'm' | b'M')) && octets.eq_ignore_ascii_case(MADDR)
 }
 
 /// Whether the answer would go to somebody else, by `maddr` in Via (RFC 3261 §18.2.2), which is meant for
