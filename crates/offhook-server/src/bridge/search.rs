@@ -119,6 +119,25 @@ pub(crate) struct Winner {
     pub(crate) here: IpAddr,
 }
 
+impl Legs<'_> {
+    /// Whether whoever is called from this address of ours can be on the leg.
+    fn reach(&mut self, desk: &mut Desk<'_>, here: IpAddr) -> Reach {
+        let voice = self.voice.as_mut();
+        voice.map_or(Reach::Ready, |(anchor, side)| {
+            desk.anchors.reach(anchor, *side, here)
+        })
+    }
+
+    /// What he is offered.
+    fn offer(&self, invitation: &Invitation, here: IpAddr) -> Option<Body> {
+        let offer = invitation.offer.as_ref()?;
+        Some(match &self.voice {
+            Some((anchor, side)) => MediaAnchor::offer_from(anchor, *side, here, offer),
+            None => offer.clone(),
+        })
+    }
+}
+
 impl Branch {
     fn new(candidate: Candidate) -> Self {
         Self {
@@ -288,17 +307,13 @@ impl Search {
             StatusCode::NOT_ACCEPTABLE_HERE
         })?;
         branch.here = Some(here);
-        let mut offer = invitation.offer.clone();
-        if let Some((anchor, side)) = &mut legs.voice {
-            match desk.anchors.reach(anchor, *side, here) {
-                Reach::Ready => {}
-                Reach::Awaited => {
-                    branch.awaits_ports = true;
-                    return Ok(());
-                }
-                Reach::Never => return Err(StatusCode::NOT_ACCEPTABLE_HERE),
+        match legs.reach(desk, here) {
+            Reach::Ready => {}
+            Reach::Awaited => {
+                branch.awaits_ports = true;
+                return Ok(());
             }
-            offer = offer.map(|offer| MediaAnchor::offer_from(anchor, *side, here, &offer));
+            Reach::Never => return Err(StatusCode::NOT_ACCEPTABLE_HERE),
         }
         let host = desk.settings.host(here);
         let leg = branch.candidate.leg(legs.from, host, desk.settings);
@@ -306,7 +321,7 @@ impl Search {
         let call_id = desk.tokens.call_id();
         legs.draft.leg(&call_id);
         leg.call_id = Some(call_id);
-        leg.body = offer;
+        leg.body = legs.offer(invitation, here);
         passing::add(&invitation.headers, &mut leg.headers);
         if branch.candidate.may_know_diverters(desk.settings) && !legs.from.hides_its_way() {
             branch.diverters.write(host, &mut leg.headers);
@@ -417,9 +432,11 @@ impl Search {
         let candidate = branch.candidate.across()?;
         let here = self.invitation.here;
         candidate.local_address(settings, here).ok()?;
+        let mut other = Branch::new(candidate);
+        other.diverters = self.branch(id)?.diverters.clone();
         let place = self.branches.len();
         (place < settings.most_branches).then(|| {
-            self.branches.push(Branch::new(candidate));
+            self.branches.push(other);
             branch_id(place)
         })
     }
