@@ -5,110 +5,15 @@
 
 mod support;
 
-use std::net::Ipv4Addr;
+use support::scenario::{NOTHING, SDP, Scenario, With};
+use support::stage::{Stage, address, answers, caller, rings_in_vain, talks};
 
-use support::scenario::{NOTHING, Player, SDP, Scenario, With, wait_until_bound};
-use support::{REGFILE, Server, has_program, skip, write};
-
-/// The parties of one test: each on an address that no other test has.
-struct Stage {
-    server: Server,
-    host: u8,
-    folder: tempfile::TempDir,
-}
-
-impl Stage {
-    /// A server with these numbers, in which `A` and `B` stand for the places of two callees.
-    fn new(host: u8, numbers: &str, more: &[&str]) -> Option<Self> {
-        if !has_program("sipp") {
-            skip("SIPp is not installed");
-            return None;
-        }
-        let config = tempfile::tempdir().expect("a folder");
-        write(config.path().join("regfile.conf"), REGFILE);
-        let place = |name, n| format!("sip/sip:{name}@{}:5060", address(host, n));
-        let numbers = numbers
-            .replace('A', &place("a", 2))
-            .replace('B', &place("b", 3));
-        write(
-            config.path().join("regexroute.conf"),
-            &format!("[default]\n{numbers}\n"),
-        );
-        let server = Server::start_in(config, &format!("{}:5060", address(host, 0)), more);
-        let folder = tempfile::tempdir().expect("a folder");
-        Some(Self {
-            server,
-            host,
-            folder,
-        })
-    }
-
-    fn callee(&self, scenario: &Scenario, n: u8) -> Player {
-        let at = address(self.host, n);
-        let player = Player::start(scenario, at, &self.server.address, "none", &self.folder);
-        wait_until_bound(at);
-        player
-    }
-
-    /// The caller dials 2 and all scenarios are fulfilled.
-    fn play(self, caller: &Scenario, callees: &[&Scenario]) {
-        let callees: Vec<Player> = (2..)
-            .zip(callees)
-            .map(|(n, scenario)| self.callee(scenario, n))
-            .collect();
-        let at = address(self.host, 1);
-        Player::start(caller, at, &self.server.address, "2", &self.folder).finish();
-        for callee in callees {
-            callee.finish();
-        }
-        self.server.program.stops_well();
-    }
-}
-
-/// The server is 0, the caller 1, callees 2 and 3.
-const fn address(host: u8, n: u8) -> Ipv4Addr {
-    Ipv4Addr::new(127, 0, 25, host + n)
-}
-
-fn caller() -> Scenario {
-    Scenario::new("caller").dials(SDP)
-}
-
-/// Whom the caller talks to and hangs up on.
-fn talks(caller: Scenario) -> Scenario {
-    caller
-        .perhaps(180)
-        .expect(200, &["m=audio [1-9]"])
-        .acknowledges(NOTHING)
-        .pause(200)
-        .hangs_up()
-}
-
-/// Who answers, and is hung up on.
-fn answers(callee: Scenario) -> Scenario {
-    callee
-        .gets_called(&["m=audio [1-9]"])
-        .says("180 Ringing", NOTHING)
-        .says("200 OK", SDP)
-        .takes("ACK", &[])
-        .takes("BYE", &[])
-        .agrees(NOTHING)
-}
-
-/// Whose phone rings until it is told to stop.
-fn rings_in_vain(callee: Scenario, patterns: &[&str]) -> Scenario {
-    callee
-        .gets_called(&[])
-        .says("180 Ringing", NOTHING)
-        .takes("CANCEL", patterns)
-        .agrees(NOTHING)
-        .answers_invite("487 Request Terminated", NOTHING)
-        .takes("ACK", &[])
-}
+/// 127.0.NET.x is this file's.
+const NET: u8 = 25;
 
 #[test]
 fn nobody_answers_in_time() {
-    let Some(stage) = Stage::new(10, "^2$=A", &["--no-answer", "1"]) else {
+    let Some(stage) = Stage::new(NET, 10, "^2$=A", &["--no-answer", "1"]) else {
         return;
     };
     let caller = caller()
@@ -128,7 +33,7 @@ fn a_refusal_of_each_class_reaches_the_caller() {
         (35, "500 Server Internal Error", 500),
         (40, "600 Busy Everywhere", 600),
     ] {
-        let Some(stage) = Stage::new(host, "^2$=A", &[]) else {
+        let Some(stage) = Stage::new(NET, host, "^2$=A", &[]) else {
             return;
         };
         let callee = Scenario::new("callee")
@@ -142,10 +47,10 @@ fn a_refusal_of_each_class_reaches_the_caller() {
 
 #[test]
 fn a_redirection_is_followed() {
-    let Some(stage) = Stage::new(50, "^2$=A", &[]) else {
+    let Some(stage) = Stage::new(NET, 50, "^2$=A", &[]) else {
         return;
     };
-    let moved = format!("Contact: <sip:b@{}:5060>\n", address(50, 3));
+    let moved = format!("Contact: <sip:b@{}:5060>\n", address(NET, 50, 3));
     let moved = With {
         headers: &moved,
         sdp: None,
@@ -162,7 +67,7 @@ fn a_redirection_is_followed() {
 
 #[test]
 fn who_answers_first_has_the_call_and_the_other_is_told() {
-    let Some(stage) = Stage::new(60, "^2$=fork A B", &[]) else {
+    let Some(stage) = Stage::new(NET, 60, "^2$=fork A B", &[]) else {
         return;
     };
     let winner = Scenario::new("winner")
@@ -187,7 +92,7 @@ fn who_answers_first_has_the_call_and_the_other_is_told() {
 
 #[test]
 fn the_second_rings_when_the_first_is_busy() {
-    let Some(stage) = Stage::new(70, "^2$=fork A | B", &[]) else {
+    let Some(stage) = Stage::new(NET, 70, "^2$=fork A | B", &[]) else {
         return;
     };
     let busy = Scenario::new("busy")
@@ -202,7 +107,7 @@ fn the_second_rings_when_the_first_is_busy() {
 
 #[test]
 fn a_callee_who_vanishes_does_not_hold_the_caller() {
-    let Some(stage) = Stage::new(80, "^2$=A", &[]) else {
+    let Some(stage) = Stage::new(NET, 80, "^2$=A", &[]) else {
         return;
     };
     // He is gone after the ACK: nothing listens at his address any more.
@@ -221,7 +126,7 @@ fn a_callee_who_vanishes_does_not_hold_the_caller() {
 
 #[test]
 fn a_session_that_would_be_refreshed_too_often_is_begun_with_a_longer_one() {
-    let Some(stage) = Stage::new(90, "^2$=A", &[]) else {
+    let Some(stage) = Stage::new(NET, 90, "^2$=A", &[]) else {
         return;
     };
     let every =
@@ -254,7 +159,7 @@ fn a_session_that_would_be_refreshed_too_often_is_begun_with_a_longer_one() {
 
 #[test]
 fn early_media_is_confirmed_to_the_callee_alone() {
-    let Some(stage) = Stage::new(100, "^2$=A", &[]) else {
+    let Some(stage) = Stage::new(NET, 100, "^2$=A", &[]) else {
         return;
     };
     let reliable = With {
@@ -282,7 +187,7 @@ fn early_media_is_confirmed_to_the_callee_alone() {
 
 #[test]
 fn hold_and_resume_are_put_to_the_callee() {
-    let Some(stage) = Stage::new(110, "^2$=A", &[]) else {
+    let Some(stage) = Stage::new(NET, 110, "^2$=A", &[]) else {
         return;
     };
     let direction = |direction| With {
@@ -318,7 +223,7 @@ fn hold_and_resume_are_put_to_the_callee() {
 
 #[test]
 fn an_offer_may_come_from_the_callee() {
-    let Some(stage) = Stage::new(120, "^2$=A", &[]) else {
+    let Some(stage) = Stage::new(NET, 120, "^2$=A", &[]) else {
         return;
     };
     let callee = Scenario::new("callee")
@@ -338,7 +243,7 @@ fn an_offer_may_come_from_the_callee() {
 
 #[test]
 fn a_cancel_that_crosses_the_answer_ends_both_legs() {
-    let Some(stage) = Stage::new(130, "^2$=A", &[]) else {
+    let Some(stage) = Stage::new(NET, 130, "^2$=A", &[]) else {
         return;
     };
     // The phone was picked up before the CANCEL came: it answers both.

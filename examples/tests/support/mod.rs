@@ -17,6 +17,7 @@
 
 pub mod capture;
 pub mod scenario;
+pub mod stage;
 pub mod wav;
 
 use std::fs;

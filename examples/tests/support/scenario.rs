@@ -129,11 +129,15 @@ impl Scenario {
         self.recv(&format!("request=\"{method}\""), patterns)
     }
 
-    /// Waits for the INVITE that begins the call, and keeps its number.
+    /// Waits for the INVITE that begins the call, and keeps what is needed of it.
     pub fn gets_called(mut self, patterns: &[&str]) -> Self {
         self = self.takes("INVITE", patterns);
         let keep = "<ereg regexp=\"[0-9]+\" search_in=\"hdr\" header=\"CSeq:\" assign_to=\"invite\"/>\
-                    <ereg regexp=\".*\" search_in=\"hdr\" header=\"Via:\" assign_to=\"via\"/></action></recv>\n";
+                    <ereg regexp=\".*\" search_in=\"hdr\" header=\"Via:\" assign_to=\"via\"/>\
+                    <ereg regexp=\".*\" search_in=\"hdr\" header=\"From:\" assign_to=\"from\"/>\
+                    <ereg regexp=\".*\" search_in=\"hdr\" header=\"To:\" assign_to=\"to\"/>\
+                    <ereg regexp=\"sip:[^&gt;]*\" search_in=\"hdr\" header=\"Contact:\" assign_to=\"target\"/>\
+                    </action></recv>\n";
         self.steps = self
             .steps
             .trim_end()
@@ -171,6 +175,15 @@ impl Scenario {
 
     /// Dials as u1, is challenged, and dials with credentials.
     pub fn dials(self, with: With<'_>) -> Self {
+        self.dials_at_last(with).perhaps(100)
+    }
+
+    /// The same, and waits for the 100, which comes when nothing else has come for 200 ms.
+    pub fn dials_and_waits(self, with: With<'_>) -> Self {
+        self.dials_at_last(with).expect(100, &[])
+    }
+
+    fn dials_at_last(self, with: With<'_>) -> Self {
         self.knocks(with)
             .recv("response=\"401\" auth=\"true\"", &[])
             .acknowledges_failure()
@@ -180,7 +193,28 @@ impl Scenario {
                 &format!("{CREDENTIALS}{}", with.text()),
                 true,
             )
-            .perhaps(100)
+    }
+
+    /// Tells the test, by a file, that it has come so far.
+    pub fn tells(mut self, file: &Path) -> Self {
+        let file = text(file);
+        writeln!(
+            self.steps,
+            "<nop><action><exec command=\"touch {file}\"/></action></nop>"
+        )
+        .expect("a string takes it");
+        self
+    }
+
+    /// Speaks: the file holds G.711 (µ-law).
+    pub fn speaks(mut self, file: &Path) -> Self {
+        let file = text(file);
+        writeln!(
+            self.steps,
+            "<nop><action><exec rtp_stream=\"{file},1,0,PCMU/8000\"/></action></nop>"
+        )
+        .expect("a string takes it");
+        self
     }
 
     /// The ACK of a failure.
@@ -226,9 +260,56 @@ impl Scenario {
             .perhaps(100)
     }
 
+    /// Waits for a BYE that is to be answered later.
+    pub fn takes_bye(mut self) -> Self {
+        self.steps.push_str("<recv request=\"BYE\"><action>");
+        for (name, variable) in KEPT_OF_BYE {
+            write!(
+                self.steps,
+                "<ereg regexp=\".*\" search_in=\"hdr\" header=\"{name}:\" assign_to=\"{variable}\"/>"
+            )
+            .expect("a string takes it");
+        }
+        self.steps.push_str("</action></recv>\n");
+        self
+    }
+
+    /// Answers that BYE.
+    pub fn hangs_up_as_told(self) -> Self {
+        let kept = KEPT_OF_BYE.map(|(name, variable)| format!("{name}:[${variable}]\n"));
+        let response = format!(
+            "SIP/2.0 200 OK\n{}[last_Call-ID:]\nContent-Length: 0\n\n",
+            kept.concat()
+        );
+        self.send(&response, false)
+    }
+
+    /// A request within the call, with the answer to the challenge that came before.
+    pub fn insists(self, method: &str) -> Self {
+        self.in_call(method, &format!("{CREDENTIALS}{}", NOTHING.text()))
+    }
+
+    /// The first BYE, which is challenged.
+    pub fn begins_to_hang_up(self) -> Self {
+        self.in_call("BYE", &NOTHING.text())
+            .perhaps(100)
+            .recv("response=\"401\" auth=\"true\"", &[])
+    }
+
     /// The caller hangs up.
     pub fn hangs_up(self) -> Self {
         self.asks("BYE", NOTHING).expect(200, &[])
+    }
+
+    /// The callee hangs up.
+    pub fn leaves(self) -> Self {
+        let bye = format!(
+            "BYE [$target] SIP/2.0\n{OWN_VIA}\nMax-Forwards: 20\n\
+             From:[$to];tag=[pid]{}[call_number]\nTo:[$from]\n[last_Call-ID:]\nCSeq: 7 BYE\n{}",
+            self.name,
+            NOTHING.text()
+        );
+        self.send(&bye, true)
     }
 
     /// Answers the last request; the first answers of a call give it its tag.
@@ -270,7 +351,10 @@ impl Scenario {
     fn xml(&self) -> String {
         let mut names: Vec<String> = (1..=self.checks).map(|n| format!("c{n}")).collect();
         if self.steps.contains("assign_to=\"invite\"") {
-            names.extend(["invite", "via"].map(str::to_owned));
+            names.extend(["invite", "via", "from", "to", "target"].map(str::to_owned));
+        }
+        if self.steps.contains("assign_to=\"bye_via\"") {
+            names.extend(KEPT_OF_BYE.map(|(_, variable)| variable.to_owned()));
         }
         let used = if names.is_empty() {
             String::new()
@@ -284,6 +368,13 @@ impl Scenario {
     }
 }
 
+/// What of a BYE goes into its answer, and where it is kept.
+const KEPT_OF_BYE: [(&str, &str); 4] = [
+    ("Via", "bye_via"),
+    ("From", "bye_from"),
+    ("To", "bye_to"),
+    ("CSeq", "bye_cseq"),
+];
 const OWN_VIA: &str = "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]";
 const CREDENTIALS: &str = "[authentication username=u1 password=secret1]\n";
 
@@ -328,7 +419,7 @@ impl Player {
                 "1",
                 "-nostdin",
                 "-timeout",
-                "45",
+                "55",
                 "-timeout_error",
             ])
             .args(["-trace_err", "-error_file", text(&errors)]);
@@ -342,7 +433,7 @@ impl Player {
 
     /// Its scenario is fulfilled.
     pub fn finish(self) {
-        let (status, output) = self.program.finish(Duration::from_secs(60));
+        let (status, output) = self.program.finish(Duration::from_secs(90));
         let errors = errors_of(&self.errors);
         assert!(
             status.success(),
