@@ -184,7 +184,7 @@ impl Case<'_> {
         let silenced = self
             .record
             .voice_ports
-            .and_then(|ports| exchange.silenced.get(&ports));
+            .and_then(|ports| exchange.silenced.get(&ports.map(|place| place.port())));
         silenced.is_some_and(|at| *at + self.record.duration >= self.at)
     }
 

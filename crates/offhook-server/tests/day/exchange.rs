@@ -36,8 +36,9 @@ pub(crate) struct Exchange {
     pub(crate) records: Vec<(Instant, CallRecord)>,
     /// What goes on through relays, by the last thing that was said of it.
     pub(crate) told: BTreeMap<RelayId, (Instant, Command)>,
-    /// When the voice of a call stopped, by the ports where it was taken.
-    pub(crate) silenced: BTreeMap<[SocketAddr; 2], Instant>,
+    /// When the voice of a call stopped, by the ports where it was taken, which are the same in both
+    /// versions of IP.
+    pub(crate) silenced: BTreeMap<[u16; 2], Instant>,
     /// Open relays, with one leg or two.
     ports: BTreeMap<RelayId, Vec<LegPorts>>,
     opened: u64,
@@ -216,8 +217,7 @@ impl Exchange {
                 continue;
             };
             if let (MediaEvent::TimedOut { .. }, [a, b]) = (&event, &ports[..]) {
-                let places = [a, b].map(|leg| SocketAddr::new(leg.ip, leg.rtp));
-                self.silenced.insert(places, now);
+                self.silenced.insert([a.rtp, b.rtp], now);
             }
             self.server.handle_media_event(now, event);
         }
