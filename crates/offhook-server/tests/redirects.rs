@@ -152,11 +152,14 @@ fn outside_only_trusted_peers_are_told() {
             let peer = address("192.0.2.99:5060").ip();
             config.calls.trusted_peers.extend(trusted.then_some(peer));
         });
-        let dialog = redirected(&mut trio, "<sip:desk@192.0.2.99>");
-        let peer = Party::new("desk", "", "192.0.2.99:5060");
-        let invite = peer.expect_request(&mut trio.exchange, &Method::Invite);
-        assert_eq!(diverters(&invite).len(), usize::from(trusted), "{invite}");
-        peer.refuse(&mut trio.exchange, &invite, 486);
+        // A number that leads there.
+        let dialog = redirected(&mut trio, "<sip:6@192.0.2.50>");
+        let peer = Party::new("gateway", "", "192.0.2.99:5060");
+        for _ in ["first", "second"] {
+            let invite = peer.expect_request(&mut trio.exchange, &Method::Invite);
+            assert_eq!(diverters(&invite).len(), usize::from(trusted), "{invite}");
+            peer.refuse(&mut trio.exchange, &invite, 486);
+        }
         refused(&mut trio, &dialog, 486);
         trio.finish();
     }
