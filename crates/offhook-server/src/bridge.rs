@@ -9,6 +9,7 @@ mod awaiting;
 mod ending;
 mod guests;
 mod picking;
+mod places;
 mod promises;
 mod search;
 mod seeking;
@@ -28,13 +29,14 @@ use offhook_routing::hunt::BranchId;
 use offhook_sip::{Response, StatusCode};
 use offhook_ua::{Body, CallId, IncomingCall};
 
-pub(crate) use crate::bridge::search::Detour;
+pub(crate) use crate::bridge::places::Detour;
 pub(crate) use crate::bridge::transfer::{
     Arrival, Arriving, Guest, Invitation as Invited, News, Promise, Report,
 };
 
 use crate::bridge::awaiting::{Answer, AwaitingAnswer, AwaitingPorts, Picker, nat_source};
-use crate::bridge::search::{Found, Invitation, Legs, Search, Winner};
+use crate::bridge::places::{Found, Invitation, Legs, Winner};
+use crate::bridge::search::Search;
 use crate::bridge::silence::Doubt;
 use crate::bridge::state::{Parting, State};
 use crate::bridge::transfer::{Owed, Transfer};

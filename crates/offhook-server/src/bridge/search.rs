@@ -2,50 +2,25 @@
 //!
 //! It serves the call that somebody dials, and the one that a transfer asks for.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use offhook_routing::hunt::{BranchId, Hunt, Output};
-use offhook_routing::next_hop::Family;
-use offhook_sip::header::Expires;
-use offhook_sip::{Headers, Response, StatusCode, Uri};
+use offhook_sip::{Response, StatusCode, Uri};
 use offhook_ua::{Body, CallId, EndCause};
 
 use crate::attendant::Service;
+use crate::bridge::places::{
+    Branch, Detour, Found, Invitation, Legs, Places, Winner, expires, family_of, status_of,
+};
 use crate::call_settings::CallSettings;
-use crate::cdr::Draft;
 use crate::desk::Desk;
-use crate::dial_plan::{ATTENDANT, Candidate, Ringing};
+use crate::dial_plan::{ATTENDANT, Ringing};
 use crate::diversion::Diverters;
 use crate::identity::Caller;
-use crate::media_anchor::{Anchor, MediaAnchor, Reach, Side};
+use crate::media_anchor::Reach;
 use crate::passing;
-use crate::redirection::{self, Tried, branch_id, place_of};
+use crate::redirection::{self, branch_id, place_of};
 use crate::restrictions::Redirects;
-
-/// 64*T1: how long a CANCEL is repeated (RFC 3261 §17.1.2.2).
-const CANCELLING: Duration = Duration::from_secs(32);
-
-/// What all legs of a search have in common.
-#[derive(Debug)]
-pub(crate) struct Invitation {
-    /// The offer; without one each phone makes its own.
-    pub(crate) offer: Option<Body>,
-    pub(crate) headers: Headers,
-    /// Our own address, where a candidate's way is not known yet.
-    pub(crate) here: IpAddr,
-}
-
-/// What the bridge keeps of its legs.
-pub(super) struct Legs<'a> {
-    pub(super) from: &'a Caller,
-    pub(super) open: &'a mut BTreeSet<CallId>,
-    pub(super) draft: &'a mut Draft,
-    /// The relay of the call, and whose leg it is that somebody is looked for; `None` where whoever
-    /// answers gets another one.
-    pub(super) voice: Option<(&'a mut Anchor, Side)>,
-}
 
 /// The candidates of one call, and how far it has come with them.
 #[derive(Debug)]
@@ -60,97 +35,6 @@ pub(crate) struct Search {
     detours: Vec<Detour>,
     /// Whose ports have been opened.
     reached: Vec<BranchId>,
-}
-
-/// A place of the exchange's own that a callee's redirect names: the dial plan knows who that is.
-#[derive(Debug)]
-pub(crate) struct Detour {
-    /// The leg that was sent there.
-    pub(crate) from: CallId,
-    pub(crate) branch: BranchId,
-    pub(crate) place: Uri,
-    /// Whose rights count: the user who sends there, or the caller where he has no account.
-    pub(crate) by: String,
-    pub(crate) max_forwards: u8,
-}
-
-/// One place that rings, has rung, or will.
-#[derive(Debug)]
-struct Branch {
-    candidate: Candidate,
-    call: Option<CallId>,
-    /// Its final response.
-    response: Option<Response>,
-    /// When it has rung long enough by itself, and what that means.
-    deadline: Option<(Instant, StatusCode)>,
-    /// The leg that was sent to this place, which is the exchange's own.
-    sent_from: Option<CallId>,
-    /// Who has sent the call here.
-    diverters: Diverters,
-    /// Our own address on the way there, where a call has been tried.
-    here: Option<IpAddr>,
-    /// It is called when its leg has ports in its version of IP.
-    awaits_ports: bool,
-}
-
-/// What became of a search so far.
-#[derive(Debug)]
-pub(super) enum Found {
-    /// It goes on.
-    Nothing,
-    /// The exchange itself takes the call.
-    Attendant(Service),
-    /// This one has the call.
-    Winner(Box<Winner>),
-    /// Nobody takes it.
-    Nobody {
-        status: StatusCode,
-        refusal: Option<Response>,
-    },
-}
-
-/// The phone that answered.
-#[derive(Debug)]
-pub(crate) struct Winner {
-    pub(crate) call: CallId,
-    pub(crate) candidate: Candidate,
-    pub(crate) answer: Option<Response>,
-    /// Our own address on the way to it.
-    pub(crate) here: IpAddr,
-}
-
-impl Legs<'_> {
-    /// Whether whoever is called from this address of ours can be on the leg.
-    fn reach(&mut self, desk: &mut Desk<'_>, here: IpAddr) -> Reach {
-        let voice = self.voice.as_mut();
-        voice.map_or(Reach::Ready, |(anchor, side)| {
-            desk.anchors.reach(anchor, *side, here)
-        })
-    }
-
-    /// What he is offered.
-    fn offer(&self, invitation: &Invitation, here: IpAddr) -> Option<Body> {
-        let offer = invitation.offer.as_ref()?;
-        Some(match &self.voice {
-            Some((anchor, side)) => MediaAnchor::offer_from(anchor, *side, here, offer),
-            None => offer.clone(),
-        })
-    }
-}
-
-impl Branch {
-    fn new(candidate: Candidate) -> Self {
-        Self {
-            candidate,
-            call: None,
-            response: None,
-            deadline: None,
-            sent_from: None,
-            diverters: Diverters::default(),
-            here: None,
-            awaits_ports: false,
-        }
-    }
 }
 
 impl Search {
@@ -514,57 +398,5 @@ impl Search {
         // Whoever is there has been called already.
         let otherwise = StatusCode::LOOP_DETECTED;
         self.hunt.redirect_to(desk.now, id, otherwise, plan);
-    }
-}
-
-/// The places of a search, of which more are found.
-struct Places<'a> {
-    branches: &'a mut Vec<Branch>,
-    /// The leg that was sent to those that come.
-    from: Option<CallId>,
-    /// Who has sent it, and others before.
-    diverters: Diverters,
-}
-
-impl Tried for Places<'_> {
-    fn count(&self) -> usize {
-        self.branches.len()
-    }
-
-    fn knows(&self, candidate: &Candidate) -> bool {
-        let mut others = self.branches.iter();
-        others.any(|other| other.sent_from.is_none() && other.candidate.is_same_place(candidate))
-    }
-
-    fn add(&mut self, candidate: Candidate, is_number: bool) {
-        let mut branch = Branch::new(candidate);
-        branch.sent_from = self.from.filter(|_| is_number);
-        branch.diverters = self.diverters.clone();
-        self.branches.push(branch);
-    }
-}
-
-const fn family_of(address: IpAddr) -> Family {
-    match address {
-        IpAddr::V4(_) => Family::V4,
-        IpAddr::V6(_) => Family::V6,
-    }
-}
-
-/// How long a phone may ring: until the hunt gives up, and the CANCEL has had its time. A phone that
-/// the CANCEL never reaches stops by itself then (RFC 3261 §13.2.1).
-fn expires(now: Instant, hunt: &Hunt) -> Option<Expires> {
-    let left = hunt.gives_up_at()?.saturating_duration_since(now);
-    let seconds = (left + CANCELLING).as_secs();
-    Some(Expires(u32::try_from(seconds).unwrap_or(u32::MAX)))
-}
-
-/// What a leg's end means for the caller.
-fn status_of(cause: &EndCause) -> StatusCode {
-    match cause {
-        EndCause::Rejected { response } => response.status(),
-        EndCause::TimedOut => StatusCode::REQUEST_TIMEOUT,
-        EndCause::LimitReached | EndCause::TransportFailed => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::TEMPORARILY_UNAVAILABLE,
     }
 }

@@ -7,7 +7,8 @@ use offhook_sip::StatusCode;
 use offhook_ua::{Body, CallId, IncomingCall, ReferralId};
 
 use crate::attendant::Service;
-use crate::bridge::search::{Detour, Search};
+use crate::bridge::places::Detour;
+use crate::bridge::search::Search;
 use crate::cdr::BridgeId;
 use crate::desk::Desk;
 use crate::identity::Caller;
