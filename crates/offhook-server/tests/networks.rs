@@ -59,3 +59,53 @@ fn everybody_calls_everybody() {
         }
     }
 }
+
+/// Who wants voice in a version of IP that his leg has no ports in is told so: he would hear nothing.
+#[test]
+fn nobody_is_left_without_voice_by_what_he_says_of_himself() {
+    let elsewhere = |of: &Party| {
+        let other = if of.address.is_ipv4() {
+            "[2001:db8::177]:5060"
+        } else {
+            "192.0.2.177:5060"
+        };
+        description(other.parse().expect("an address"))
+    };
+    for (from, to) in [(CALLERS[0], CALLEES[0]), (CALLERS[2], CALLEES[0])] {
+        let mut exchange = Exchange::with(everywhere);
+        let mut caller = party("u1", "secret1", from);
+        let mut callee = party("u2", "secret2", to);
+        callee.register(&mut exchange, 3600);
+        let dialog = caller.dial(&mut exchange, "2", &elsewhere(&caller));
+        caller.refused(&mut exchange, &dialog, 488);
+        callee.expect_silence(&exchange);
+
+        let mut dialog = caller.dial(&mut exchange, "2", &description(caller.address));
+        let invite = callee.expect_request(&mut exchange, &Method::Invite);
+        callee.answer(&mut exchange, &invite, 200, &elsewhere(&callee));
+        callee.expect_request(&mut exchange, &Method::Ack);
+        callee.is_hung_up(&mut exchange);
+        caller.refused(&mut exchange, &dialog, 502);
+
+        dialog = caller.dial(&mut exchange, "2", &description(caller.address));
+        let invite = callee.expect_request(&mut exchange, &Method::Invite);
+        callee.pick_up(&mut exchange, &invite);
+        caller.answered(&mut exchange, &mut dialog);
+        let said = elsewhere(&caller);
+        caller.in_dialog(&mut exchange, &mut dialog, "INVITE", "", &said, true);
+        caller.refused(&mut exchange, &dialog, 488);
+        let voice = SocketAddr::new(caller.address.ip(), 40_000).to_string();
+        assert_eq!(voice_of(&exchange, Side::A), voice);
+        // On hold he wants to hear nothing, wherever that is.
+        let held = description(caller.address).replace(&caller.address.ip().to_string(), "0.0.0.0");
+        let held = held.replace("IP6", "IP4");
+        caller.in_dialog(&mut exchange, &mut dialog, "INVITE", "", &held, true);
+        let asked = callee.expect_request(&mut exchange, &Method::Invite);
+        callee.answer(&mut exchange, &asked, 200, &description(callee.address));
+        callee.expect_request(&mut exchange, &Method::Ack);
+        caller.answered(&mut exchange, &mut dialog);
+        hang_up(&mut exchange, &mut caller, &mut dialog, &callee);
+        callee.register(&mut exchange, 0);
+        exchange.assert_nothing_left();
+    }
+}

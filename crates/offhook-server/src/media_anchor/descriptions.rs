@@ -27,7 +27,7 @@ impl MediaAnchor {
     ///
     /// # Errors
     /// The status for its sender: 400 for what is no description, 415 for another kind of body,
-    /// 488 for one that cannot be relayed.
+    /// 488 for one that cannot be relayed, or wants voice where the relay does not reach.
     pub(crate) fn pass(
         &mut self,
         anchor: &mut Anchor,
@@ -43,6 +43,9 @@ impl MediaAnchor {
             .line
             .or_else(|| heard.media().iter().position(is_relayed));
         anchor.line = line;
+        if !is_reached(anchor, towards.other(), &heard) {
+            return Err(StatusCode::NOT_ACCEPTABLE_HERE);
+        }
         self.learn(anchor, towards.other(), &heard);
         if anchor.relay.is_none() {
             // Addresses, versions and all: it is the sender's own word. Copied, for it lies in the
@@ -231,6 +234,15 @@ impl MediaAnchor {
 /// is at any port of ours, so that one stands there which throws all away (RFC 863).
 const fn silent_port(rtp: u16) -> u16 {
     if rtp == 0 { 9 } else { rtp }
+}
+
+/// Whether the relay can send voice to where this description of the leg on `side` wants it: to an address
+/// of the other version of IP than its ports have it cannot. Behind NAT the address says nothing.
+fn is_reached(anchor: &Anchor, side: Side, heard: &SessionDescription) -> bool {
+    let stream = anchor.line.and_then(|line| heard.media().get(line));
+    let there = stream.and_then(|stream| heard.rtp_address_of(stream));
+    let relayed = anchor.relay.is_some() && anchor.nat_source(side).is_none();
+    there.is_none_or(|there| !relayed || anchor.suits(side, there.ip()))
 }
 
 fn is_relayed(stream: &MediaDescription) -> bool {
