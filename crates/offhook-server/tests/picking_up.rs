@@ -443,3 +443,40 @@ fn a_call_that_others_wait_for_is_picked_up() {
     they_talk(exchange, u3, &mut d3, &picker);
     scene.trio.finish();
 }
+
+#[test]
+fn who_picks_up_is_brought_into_the_room() {
+    let video = "v=0\r\no=- 1 1 IN IP4 192.0.2.113\r\ns=-\r\nc=IN IP4 192.0.2.113\r\nt=0 0\r\nm=video 40000 RTP/AVP 96\r\n";
+    for refused in [false, true] {
+        let numbers = format!("{}^7$=conf/seven\n", support::NUMBERS);
+        let mut trio = Trio::with(Exchange::of(USERS, &numbers, |_| {}));
+        let mut picker = Party::new("u3", "secret3", "192.0.2.113:5060");
+        let (exchange, u1, _, u3) = trio.all();
+        let mut d1 = u1.dial(exchange, "7", &description(u1.address));
+        u1.answered(exchange, &mut d1);
+        refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
+        let ringing = u3.expect_request(exchange, &Method::Invite);
+        let named = u3.answer(exchange, &ringing, 180, "");
+        notified(exchange, u1, "180 Ringing", false);
+        let said = description(picker.address);
+        let offer = if refused { video } else { &said };
+        let mut dialog = take_over(exchange, &mut picker, &named, offer, "");
+        lost(exchange, u3, &ringing);
+        if refused {
+            picker.refused(exchange, &dialog, 488);
+            notified(exchange, u1, "488 Not Acceptable Here", true);
+            u1.leave(exchange, &mut d1);
+        } else {
+            picker.answered(exchange, &mut dialog);
+            notified(exchange, u1, "200 OK", true);
+            u1.leave(exchange, &mut d1);
+            assert_eq!(exchange.server.counts().rooms, 1);
+            picker.leave(exchange, &mut dialog);
+            let record = exchange.records.last().expect("a record");
+            let [caller, called] = [&record.caller, &record.called].map(String::as_str);
+            assert_eq!([caller, called], ["u3", "conf/seven"]);
+            assert_eq!(record.call_ids, [dialog.call_id.clone()]);
+        }
+        trio.finish();
+    }
+}

@@ -122,6 +122,9 @@ impl Bridge {
             Step::Leaves(status) => return self.leaves(desk, *attended, status),
             Step::Refuse(incoming, status) => {
                 attended.end(desk);
+                if let Some(mut arrival) = self.arrival.take() {
+                    arrival.report.tell(desk, status);
+                }
                 if status == StatusCode::SERVICE_UNAVAILABLE {
                     return self.refuse_for_now(desk, *incoming);
                 }

@@ -13,7 +13,7 @@ use super::Bridge;
 use crate::bridge::awaiting::{Answer, Asked, AwaitingAnswer, AwaitingPicker, Picker, nat_source};
 use crate::bridge::search::Search;
 use crate::bridge::state::State;
-use crate::bridge::transfer::{Join, Stage, Transfer};
+use crate::bridge::transfer::{Arriving, Join, News, Stage, Transfer};
 use crate::cdr::Outcome;
 use crate::desk::Desk;
 use crate::in_call::Leg;
@@ -50,6 +50,9 @@ impl Bridge {
         incoming: IncomingCall,
         account: String,
     ) {
+        if self.is_target(ringing) && self.is_attended() {
+            return self.pick_up_service(desk, incoming, account);
+        }
         let side = match &self.transfer {
             Some(transfer) if self.is_target(ringing) => transfer.side,
             _ => Side::Callee,
@@ -212,6 +215,36 @@ impl Bridge {
             search.lose(desk);
         }
         self.pursue(desk);
+    }
+
+    /// Gives who picks up in place of the target of a transfer out of a room what is given there.
+    fn pick_up_service(&mut self, desk: &mut Desk<'_>, incoming: IncomingCall, account: String) {
+        let Some(Transfer {
+            report: Some(report),
+            stage: Stage::Ringing { search, from, join },
+            ..
+        }) = self.transfer.take()
+        else {
+            return turn_away(desk, incoming, StatusCode::REQUEST_PENDING);
+        };
+        search.lose(desk);
+        let Join::Service(service) = join else {
+            return turn_away(desk, incoming, StatusCode::REQUEST_PENDING);
+        };
+        self.open.insert(incoming.id());
+        self.news.push(News::Arrives(Box::new(Arriving {
+            leg: Leg {
+                call: incoming.id(),
+                account: Some(account),
+            },
+            address: incoming.flow().local.ip(),
+            nat: nat_source(&incoming),
+            offer: None,
+            incoming: Some(Box::new(incoming)),
+            report,
+            service,
+            by: from.user,
+        })));
     }
 
     /// The picker has acknowledged that he has the call.

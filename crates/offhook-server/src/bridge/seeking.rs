@@ -128,6 +128,7 @@ impl Bridge {
             address: flow.local.ip(),
             nat,
             offer,
+            incoming: None,
             report,
             service,
             by,

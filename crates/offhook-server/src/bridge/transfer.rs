@@ -131,6 +131,8 @@ pub(crate) struct Arriving {
     pub(crate) address: IpAddr,
     pub(crate) nat: Option<IpAddr>,
     pub(crate) offer: Option<Body>,
+    /// It was not called: somebody has picked up instead.
+    pub(crate) incoming: Option<Box<IncomingCall>>,
     pub(crate) report: Report,
     pub(crate) service: Service,
     /// The transferor.

@@ -107,16 +107,20 @@ impl Server {
             address,
             nat,
             offer,
+            incoming,
             report,
             service,
             by,
         } = arriving;
         self.with_bridge(now, home, |bridge, _| bridge.release(leg.call));
-        let entrance = Entrance::Called {
-            call: leg.call,
-            account: leg.account.clone(),
-            address,
-            offer,
+        let entrance = match incoming {
+            Some(incoming) => Entrance::Calls(incoming),
+            None => Entrance::Called {
+                call: leg.call,
+                account: leg.account.clone(),
+                address,
+                offer,
+            },
         };
         let guest = Guest {
             leg,
