@@ -1,6 +1,7 @@
 //! One call: whether the phones and the server agree on it.
 
 use core::time::Duration;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use offhook_server::{CallRecord, End, Outcome};
@@ -87,6 +88,11 @@ impl Case<'_> {
     /// What is answered ends because somebody wants it to, also after a transfer.
     fn check_moved(&self) -> Result<(), String> {
         let mut all = self.callees.iter().chain(self.caller);
+        let known = all.clone().map(|of| &of.call_id).collect::<BTreeSet<_>>();
+        if known.len() < self.record.call_ids.len() {
+            // A phone that was never reached, or a liar whom somebody has called.
+            return Ok(());
+        }
         let by_a_party = matches!(
             self.record.outcome,
             Outcome::Answered(End::Caller | End::Callee)
@@ -107,9 +113,11 @@ impl Case<'_> {
             !town.was_in_trouble(of.phone, from, of.over + before)
         };
         let by = self.record.answered_by.as_deref();
+        let of_liar = |call_id: &String| call_id.starts_with("liar-");
         honest(&self.record.caller)
             && honest(bare(&self.record.called))
             && by.is_none_or(honest)
+            && !self.record.call_ids.iter().any(of_liar)
             && all.into_iter().all(well)
     }
 

@@ -99,10 +99,11 @@ impl Checker {
             case.count(town, &mut self.summary.tally);
             if let Err(wrong) = case.check(town) {
                 panic!(
-                    "{wrong}\n{record} ({:?}, {:?}, answered by {:?})\n{caller:#?}\n{callees:#?}\n{}",
+                    "{wrong}\n{record} ({:?}, {:?}, answered by {:?}, legs {:?})\n{caller:#?}\n{callees:#?}\n{}",
                     record.outcome,
                     record.reason,
                     record.answered_by,
+                    record.call_ids,
                     town.story(&record.call_ids)
                 );
             }
