@@ -154,7 +154,8 @@ impl Bridge {
         let own = match &self.state {
             State::Answer(state) => state.search.poll_timeout(),
             State::Talking(talk) => talk.poll_timeout(),
-            State::Ports(_) | State::Picked(_) | State::Attended(_) | State::End => None,
+            State::Picked(state) => Some(state.until),
+            State::Ports(_) | State::Attended(_) | State::End => None,
         };
         let others = [self.transfer_timeout(), self.doubt_timeout()];
         own.into_iter().chain(others.into_iter().flatten()).min()
@@ -168,7 +169,8 @@ impl Bridge {
                 self.hunt(desk);
             }
             State::Talking(talk) => talk.handle_timeout(desk),
-            State::Ports(_) | State::Picked(_) | State::Attended(_) | State::End => {}
+            State::Picked(_) => self.time_picker(desk),
+            State::Ports(_) | State::Attended(_) | State::End => {}
         }
         self.time_transfer(desk);
         self.time_doubt(desk);
@@ -424,7 +426,8 @@ impl Bridge {
             State::Answer(_) if *call != self.caller => None,
             _ => self.account(*call),
         });
-        let mut users: Vec<_> = accounts.map(str::to_owned).collect();
+        let picker = self.picker.iter().map(|picker| picker.account.as_str());
+        let mut users: Vec<_> = accounts.chain(picker).map(str::to_owned).collect();
         if users.is_empty() && !self.is_over() {
             // Places without accounts: who has brought them together answers for it.
             users.push(

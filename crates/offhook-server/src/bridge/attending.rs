@@ -18,7 +18,8 @@ use crate::passing;
 impl Bridge {
     /// The exchange takes the call itself.
     pub(super) fn attend(&mut self, desk: &mut Desk<'_>, incoming: IncomingCall, service: Service) {
-        // A relay that was to join two legs joins none.
+        // A relay that was to join two legs joins none, and says no more of ports.
+        self.turn_picker_away(desk);
         if let Some(anchor) = self.anchor.take() {
             desk.anchors.close(&anchor);
         }

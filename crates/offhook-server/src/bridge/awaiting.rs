@@ -1,6 +1,7 @@
 //! The states before a conversation, each with just what it needs.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use offhook_sip::header::Contact;
 use offhook_ua::{Body, CallId, IncomingCall};
@@ -45,6 +46,8 @@ pub(super) struct AwaitingPicker {
     pub(super) asked: Asked,
     /// Streams of the caller's offer; none where the picker makes the offer.
     pub(super) streams: Option<usize>,
+    /// So long he may take: his phone answers by itself, and the caller waits.
+    pub(super) until: Instant,
 }
 
 /// What the picker has been asked.

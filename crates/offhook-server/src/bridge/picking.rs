@@ -5,6 +5,8 @@
 //! cannot answer each other: so the picker's call is put up first, silent, and then he is asked by
 //! re-INVITE for what the phones were asked. His answer is the caller's.
 
+use std::time::Duration;
+
 use offhook_sdp::SessionDescription;
 use offhook_sip::{HeaderName, Request, Response, StatusCode};
 use offhook_ua::{Body, CallId, EndCause, IncomingCall};
@@ -19,6 +21,10 @@ use crate::desk::Desk;
 use crate::in_call::Leg;
 use crate::media_anchor::{MediaAnchor, Reach, Side};
 use crate::passing;
+
+/// 64*T1, as long as his ACK is waited for (RFC 3261 §13.3.1.4). A re-INVITE that has had a provisional
+/// response would be waited for without end, and no phone rings meanwhile.
+const PATIENCE: Duration = Duration::from_secs(32);
 
 impl Bridge {
     /// Whether this leg goes to a phone that has not answered, and nobody else has.
@@ -158,6 +164,7 @@ impl Bridge {
             },
             asked,
             streams: streams.map(|offer| offer.media().len()),
+            until: desk.now + PATIENCE,
         }));
         desk.ua
             .accept(desk.now, incoming, Some(body), passing::no_headers());
@@ -322,6 +329,21 @@ impl Bridge {
                 self.answered_by(desk, answer);
             }
             state => self.state = state,
+        }
+    }
+
+    /// He takes too long.
+    pub(super) fn time_picker(&mut self, desk: &mut Desk<'_>) {
+        if matches!(&self.state, State::Picked(state) if state.until <= desk.now) {
+            self.drop_picker(desk, StatusCode::TEMPORARILY_UNAVAILABLE);
+        }
+    }
+
+    /// What he waits for will not come: the call is somebody else's.
+    pub(super) fn turn_picker_away(&mut self, desk: &mut Desk<'_>) {
+        if let Some(picker) = self.picker.take() {
+            let gone = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+            turn_away(desk, picker.incoming, gone);
         }
     }
 
