@@ -13,6 +13,10 @@ use crate::invite_session::update::{Asked, Updates};
 use crate::reliable_provisional::{Arrival, RAckValue, ReceivedInOrder, rseq_of};
 use crate::wire;
 
+/// So many branches of one INVITE are followed until one answers: whoever is called makes up as many tags
+/// as he likes, and each would take room for as long as he rings.
+const MOST_EARLY: usize = 32;
+
 /// An INVITE of ours is out and waits for its final response.
 #[derive(Debug)]
 pub(super) struct AwaitFinal {
@@ -96,11 +100,15 @@ impl AwaitFinal {
         }
     }
 
-    /// The place of the response's early dialog, made now if it is new.
+    /// The place of the response's early dialog, made now if it is new; `None` when it has no tag, or
+    /// there are too many.
     fn early_dialog(&mut self, sent: &Sent<'_>, response: &Response) -> Option<usize> {
         let tag = wire::to_tag(response.headers())?;
         if let Some(at) = self.early.iter().position(|e| e.dialog.remote_tag() == tag) {
             return Some(at);
+        }
+        if self.early.len() >= MOST_EARLY {
+            return None;
         }
         let dialog = Dialog::of_caller(sent.request, response).ok()?;
         self.early.push(EarlyDialog {
