@@ -239,6 +239,33 @@ fn a_transferor_need_not_wait() {
     }
 }
 
+/// Whoever stays has not said yet whether he wants the target when both others are gone.
+#[test]
+fn nobody_is_left_to_talk_to_while_the_leg_that_stays_thinks_it_over() {
+    for transferor_first in [true, false] {
+        let (mut trio, mut d1, _) = conversation();
+        let (exchange, u1, u2, u3) = trio.all();
+        let invite = referred(exchange, u1, &mut d1, u3);
+        let mut d3 = u3.pick_up(exchange, &invite);
+        let asked = u2.expect_request(exchange, &Method::Invite);
+        u2.answer(exchange, &asked, 180, "");
+        if transferor_first {
+            u1.leave(exchange, &mut d1);
+        }
+        u2.expect_silence(exchange);
+        u3.leave(exchange, &mut d3);
+        notified(exchange, u1, "480 Temporarily Unavailable", true);
+        if !transferor_first {
+            u2.expect_silence(exchange);
+            u1.leave(exchange, &mut d1);
+        }
+        u2.is_hung_up(exchange);
+        u2.is_cancelled(exchange, &asked);
+        assert_eq!(exchange.records.len(), 1);
+        trio.finish();
+    }
+}
+
 #[test]
 fn a_transferor_who_leaves_an_offer_without_an_answer_holds_nobody_up() {
     let (mut trio, mut d1, mut d2) = conversation();

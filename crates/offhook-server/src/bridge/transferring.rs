@@ -293,6 +293,7 @@ impl Bridge {
                 talk.forget(desk, anchor, call);
             }
             self.pursue(desk);
+            self.stop_undoing(desk);
             return None;
         }
         if talk.leg(transfer.side.other()).call == call {
@@ -319,10 +320,23 @@ impl Bridge {
                     let status = StatusCode::REQUEST_TERMINATED;
                     self.dismiss(desk, *newcomer, status, true);
                 }
+                self.stop_undoing(desk);
             }
             _ => {}
         }
         None
+    }
+
+    /// Once the newcomer and the old leg are both gone, nothing that the leg that stays may still answer
+    /// makes a conversation; it need not answer at all.
+    fn stop_undoing(&mut self, desk: &mut Desk<'_>) {
+        let (State::Talking(talk), Some(transfer)) = (&self.state, &self.transfer) else {
+            return;
+        };
+        let old = talk.leg(transfer.side).call;
+        if matches!(transfer.stage, Stage::Undoing { .. }) && !self.open.contains(&old) {
+            self.transfer_failed(desk, StatusCode::TEMPORARILY_UNAVAILABLE);
+        }
     }
 
     /// Who must prove himself to change a leg that only a transfer knows.
