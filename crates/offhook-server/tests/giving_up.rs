@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use offhook_media::relay::{Command, Event as MediaEvent};
-use offhook_server::Outcome;
+use offhook_server::{End, Outcome};
 use offhook_sip::{Method, Request, StatusCode};
 use support::Exchange;
 use support::party::{Dialog, description};
@@ -52,6 +52,25 @@ fn a_phone_that_has_not_answered_yet_is_told_when_it_does() {
         u1.expect_silence(exchange);
         cancelled(trio);
     }
+}
+
+/// RFC 3262 §3: the 2xx waits for the PRACK of early media, and the caller takes his call back instead.
+#[test]
+fn who_gives_up_while_his_answer_waits_for_him_has_ended_the_call() {
+    let mut trio = Trio::new();
+    let (exchange, u1, u2, _) = trio.all();
+    let body = description(u1.address);
+    let dialog = u1.dial_with(exchange, "2", "Require: 100rel\r\n", &body);
+    let invite = u2.expect_request(exchange, &Method::Invite);
+    u2.answer(exchange, &invite, 183, &description(u2.address));
+    u1.expect(exchange, 183);
+    u2.pick_up(exchange, &invite);
+    u1.expect_silence(exchange);
+    give_up(&mut trio, &dialog);
+    trio.u2.is_hung_up(&mut trio.exchange);
+    let outcomes: Vec<_> = trio.exchange.records.iter().map(|of| &of.outcome).collect();
+    assert_eq!(outcomes, [&Outcome::Answered(End::Caller)]);
+    trio.finish();
 }
 
 #[test]

@@ -128,10 +128,11 @@ fn is_promised(state: &State) -> bool {
 }
 
 /// Whether the party of a leg hung up. A 481 to a request of ours says so as well: its BYE was
-/// challenged and overtaken, or lost.
+/// challenged and overtaken, or lost. And so does a CANCEL of a caller whose 2xx was still waiting for his
+/// PRACK (RFC 3262 §3).
 fn has_left(cause: &EndCause) -> bool {
     match cause {
-        EndCause::RemoteHangUp { .. } => true,
+        EndCause::RemoteHangUp { .. } | EndCause::Cancelled { .. } => true,
         EndCause::DialogGone { status } => {
             *status == StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST
         }
