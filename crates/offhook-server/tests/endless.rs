@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use offhook_sip::{Message, Method};
 use support::party::description;
-use support::trio::{Trio, conversation, take_all};
+use support::trio::{Trio, conversation, hang_up, take_all};
 
 /// A re-INVITE has had a provisional response, and nobody is there any more.
 #[test]
@@ -55,5 +55,31 @@ fn a_callee_is_many() {
     assert!((1..=32).contains(&acknowledged), "{acknowledged}");
     u2.refuse(exchange, &ringing, 486);
     u1.refused(exchange, &dialog, 486);
+    trio.finish();
+}
+
+/// The same with answers: each would have an ACK and a BYE sent to wherever its Contact leads.
+#[test]
+fn a_callee_answers_many_times() {
+    let mut trio = Trio::new();
+    let (exchange, u1, u2, _) = trio.all();
+    let mut dialog = u1.dial(exchange, "2", &description(u1.address));
+    let ringing = u2.expect_request(exchange, &Method::Invite);
+    u2.pick_up(exchange, &ringing);
+    u1.answered(exchange, &mut dialog);
+    let phone = u2.user.clone();
+    let mut ended = 0;
+    for number in 0..1000 {
+        u2.user = format!("{phone}-{number}");
+        u2.answer(exchange, &ringing, 200, "");
+        let requests = take_all(exchange, u2).into_iter();
+        let requests = requests.filter_map(Message::into_request);
+        ended += requests
+            .filter(|request| *request.method() == Method::Bye)
+            .count();
+    }
+    u2.user = phone;
+    assert!((1..=32).contains(&ended), "{ended}");
+    hang_up(exchange, u1, &mut dialog, u2);
     trio.finish();
 }

@@ -15,6 +15,9 @@ use crate::user_agent::UserAgent;
 
 /// So often a request is sent again for a 401, 407, 415, 416, 420 or 422.
 const RETRIES: u8 = 4;
+/// So many branches of one INVITE get their ACK, and a BYE where another one has the call. Whoever is called
+/// makes up as many tags as he likes, and names in Contact whom all that goes to.
+const MOST_BRANCHES: usize = 32;
 
 impl UserAgent {
     /// A response in one of our transactions.
@@ -60,6 +63,10 @@ impl UserAgent {
             if let Some(ack) = ack {
                 self.layer.resend(ack.clone());
             }
+            self.exchanges.insert(transaction, exchange);
+            return;
+        }
+        if exchange.acks.len() >= MOST_BRANCHES {
             self.exchanges.insert(transaction, exchange);
             return;
         }
