@@ -6,6 +6,7 @@ mod attendant;
 mod bridge;
 mod bridges;
 mod call_settings;
+mod candidate;
 mod cdr;
 mod config;
 mod congestion;

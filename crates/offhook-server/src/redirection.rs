@@ -7,7 +7,8 @@ use offhook_sip::header::Contact;
 use offhook_sip::{Response, Scheme, StatusCode, Uri};
 
 use crate::call_settings::CallSettings;
-use crate::dial_plan::{ATTENDANT, Candidate};
+use crate::candidate::Candidate;
+use crate::dial_plan::ATTENDANT;
 
 /// The places that have been tried for one call or request; a branch's number is its place's.
 pub(crate) trait Tried {

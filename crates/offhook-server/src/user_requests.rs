@@ -10,8 +10,9 @@ use offhook_routing::hunt::{BranchId, Hunt, Output};
 use offhook_sip::{Method, Response, StatusCode, Uri};
 use offhook_ua::{Body, Failure, IncomingRequest, OutgoingRequest, RequestId};
 
+use crate::candidate::Candidate;
 use crate::desk::Desk;
-use crate::dial_plan::{Candidate, Ringing};
+use crate::dial_plan::Ringing;
 use crate::identity::Caller;
 use crate::passing;
 use crate::redirection::{self, Tried, place_of};

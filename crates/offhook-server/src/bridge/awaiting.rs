@@ -8,7 +8,8 @@ use offhook_ua::{Body, CallId, IncomingCall};
 
 use crate::bridge::search::Search;
 use crate::bridge::transfer::Promise;
-use crate::dial_plan::{Ringing, names};
+use crate::candidate::names;
+use crate::dial_plan::Ringing;
 use crate::in_call::Leg;
 
 /// The relay has been asked for ports; nobody rings yet.

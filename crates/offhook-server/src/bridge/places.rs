@@ -11,9 +11,9 @@ use offhook_sip::{Headers, Response, StatusCode, Uri};
 use offhook_ua::{Body, CallId, EndCause};
 
 use crate::attendant::Service;
+use crate::candidate::Candidate;
 use crate::cdr::Draft;
 use crate::desk::Desk;
-use crate::dial_plan::Candidate;
 use crate::diversion::Diverters;
 use crate::identity::Caller;
 use crate::media_anchor::{Anchor, MediaAnchor, Reach, Side};
