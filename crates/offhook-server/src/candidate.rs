@@ -1,8 +1,9 @@
-//! One place to ring: the phone of a user, or what a rule names.
+//! One place to ring: the phone of a user, or what a rule names; and the numbers of such places.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use offhook_registrar::severed;
+use offhook_routing::hunt::BranchId;
 use offhook_routing::location::{Binding, Change};
 use offhook_sip::{BuildError, Host, NameAddr, StatusCode, Transport, Uri, UriRef};
 use offhook_transaction::Flow;
@@ -12,6 +13,18 @@ use crate::call_settings::CallSettings;
 use crate::edge::{Edge, Reach, flow_of};
 use crate::identity::Caller;
 use crate::wishes::{Patience, Wishes};
+
+/// The branch that is no phone: the exchange takes the call itself, at once.
+pub(crate) const ATTENDANT: BranchId = BranchId(u32::MAX);
+
+/// Branches are numbered by their place; there are never more than a few dozen.
+pub(crate) fn branch_id(place: usize) -> BranchId {
+    BranchId(u32::try_from(place).unwrap_or(u32::MAX))
+}
+
+pub(crate) fn place_of(id: BranchId) -> Option<usize> {
+    usize::try_from(id.0).ok()
+}
 
 /// One place to ring.
 #[derive(Clone, Debug)]

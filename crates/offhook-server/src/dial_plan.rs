@@ -4,24 +4,20 @@
 //! order that Yate's defaults mean (both at priority 100) and that is fixed here.
 
 use std::cmp::Reverse;
-use std::ops::Range;
 use std::time::Duration;
 
 use offhook_registrar::Directory;
-use offhook_routing::hunt::{self, BranchId};
+use offhook_routing::hunt;
 use offhook_routing::location::{AddressOfRecord, Binding};
 use offhook_routing::target::{ForkGroup, ForkMember, Then};
 use offhook_routing::{Decision, Parameters, State, Table, Target};
 use offhook_sip::StatusCode;
 
 use crate::attendant::Service;
-use crate::candidate::Candidate;
+use crate::candidate::{ATTENDANT, Candidate, branch_id};
 use crate::edge::Edge;
 use crate::moment::Moment;
 use crate::wishes::{Patience, Wishes, patience};
-
-/// The branch that is no phone: the exchange takes the call itself, at once.
-pub(crate) const ATTENDANT: BranchId = BranchId(u32::MAX);
 
 /// What is to become of a call.
 #[derive(Debug)]
@@ -156,7 +152,7 @@ impl Ringing {
         let mut order = hunt::Plan::new();
         let mut place = 0;
         for equal in reached.chunk_by(|(a, _), (b, _)| a == b) {
-            order = order.group(numbers(place..place + equal.len()), Then::Failed);
+            order = order.group((place..place + equal.len()).map(branch_id), Then::Failed);
             place += equal.len();
         }
         Some(Self {
@@ -215,7 +211,7 @@ fn targets(target: Target, parameters: &Parameters) -> Plan {
                     _ => None,
                 }),
         );
-        order = order.group(numbers(first..candidates.len()), group.then);
+        order = order.group((first..candidates.len()).map(branch_id), group.then);
     }
     if candidates.is_empty() && attended.is_none() {
         return Plan::refuse(StatusCode::NOT_IMPLEMENTED);
@@ -238,10 +234,6 @@ fn service(member: &ForkMember, parameters: &Parameters) -> Option<Service> {
         its_own.map_or_else(|| parameters.get(name), |(_, value)| Some(value.as_str()))
     };
     Service::of(&member.target, own)
-}
-
-fn numbers(places: Range<usize>) -> impl Iterator<Item = BranchId> {
-    places.map(|place| BranchId(u32::try_from(place).unwrap_or(u32::MAX)))
 }
 
 /// A rule's `rtp_forward`, as Yate names it.

@@ -7,8 +7,7 @@ use offhook_sip::header::Contact;
 use offhook_sip::{Response, Scheme, StatusCode, Uri};
 
 use crate::call_settings::CallSettings;
-use crate::candidate::Candidate;
-use crate::dial_plan::ATTENDANT;
+use crate::candidate::{ATTENDANT, Candidate, branch_id, place_of};
 
 /// The places that have been tried for one call or request; a branch's number is its place's.
 pub(crate) trait Tried {
@@ -87,13 +86,4 @@ pub(crate) fn found(
 /// A telephone number, which is no place (RFC 3966): only the dial plan knows where it leads.
 fn is_telephone_number(uri: &Uri) -> bool {
     uri.scheme() == Scheme::Tel
-}
-
-/// Branches are numbered by their place; there are never more than a few dozen.
-pub(crate) fn branch_id(place: usize) -> BranchId {
-    BranchId(u32::try_from(place).unwrap_or(u32::MAX))
-}
-
-pub(crate) fn place_of(id: BranchId) -> Option<usize> {
-    usize::try_from(id.0).ok()
 }

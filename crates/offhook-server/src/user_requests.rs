@@ -10,12 +10,12 @@ use offhook_routing::hunt::{BranchId, Hunt, Output};
 use offhook_sip::{Method, Response, StatusCode, Uri};
 use offhook_ua::{Body, Failure, IncomingRequest, OutgoingRequest, RequestId};
 
-use crate::candidate::Candidate;
+use crate::candidate::{Candidate, place_of};
 use crate::desk::Desk;
 use crate::dial_plan::Ringing;
 use crate::identity::Caller;
 use crate::passing;
-use crate::redirection::{self, Tried, place_of};
+use crate::redirection::{self, Tried};
 use crate::restrictions::Redirects;
 
 /// Requests that may wait for phones at a time; more are answered 503.

@@ -13,13 +13,14 @@ use crate::bridge::places::{
     Branch, Detour, Found, Invitation, Legs, Places, Winner, expires, family_of, status_of,
 };
 use crate::call_settings::CallSettings;
+use crate::candidate::{ATTENDANT, branch_id, place_of};
 use crate::desk::Desk;
-use crate::dial_plan::{ATTENDANT, Ringing};
+use crate::dial_plan::Ringing;
 use crate::diversion::Diverters;
 use crate::identity::Caller;
 use crate::media_anchor::Reach;
 use crate::passing;
-use crate::redirection::{self, branch_id, place_of};
+use crate::redirection;
 use crate::restrictions::Redirects;
 
 /// The candidates of one call, and how far it has come with them.
