@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use offhook_sip::{HeaderName, Request};
 
+use crate::bucket::Bucket;
+
 /// When an exchange is overloaded, and what it does then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OverloadLimits {
@@ -44,8 +46,6 @@ const QUEUE: u32 = 20;
 const MEMORY: Duration = Duration::from_millis(100);
 /// So many new requests of one kind, in that time, may be what is too much.
 const MANY: u32 = 10;
-/// Between two reports of an overload.
-const QUIET: Duration = Duration::from_secs(10);
 
 /// How far the machine is behind, and by whom.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ pub(crate) struct Congestion {
     lost_at: Option<Instant>,
     asked: Asked,
     refused: u64,
-    told: Option<Instant>,
+    reports: Bucket,
 }
 
 /// The place that a request comes from.
@@ -120,7 +120,7 @@ impl Congestion {
             lost_at: None,
             asked: Asked::default(),
             refused: 0,
-            told: None,
+            reports: Bucket::default(),
         }
     }
 
@@ -174,13 +174,7 @@ impl Congestion {
     /// One was refused. How many it were since the owner was told last, when that is due.
     pub(crate) fn refused(&mut self, now: Instant) -> Option<u64> {
         self.refused += 1;
-        let due = self
-            .told
-            .is_none_or(|told| now.saturating_duration_since(told) >= QUIET);
-        if !due {
-            return None;
-        }
-        self.told = Some(now);
-        Some(std::mem::take(&mut self.refused))
+        let due = self.reports.takes_report(now);
+        due.then(|| std::mem::take(&mut self.refused))
     }
 }

@@ -14,6 +14,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use crate::bucket::Bucket;
 use crate::congestion::Asker;
 
 /// How many requests of strangers are looked at.
@@ -64,7 +65,7 @@ pub(crate) struct FloodGuard {
     asking: Buckets,
     proven: Remembered,
     refused: u64,
-    told: Option<Instant>,
+    reports: Bucket,
 }
 
 /// Entries of each table of limits.
@@ -76,8 +77,6 @@ const GENERATION: Duration = Duration::from_secs(3600);
 /// A phone asks for something new twenty times a second at the most, ten times at once.
 const PHONE_GAP: Duration = Duration::from_millis(50);
 const PHONE_BURST: Duration = Duration::from_millis(500);
-/// Between two reports of a flood.
-const QUIET: Duration = Duration::from_secs(10);
 
 impl FloodGuard {
     pub(crate) fn new(limits: FloodLimits, key: u64) -> Self {
@@ -91,7 +90,7 @@ impl FloodGuard {
             asking: Buckets::new(),
             proven: Remembered::default(),
             refused: 0,
-            told: None,
+            reports: Bucket::default(),
         }
     }
 
@@ -155,14 +154,8 @@ impl FloodGuard {
     /// How many requests were refused or ignored since the last time that this was asked and was
     /// due: the owner is told of a flood now and then, not of each of its packets.
     pub(crate) fn report(&mut self, now: Instant) -> Option<u64> {
-        let due = self
-            .told
-            .is_none_or(|told| now.saturating_duration_since(told) >= QUIET);
-        if self.refused == 0 || !due {
-            return None;
-        }
-        self.told = Some(now);
-        Some(std::mem::take(&mut self.refused))
+        let due = self.refused > 0 && self.reports.takes_report(now);
+        due.then(|| std::mem::take(&mut self.refused))
     }
 
     /// The time that one request of a place, a network, and of all costs.
@@ -191,26 +184,6 @@ fn hash(key: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     hasher.finish()
-}
-
-/// A leaky bucket, kept as the time when it will have run empty.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Bucket(Option<Instant>);
-
-impl Bucket {
-    /// Whether one more fits, which then is in it for `gap`; never more than `burst` ahead of time.
-    pub(crate) fn take(&mut self, now: Instant, gap: Duration, burst: Duration) -> bool {
-        let empty_at = self.0.map_or(now, |at| at.max(now)) + gap;
-        let fits = empty_at.saturating_duration_since(now) <= burst.max(gap);
-        if fits {
-            self.0 = Some(empty_at);
-        }
-        fits
-    }
-
-    fn give_back(&mut self, gap: Duration) {
-        self.0 = self.0.and_then(|at| at.checked_sub(gap));
-    }
 }
 
 /// A fixed number of buckets; those who meet in one share it.

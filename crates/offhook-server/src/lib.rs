@@ -5,6 +5,7 @@ mod admission;
 mod attendant;
 mod bridge;
 mod bridges;
+mod bucket;
 mod call_settings;
 mod candidate;
 mod cdr;

@@ -25,6 +25,8 @@ pub(crate) use versions::Reach;
 
 use anchor::Leg;
 
+use crate::bucket::Bucket;
+
 /// Where voice is relayed.
 #[derive(Clone, Debug)]
 pub struct MediaConfig {
@@ -70,30 +72,24 @@ pub(crate) struct MediaAnchor {
 #[derive(Debug)]
 struct Notice<T> {
     news: Option<T>,
-    told: Option<Instant>,
+    reports: Bucket,
 }
 
 impl<T> Default for Notice<T> {
     fn default() -> Self {
         Self {
             news: None,
-            told: None,
+            reports: Bucket::default(),
         }
     }
 }
 
 impl<T> Notice<T> {
     fn take(&mut self, now: Instant) -> Option<T> {
-        let lately = |told: Instant| now.saturating_duration_since(told) < NOTICE_PAUSE;
-        let news = self.news.take();
-        let news = news.filter(|_| !self.told.is_some_and(lately))?;
-        self.told = Some(now);
-        Some(news)
+        let news = self.news.take()?;
+        self.reports.takes_report(now).then_some(news)
     }
 }
-
-/// Between two log lines about what lasts.
-const NOTICE_PAUSE: Duration = Duration::from_secs(10);
 
 impl MediaAnchor {
     pub(crate) fn new(config: MediaConfig, seed: [u8; 32]) -> Self {
