@@ -61,7 +61,7 @@ pub(crate) struct FloodGuard {
     networks: Buckets,
     all: Bucket,
     refusals: Buckets,
-    /// What phones ask for is not much.
+    /// How much is asked from a place, to tell what no phone would ask.
     asking: Buckets,
     proven: Remembered,
     refused: u64,
@@ -101,12 +101,12 @@ impl FloodGuard {
 
     /// A request that belongs to nothing here has come.
     pub(crate) fn arrives(&mut self, now: Instant, from: SocketAddr) -> Verdict {
-        let (place, network) = self.keys(from);
+        let place = self.place(from);
         let (a_place, a_source, in_all) = self.gaps();
         let burst = self.limits.burst;
         let passes = self.places.at(place).take(now, a_place, burst)
             && (self.proven.contains(place)
-                || (self.networks.at(network).take(now, a_source, burst)
+                || (self.network(from).take(now, a_source, burst)
                     && self.all.take(now, in_all, burst)));
         if passes {
             return Verdict::Pass;
@@ -122,11 +122,11 @@ impl FloodGuard {
     /// Somebody there has proved who he is: what he asked for, and the challenge before it, do not
     /// count.
     pub(crate) fn proven(&mut self, now: Instant, from: SocketAddr) {
-        let (place, network) = self.keys(from);
+        let place = self.place(from);
         let (a_place, a_source, in_all) = self.gaps();
         self.places.at(place).give_back(2 * a_place);
         if !self.proven.contains(place) {
-            self.networks.at(network).give_back(2 * a_source);
+            self.network(from).give_back(2 * a_source);
             self.all.give_back(2 * in_all);
         }
         self.proven.note(now, place);
@@ -134,7 +134,7 @@ impl FloodGuard {
 
     /// Who asks for something new: to be called once for each request.
     pub(crate) fn asker(&mut self, now: Instant, from: SocketAddr) -> Asker {
-        let (place, _) = self.keys(from);
+        let place = self.place(from);
         Asker {
             is_known: self.proven.contains(place),
             asks_for_much: !self.asking.at(place).take(now, PHONE_GAP, PHONE_BURST),
@@ -144,7 +144,7 @@ impl FloodGuard {
     /// A request that was let pass was refused all the same, for want of time: to whoever is known it does
     /// not count, so that he is not ignored.
     pub(crate) fn refused_for_load(&mut self, from: SocketAddr) {
-        let (place, _) = self.keys(from);
+        let place = self.place(from);
         let (a_place, ..) = self.gaps();
         if self.proven.contains(place) {
             self.places.at(place).give_back(a_place);
@@ -165,7 +165,12 @@ impl FloodGuard {
         (2 * a_source, a_source, second / self.limits.in_all.max(1))
     }
 
-    fn keys(&self, from: SocketAddr) -> (u64, u64) {
+    fn place(&self, from: SocketAddr) -> u64 {
+        hash(&(self.key, from.ip().to_canonical(), from.port()))
+    }
+
+    /// Only looked for where it counts: for a place that has given no proof.
+    fn network(&mut self, from: SocketAddr) -> &mut Bucket {
         let network = match from.ip().to_canonical() {
             IpAddr::V6(address) => {
                 let [a, b, c, d, ..] = address.segments();
@@ -173,10 +178,7 @@ impl FloodGuard {
             }
             address @ IpAddr::V4(_) => address,
         };
-        (
-            hash(&(self.key, from.ip().to_canonical(), from.port())),
-            hash(&(self.key, network)),
-        )
+        self.networks.at(hash(&(self.key, network)))
     }
 }
 
