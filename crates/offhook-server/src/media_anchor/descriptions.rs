@@ -12,7 +12,7 @@ use offhook_sip::StatusCode;
 use offhook_ua::Body;
 
 use super::MediaAnchor;
-use super::anchor::{Anchor, Checkpoint, Side};
+use super::anchor::{Anchor, Checkpoint, Leg, Side};
 
 impl MediaAnchor {
     /// Tells the relay where the caller of a served call is.
@@ -34,11 +34,7 @@ impl MediaAnchor {
         towards: Side,
         body: &Body,
     ) -> Result<Body, StatusCode> {
-        if !is_session_description(&body.content_type) {
-            return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
-        }
-        let heard = SessionDescription::parse(&body.bytes)
-            .map_err(|error| StatusCode::new(error.status()).unwrap_or(StatusCode::BAD_REQUEST))?;
+        let heard = read(body)?;
         let line = anchor
             .line
             .or_else(|| heard.media().iter().position(is_relayed));
@@ -57,14 +53,7 @@ impl MediaAnchor {
 
         let before = anchor.told(towards);
         let leg = anchor.leg_mut(towards);
-        let mut ports = vec![0; heard.media().len()];
-        if let Some(port) = line.and_then(|line| ports.get_mut(line)) {
-            *port = leg.ports.rtp;
-        }
-        let rewriting = Rewriting::new(leg.named(leg.here()), ports, leg.session_id, 1);
-        let mut told = rewriting
-            .apply(&heard)
-            .map_err(|_| StatusCode::NOT_ACCEPTABLE_HERE)?;
+        let mut told = rewritten(leg, &heard, line, leg.ports.rtp)?;
         if let Some(before) = &before {
             told = told.succeeding(before);
         }
@@ -102,20 +91,11 @@ impl MediaAnchor {
         side: Side,
         offer: &Body,
     ) -> Result<Body, StatusCode> {
-        if !is_session_description(&offer.content_type) {
-            return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
-        }
-        let heard = SessionDescription::parse(&offer.bytes)
-            .map_err(|error| StatusCode::new(error.status()).unwrap_or(StatusCode::BAD_REQUEST))?;
+        let heard = read(offer)?;
         let line = heard.media().iter().position(is_relayed);
         let line = line.ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
         let leg = anchor.leg(side);
-        let mut ports = vec![0; heard.media().len()];
-        ports[line] = silent_port(leg.ports.rtp);
-        let rewriting = Rewriting::new(leg.named(leg.here()), ports, leg.session_id, 1);
-        let mut told = rewriting
-            .apply(&heard)
-            .map_err(|_| StatusCode::NOT_ACCEPTABLE_HERE)?;
+        let mut told = rewritten(leg, &heard, Some(line), silent_port(leg.ports.rtp))?;
         if let Some(stream) = told.media_mut().get_mut(line) {
             stream.attributes_mut().set_direction(Direction::Inactive);
         }
@@ -228,6 +208,37 @@ impl MediaAnchor {
         anchor.leg_mut(side).state.remote = Some(remote.clone());
         self.set_remote(anchor, side, remote);
     }
+}
+
+/// Reads a body that is to be a session description.
+///
+/// # Errors
+/// 415 for another kind of body, 400 for what cannot be read.
+fn read(body: &Body) -> Result<SessionDescription, StatusCode> {
+    if !is_session_description(&body.content_type) {
+        return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
+    SessionDescription::parse(&body.bytes)
+        .map_err(|error| StatusCode::new(error.status()).unwrap_or(StatusCode::BAD_REQUEST))
+}
+
+/// What was heard as a leg is told it: the stream of that line at this port of ours, all others off.
+///
+/// # Errors
+/// 488 for what cannot be relayed.
+fn rewritten(
+    leg: &Leg,
+    heard: &SessionDescription,
+    line: Option<usize>,
+    port: u16,
+) -> Result<SessionDescription, StatusCode> {
+    let mut ports = vec![0; heard.media().len()];
+    if let Some(place) = line.and_then(|line| ports.get_mut(line)) {
+        *place = port;
+    }
+    Rewriting::new(leg.named(leg.here()), ports, leg.session_id, 1)
+        .apply(heard)
+        .map_err(|_| StatusCode::NOT_ACCEPTABLE_HERE)
 }
 
 /// A stream at port 0 would be switched off; where the parties send their voice to each other nobody
