@@ -4,8 +4,10 @@
 //! users of the exchange are named, by the names under which they call; told are users of the exchange
 //! and trusted peers.
 
-use offhook_sip::header::{Diversion, Privacy};
-use offhook_sip::{HeaderName, Headers, Host, NameAddr, Request, Response, Uri};
+use offhook_sip::header::Diversion;
+use offhook_sip::{HeaderName, Headers, Host, NameAddr, Response, Uri};
+
+use crate::identity::asks_for_privacy;
 
 /// The users who have sent a call on, the last first.
 #[derive(Clone, Debug, Default)]
@@ -35,22 +37,10 @@ impl Diverters {
 /// `Privacy: id`, `user` or `history` in a 3xx, or a Diversion of the phone's own that says so
 /// (RFC 5806).
 fn wants_to_be_hidden(headers: &Headers) -> bool {
-    let asked = headers
-        .typed_all::<Privacy<'_>>()
-        .filter_map(Result::ok)
-        .any(|privacy| {
-            let mut wishes = ["id", "user", "history"].into_iter();
-            wishes.any(|wish| privacy.contains(wish))
-        });
+    let asked = asks_for_privacy(headers, &["id", "user", "history"]);
     let mut own = headers
         .typed_all::<Diversion<'_>>()
         .filter_map(Result::ok)
         .filter_map(|diversion| diversion.params().value("privacy"));
     asked || own.any(|privacy| !privacy.eq_ignore_ascii_case("off"))
-}
-
-/// Whether a caller wants nobody to know which way his call goes (RFC 7044 §10.1).
-pub(crate) fn hides_its_way(request: &Request) -> bool {
-    let mut wishes = request.headers().typed_all::<Privacy<'_>>();
-    wishes.any(|privacy| privacy.is_ok_and(|privacy| privacy.contains("history")))
 }

@@ -11,7 +11,6 @@ use offhook_sip::header::{From, PAssertedIdentity, Privacy};
 use offhook_sip::{BuildError, HeaderName, Headers, Host, NameAddr, Request, Uri};
 
 use crate::call_settings::CallSettings;
-use crate::diversion::hides_its_way;
 use crate::wishes::Wishes;
 
 /// RFC 3323 §4.1.1.3: what stands for a caller who wants to be nobody.
@@ -35,7 +34,7 @@ struct Shown {
     user: Option<String>,
     display: Option<String>,
     anonymous: bool,
-    /// Nobody is to know which way his calls go.
+    /// Nobody is to know which way his calls go (RFC 7044 §10.1).
     hides_its_way: bool,
 }
 
@@ -61,7 +60,7 @@ impl Caller {
         };
         let shown = Shown {
             anonymous: wants_to_be_nobody(request.headers()),
-            hides_its_way: hides_its_way(request),
+            hides_its_way: asks_for_privacy(request.headers(), &["history"]),
             user: asserted.map(|(user, _)| user),
             display: display.filter(|name| settings.display_names && !name.trim().is_empty()),
         };
@@ -144,12 +143,15 @@ impl Caller {
     }
 }
 
+/// Whether Privacy names one of these kinds (RFC 3323 §4.2).
+pub(crate) fn asks_for_privacy(headers: &Headers, kinds: &[&str]) -> bool {
+    let mut asked = headers.typed_all::<Privacy<'_>>().filter_map(Result::ok);
+    asked.any(|privacy| kinds.iter().any(|kind| privacy.contains(kind)))
+}
+
 /// `Privacy: id` or `user`, or a phone that has made itself anonymous already.
 fn wants_to_be_nobody(headers: &Headers) -> bool {
-    let asked = headers
-        .typed_all::<Privacy<'_>>()
-        .filter_map(Result::ok)
-        .any(|privacy| privacy.contains("id") || privacy.contains("user"));
+    let asked = asks_for_privacy(headers, &["id", "user"]);
     let from = headers.typed::<From<'_>>().ok().flatten();
     let host = from.as_ref().and_then(|from| from.uri().host());
     let already =
