@@ -31,10 +31,10 @@ use offhook_ua::{Body, CallId, IncomingCall};
 
 pub(crate) use crate::bridge::places::Detour;
 pub(crate) use crate::bridge::transfer::{
-    Arrival, Arriving, Guest, Invitation as Invited, News, Promise, Report,
+    Arrival, Arriving, Guest, Invited, News, Promise, Report,
 };
 
-use crate::bridge::awaiting::{Answer, AwaitingAnswer, AwaitingPorts, Picker, nat_source};
+use crate::bridge::awaiting::{Answer, AwaitingAnswer, AwaitingPorts, Picker, answer_at_source};
 use crate::bridge::places::{Found, Invitation, Legs, Winner};
 use crate::bridge::search::Search;
 use crate::bridge::silence::Doubt;
@@ -251,13 +251,12 @@ impl Bridge {
         self.hunt(desk);
     }
 
-    /// A caller whose Contact is not where he speaks from is answered where he speaks from.
+    /// Where the caller speaks from somewhere else than his Contact says, his voice comes from there too.
     fn look_for_nat(&mut self, desk: &mut Desk<'_>, incoming: &IncomingCall) {
-        if let Some(source) = nat_source(incoming) {
-            desk.ua.pin_flow(incoming.id(), true);
-            if let Some(anchor) = &mut self.anchor {
-                anchor.move_in(Side::Caller, Some(source));
-            }
+        if let Some(source) = answer_at_source(desk, incoming)
+            && let Some(anchor) = &mut self.anchor
+        {
+            anchor.move_in(Side::Caller, Some(source));
         }
     }
 

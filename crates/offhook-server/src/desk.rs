@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use offhook_sip::StatusCode;
 use offhook_transaction::TokenSource;
-use offhook_ua::UserAgent;
+use offhook_ua::{IncomingCall, UserAgent};
 
 use crate::attendant::studio::Studio;
 use crate::call_settings::CallSettings;
@@ -17,4 +18,12 @@ pub(crate) struct Desk<'a> {
     pub(crate) tokens: &'a mut TokenSource,
     pub(crate) studio: &'a mut Studio,
     pub(crate) settings: &'a CallSettings,
+}
+
+impl Desk<'_> {
+    /// Refuses the call of somebody who cannot have the place that he wants.
+    pub(crate) fn turn_away(&mut self, incoming: IncomingCall, status: StatusCode) {
+        let refusal = incoming.response(status);
+        self.ua.reject(self.now, incoming, refusal);
+    }
 }

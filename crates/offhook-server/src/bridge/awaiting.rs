@@ -9,6 +9,7 @@ use offhook_ua::{Body, CallId, IncomingCall};
 use crate::bridge::search::Search;
 use crate::bridge::transfer::Promise;
 use crate::candidate::names;
+use crate::desk::Desk;
 use crate::dial_plan::Ringing;
 use crate::in_call::Leg;
 
@@ -88,4 +89,13 @@ pub(super) fn nat_source(incoming: &IncomingCall) -> Option<IpAddr> {
     let contact = headers.typed::<Contact<'_>>().ok().flatten()?;
     let uri = contact.uri()?;
     (!names(uri, source)).then(|| source.ip())
+}
+
+/// A caller whose Contact is not where he speaks from is answered where he speaks from: where that is.
+pub(super) fn answer_at_source(desk: &mut Desk<'_>, incoming: &IncomingCall) -> Option<IpAddr> {
+    let source = nat_source(incoming);
+    if source.is_some() {
+        desk.ua.pin_flow(incoming.id(), true);
+    }
+    source
 }

@@ -12,7 +12,9 @@ use offhook_sip::{HeaderName, Request, Response, StatusCode};
 use offhook_ua::{Body, CallId, EndCause, IncomingCall};
 
 use super::Bridge;
-use crate::bridge::awaiting::{Answer, Asked, AwaitingAnswer, AwaitingPicker, Picker, nat_source};
+use crate::bridge::awaiting::{
+    Answer, Asked, AwaitingAnswer, AwaitingPicker, Picker, answer_at_source, nat_source,
+};
 use crate::bridge::search::Search;
 use crate::bridge::state::State;
 use crate::bridge::transfer::{Arriving, Join, News, Stage, Transfer};
@@ -79,7 +81,7 @@ impl Bridge {
                 return;
             }
             Reach::Awaited | Reach::Never => {
-                return turn_away(desk, incoming, StatusCode::NOT_ACCEPTABLE_HERE);
+                return desk.turn_away(incoming, StatusCode::NOT_ACCEPTABLE_HERE);
             }
         }
         match std::mem::replace(&mut self.state, State::End) {
@@ -104,12 +106,12 @@ impl Bridge {
             account,
         } = *picker;
         if !opened {
-            turn_away(desk, incoming, StatusCode::SERVICE_UNAVAILABLE);
+            desk.turn_away(incoming, StatusCode::SERVICE_UNAVAILABLE);
         } else if self.is_to_answer(ringing) {
             self.pick_up(desk, ringing, incoming, account);
         } else {
             let gone = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
-            turn_away(desk, incoming, gone);
+            desk.turn_away(incoming, gone);
         }
     }
 
@@ -132,7 +134,7 @@ impl Bridge {
                     anchor.move_to(Side::Callee, before);
                 }
                 self.state = State::Answer(state);
-                return turn_away(desk, incoming, status);
+                return desk.turn_away(incoming, status);
             }
         };
         let AwaitingAnswer {
@@ -141,10 +143,7 @@ impl Bridge {
             promised,
         } = *state;
         search.lose(desk);
-        let nat = nat_source(&incoming);
-        if nat.is_some() {
-            desk.ua.pin_flow(incoming.id(), true);
-        }
+        let nat = answer_at_source(desk, &incoming);
         if let Some(anchor) = &mut self.anchor {
             desk.anchors.narrow(anchor, Side::Callee);
             anchor.move_in(Side::Callee, nat);
@@ -212,7 +211,7 @@ impl Bridge {
             })
         );
         if !joins {
-            return turn_away(desk, incoming, StatusCode::NOT_ACCEPTABLE_HERE);
+            return desk.turn_away(incoming, StatusCode::NOT_ACCEPTABLE_HERE);
         }
         let newcomer = self.newcomer(desk, incoming, account);
         if let Some(transfer) = &mut self.transfer
@@ -232,11 +231,11 @@ impl Bridge {
             ..
         }) = self.transfer.take()
         else {
-            return turn_away(desk, incoming, StatusCode::REQUEST_PENDING);
+            return desk.turn_away(incoming, StatusCode::REQUEST_PENDING);
         };
         search.lose(desk);
         let Join::Service(service) = join else {
-            return turn_away(desk, incoming, StatusCode::REQUEST_PENDING);
+            return desk.turn_away(incoming, StatusCode::REQUEST_PENDING);
         };
         self.open.insert(incoming.id());
         self.news.push(News::Arrives(Box::new(Arriving {
@@ -343,7 +342,7 @@ impl Bridge {
     pub(super) fn turn_picker_away(&mut self, desk: &mut Desk<'_>) {
         if let Some(picker) = self.picker.take() {
             let gone = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
-            turn_away(desk, picker.incoming, gone);
+            desk.turn_away(picker.incoming, gone);
         }
     }
 
@@ -402,9 +401,4 @@ impl Bridge {
         self.draft.ends(Outcome::Cancelled, None);
         self.state = State::End;
     }
-}
-
-fn turn_away(desk: &mut Desk<'_>, incoming: IncomingCall, status: StatusCode) {
-    let refusal = incoming.response(status);
-    desk.ua.reject(desk.now, incoming, refusal);
 }

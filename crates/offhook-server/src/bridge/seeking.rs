@@ -7,7 +7,7 @@ use offhook_ua::{Body, CallId, EndCause, IncomingCall};
 
 use super::Bridge;
 use crate::attendant::Service;
-use crate::bridge::awaiting::nat_source;
+use crate::bridge::awaiting::answer_at_source;
 use crate::bridge::places::{Found, Invitation, Legs, Winner};
 use crate::bridge::search::Search;
 use crate::bridge::transfer::{Arriving, Join, Newcomer, News, Report, Stage, Transfer, Way};
@@ -268,8 +268,7 @@ impl Bridge {
         account: String,
     ) {
         let Some((side, _)) = self.place_of(replaced) else {
-            let refusal = incoming.response(StatusCode::NOT_ACCEPTABLE_HERE);
-            return desk.ua.reject(desk.now, incoming, refusal);
+            return desk.turn_away(incoming, StatusCode::NOT_ACCEPTABLE_HERE);
         };
         let newcomer = self.newcomer(desk, incoming, account);
         self.receive(desk, side, None, newcomer);
@@ -282,10 +281,7 @@ impl Bridge {
         incoming: IncomingCall,
         account: String,
     ) -> Box<Newcomer> {
-        let nat = nat_source(&incoming);
-        if nat.is_some() {
-            desk.ua.pin_flow(incoming.id(), true);
-        }
+        let nat = answer_at_source(desk, &incoming);
         self.open.insert(incoming.id());
         Box::new(Newcomer {
             leg: Leg {

@@ -145,12 +145,12 @@ pub(crate) enum Promise {
     /// A conversation, which waits for him.
     Conversation(BridgeId),
     /// What the exchange gives to the caller in another call of his.
-    Service(Box<Invitation>),
+    Service(Box<Invited>),
 }
 
 /// What the exchange gives, and to whom that was promised by REFER.
 #[derive(Debug)]
-pub(crate) struct Invitation {
+pub(crate) struct Invited {
     pub(crate) report: Report,
     pub(crate) service: Service,
     /// The transferor.
@@ -189,7 +189,7 @@ pub(crate) enum News {
     /// The target of a transfer is to be given what the transferor was given.
     Arrives(Box<Arriving>),
     /// Who has answered is to be given this.
-    Invites(Box<Invitation>),
+    Invites(Box<Invited>),
     /// Instead of a phone that a conversation waits for there is the exchange itself.
     Serves { to: BridgeId, service: Service },
     /// What is left of a call ends; its phone may do that by itself.

@@ -240,10 +240,7 @@ impl Bridge {
                 changed,
                 told: offered.map(Box::new),
             }),
-            Way::Calls(incoming) => {
-                let refusal = incoming.response(status);
-                desk.ua.reject(desk.now, incoming, refusal);
-            }
+            Way::Calls(incoming) => desk.turn_away(incoming, status),
         }
     }
 
