@@ -33,8 +33,7 @@ pub(crate) use crate::bridge::transfer::{
 };
 
 use crate::bridge::awaiting::{AwaitingPorts, Picker};
-use crate::bridge::silence::Doubt;
-use crate::bridge::state::{Parting, State};
+use crate::bridge::state::{Doubt, Parting, State};
 use crate::bridge::transfer::{Owed, Transfer};
 use crate::cdr::{CallRecord, Draft};
 use crate::desk::Desk;

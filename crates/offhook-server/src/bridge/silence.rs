@@ -9,7 +9,7 @@ use offhook_media::relay::StreamReport;
 use offhook_ua::CallId;
 
 use super::Bridge;
-use crate::bridge::state::State;
+use crate::bridge::state::{Doubt, State};
 use crate::cdr::{End, Outcome};
 use crate::desk::Desk;
 use crate::media_anchor::Side;
@@ -19,14 +19,6 @@ use crate::passing;
 const SECOND_THOUGHT: Duration = Duration::from_secs(5);
 /// So much voice may still be on its way when a BYE comes.
 const LATE: Duration = Duration::from_secs(1);
-
-/// Somebody said BYE in the name of a leg and has not proved that he may.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Doubt {
-    call: CallId,
-    since: Instant,
-    ask_at: Option<Instant>,
-}
 
 impl Bridge {
     /// A leg is heard for the first time.
