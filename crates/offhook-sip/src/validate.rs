@@ -77,8 +77,8 @@ pub struct Essentials<'a> {
     pub cseq: CSeq,
 }
 
-/// What requests and responses have in common.
-fn common(headers: &Headers) -> Result<Essentials<'_>, ParseError> {
+/// What requests and responses have in common; beside it, which headers stand there more than once.
+fn common(headers: &Headers) -> Result<(Essentials<'_>, Repeated), ParseError> {
     if !each::<Via<'_>>(headers)? {
         return Err(HeaderError::missing(HeaderName::VIA).into());
     }
@@ -93,7 +93,7 @@ fn common(headers: &Headers) -> Result<Essentials<'_>, ParseError> {
     contacts(headers)?;
     at_most_once(headers, repeated, HeaderName::CONTENT_TYPE)?;
     headers.typed::<ContentType<'_>>()?;
-    Ok(essentials)
+    Ok((essentials, repeated))
 }
 
 impl Request {
@@ -110,14 +110,13 @@ impl Request {
 
     /// Like [`Self::validate`], and gives what was read for it.
     pub fn validated(&self) -> Result<Essentials<'_>, ParseError> {
-        let essentials = common(&self.headers)?;
+        let (essentials, repeated) = common(&self.headers)?;
         if essentials.cseq.method() != &self.method {
             let fault = ValueError::new(0, ErrorKind::MethodMismatch);
             let at = self.headers.get_all(HeaderName::CSEQ).next_placed();
             let at = at.map_or(0, |(_, at)| at);
             return Err(HeaderError::new(HeaderName::CSEQ, fault, at).into());
         }
-        let repeated = self.headers.store.repeated();
         at_most_once(&self.headers, repeated, HeaderName::MAX_FORWARDS)?;
         self.headers.typed::<MaxForwards>()?;
         each::<Route<'_>>(&self.headers)?;
