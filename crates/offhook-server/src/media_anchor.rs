@@ -1,9 +1,11 @@
 //! The voice of a call stays at the exchange: two legs, a pair of ports each, descriptions rewritten.
 //!
 //! An anchor is asked for with [`MediaAnchor::open`]; whether the system gave the ports is told by
-//! the relay's [`relay::Event::Opened`](offhook_media::relay::Event::Opened). Every description then
-//! passes through [`MediaAnchor::pass`], which tells the relay where its sender wants voice and
-//! writes for the other leg a description that names the exchange only.
+//! the relay's [`relay::Event::Opened`](offhook_media::relay::Event::Opened). What one leg says to the
+//! other passes through [`MediaAnchor::pass`], which tells the relay where its sender wants voice and
+//! writes for the other leg a description that names the exchange only. Where the parties may speak to
+//! each other ([`MediaAnchor::direct`]) it passes as it is. While a leg may be in either version of IP
+//! its ports are open in both ([`MediaAnchor::reach`]).
 
 mod anchor;
 mod descriptions;
