@@ -6,7 +6,7 @@ mod support;
 
 use std::net::UdpSocket;
 
-use support::{PATIENCE, Program, Server, in_folder, text, wav};
+use support::{PATIENCE, Program, Server, in_folder, skip, text, wav};
 
 /// Where a test's programs are: the server in both versions of IP, and three phones. IPv6 has one address
 /// for all tests, so each has ports of its own.
@@ -28,7 +28,7 @@ fn server_for(places: &Places, phone: &str) -> &'static str {
 /// u1 dials 2, which rings at a phone of either version of IP; one of them answers.
 fn fork(places: &Places) {
     if UdpSocket::bind("[::1]:0").is_err() {
-        return eprintln!("skipped: this machine has no IPv6");
+        return skip("there is no IPv6 here");
     }
     let [four, six] = places.server;
     let server = Server::start(four, &["--listen", six, "--rtp-ports", places.voice]);
