@@ -11,7 +11,8 @@ use offhook_media::relay::Side;
 use offhook_sip::{Method, Request};
 use support::party::{Dialog, Party, description};
 use support::trio::{
-    Trio, body_of, notified, refer, reinvited, replaces, talk, they_talk, to_of, voice_of,
+    Trio, body_of, in_place_of, notified, refer, refer_early, reinvited, ring, talk, they_talk,
+    to_of, voice_of,
 };
 use support::{Exchange, NUMBERS, USERS};
 
@@ -42,14 +43,9 @@ fn scene(room: bool, offer: bool) -> Scene {
     };
     let said = description(u1.address);
     let number = if room && !offer { "5" } else { "3" };
-    let mut second = u1.dial(exchange, number, if offer { &said } else { "" });
-    let ringing = u3.expect_request(exchange, &Method::Invite);
-    u3.answer(exchange, &ringing, 180, "");
-    let heard = u1.expect(exchange, 180);
-    to_of(&heard).clone_into(&mut second.remote);
-    let to = format!("sip:3@192.0.2.50?Replaces={}", replaces(&second));
-    refer(exchange, u1, &mut first, &to);
-    notified(exchange, u1, "180 Ringing", false);
+    let offer = if offer { &said } else { "" };
+    let (second, _, ringing) = ring(exchange, u1, u3, number, offer);
+    refer_early(exchange, u1, &mut first, "3", &second);
     Scene {
         trio,
         first,
@@ -62,35 +58,28 @@ fn scene(room: bool, offer: bool) -> Scene {
 impl Scene {
     /// u1 takes back its call to u3.
     fn cancel(&mut self) {
-        let Trio { exchange, u1, .. } = &mut self.trio;
-        let mut bare = self.second.clone();
-        let remote = bare.remote.split(";tag=").next().expect("an address");
-        bare.remote = remote.to_owned();
-        u1.cancel(exchange, &bare);
-        u1.expect(exchange, 200);
-        u1.refused(exchange, &self.second, 487);
+        let (exchange, u1, _, _) = self.trio.all();
+        u1.gives_up(exchange, &self.second);
     }
 
     /// u1 leaves the other call.
     fn leave(&mut self) {
-        let Trio { exchange, u1, .. } = &mut self.trio;
+        let (exchange, u1, _, _) = self.trio.all();
         u1.leave(exchange, &mut self.first);
     }
 
     /// u3 is asked into the room, and comes.
     fn comes_in(&mut self) {
-        let Trio { exchange, u3, .. } = &mut self.trio;
-        let asked = reinvited(exchange, u3, 200, &description(u3.address));
+        let (exchange, _, _, u3) = self.trio.all();
+        let asked = u3.agrees(exchange);
         assert!(body_of(&asked).contains("m=audio"), "{asked}");
     }
 
     /// u2 and u3 are asked to talk to each other.
     fn joined(&mut self) {
-        let Trio {
-            exchange, u2, u3, ..
-        } = &mut self.trio;
-        reinvited(exchange, u3, 200, &description(u3.address));
-        reinvited(exchange, u2, 200, &description(u2.address));
+        let (exchange, _, u2, u3) = self.trio.all();
+        u3.agrees(exchange);
+        u2.agrees(exchange);
         let voices = [Side::A, Side::B].map(|side| voice_of(exchange, side));
         assert_eq!(voices, ["192.0.2.103:40000", "192.0.2.102:40000"]);
     }
@@ -100,15 +89,11 @@ impl Scene {
 fn whoever_answers_comes_into_the_room() {
     for by_himself in [true, false] {
         let mut scene = scene(true, true);
-        let Trio {
-            exchange, u1, u3, ..
-        } = &mut scene.trio;
+        let (exchange, u1, _, u3) = scene.trio.all();
         let mut d3 = u3.pick_up(exchange, &scene.ringing);
         u1.answered(exchange, &mut scene.second);
         scene.comes_in();
-        let Trio {
-            exchange, u1, u3, ..
-        } = &mut scene.trio;
+        let (exchange, u1, _, u3) = scene.trio.all();
         notified(exchange, u1, "200 OK", true);
         if by_himself {
             u1.leave(exchange, &mut scene.first);
@@ -140,16 +125,12 @@ fn the_transferor_is_gone_before_anybody_answers() {
         scene.cancel();
         scene.leave();
         assert_eq!(scene.trio.exchange.server.counts().rooms, 0);
-        let Trio {
-            exchange, u1, u3, ..
-        } = &mut scene.trio;
+        let (exchange, u1, _, u3) = scene.trio.all();
         u3.expect_silence(exchange);
         if answers {
             let mut d3 = u3.pick_up(exchange, &scene.ringing);
             scene.comes_in();
-            let Trio {
-                exchange, u1, u3, ..
-            } = &mut scene.trio;
+            let (exchange, u1, _, u3) = scene.trio.all();
             notified(exchange, u1, "200 OK", true);
             d3.cseq += 1;
             u3.leave(exchange, &mut d3);
@@ -167,14 +148,12 @@ fn who_does_not_come_leaves_the_room_as_it_is() {
     // He declines, or answers and does not want to go there.
     for answers in [false, true] {
         let mut scene = scene(true, true);
-        let Trio {
-            exchange, u1, u3, ..
-        } = &mut scene.trio;
+        let (exchange, u1, _, u3) = scene.trio.all();
         if answers {
             u3.pick_up(exchange, &scene.ringing);
             u1.answered(exchange, &mut scene.second);
             reinvited(exchange, u3, 488, "");
-            reinvited(exchange, u3, 200, &description(u3.address));
+            u3.agrees(exchange);
             notified(exchange, u1, "488 Not Acceptable Here", true);
             they_talk(exchange, u1, &mut scene.second, u3);
         } else {
@@ -196,9 +175,7 @@ fn the_exchange_does_not_come_into_its_own_room() {
         if gone {
             scene.cancel();
         }
-        let Trio {
-            exchange, u1, u3, ..
-        } = &mut scene.trio;
+        let (exchange, u1, _, u3) = scene.trio.all();
         // The second place of the fork answers.
         u3.refuse(exchange, &scene.ringing, 486);
         notified(exchange, u1, "501 Not Implemented", true);
@@ -216,15 +193,13 @@ fn the_exchange_does_not_come_into_its_own_room() {
 #[test]
 fn one_call_is_promised_once() {
     let mut scene = scene(true, true);
-    let Trio { exchange, u1, .. } = &mut scene.trio;
-    let to = format!("sip:3@192.0.2.50?Replaces={}", replaces(&scene.second));
+    let (exchange, u1, _, _) = scene.trio.all();
+    let to = in_place_of("3", &scene.second);
     refer(exchange, u1, &mut scene.first, &to);
     let line = "481 Call/Transaction Does Not Exist";
     notified(exchange, u1, line, true);
     scene.cancel();
-    let Trio {
-        exchange, u1, u3, ..
-    } = &mut scene.trio;
+    let (exchange, u1, _, u3) = scene.trio.all();
     u3.refuse(exchange, &scene.ringing, 603);
     notified(exchange, u1, "603 Decline", true);
     scene.leave();
@@ -234,9 +209,7 @@ fn one_call_is_promised_once() {
 #[test]
 fn the_transferor_answers_what_the_phone_has_offered() {
     let mut scene = scene(false, false);
-    let Trio {
-        exchange, u1, u3, ..
-    } = &mut scene.trio;
+    let (exchange, u1, _, u3) = scene.trio.all();
     u3.answer(exchange, &scene.ringing, 200, &description(u3.address));
     u3.expect_silence(exchange);
     let answer = u1.expect(exchange, 200);
@@ -245,12 +218,7 @@ fn the_transferor_answers_what_the_phone_has_offered() {
     let ack = u3.expect_request(exchange, &Method::Ack);
     assert!(!ack.body().is_empty());
     scene.joined();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut scene.trio;
+    let (exchange, u1, u2, u3) = scene.trio.all();
     notified(exchange, u1, "200 OK", true);
     u1.is_hung_up(exchange);
     u1.leave(exchange, &mut scene.first);
@@ -267,9 +235,7 @@ fn the_exchange_answers_for_a_transferor_who_is_gone() {
             scene.cancel();
         }
         scene.leave();
-        let Trio {
-            exchange, u1, u3, ..
-        } = &mut scene.trio;
+        let (exchange, u1, _, u3) = scene.trio.all();
         u3.answer(exchange, &scene.ringing, 200, &description(u3.address));
         if hangs_up_late {
             // His ACK is lost, and he has had enough.
@@ -282,12 +248,7 @@ fn the_exchange_answers_for_a_transferor_who_is_gone() {
         let silent = String::from_utf8_lossy(ack.body()).into_owned();
         assert!(silent.contains("a=inactive"), "{ack}");
         scene.joined();
-        let Trio {
-            exchange,
-            u1,
-            u2,
-            u3,
-        } = &mut scene.trio;
+        let (exchange, u1, u2, u3) = scene.trio.all();
         notified(exchange, u1, "200 OK", true);
         let mut d2 = scene.d2.take().expect("u2 talks");
         they_talk(exchange, u2, &mut d2, u3);
@@ -300,12 +261,7 @@ fn an_offer_that_nobody_answers_joins_nobody() {
     // The transferor leaves it without an answer, or the phone hangs up before there is one.
     for spoilt in [true, false] {
         let mut scene = scene(false, false);
-        let Trio {
-            exchange,
-            u1,
-            u2,
-            u3,
-        } = &mut scene.trio;
+        let (exchange, u1, u2, u3) = scene.trio.all();
         let mut d3 = u3.answer(exchange, &scene.ringing, 200, &description(u3.address));
         let answer = u1.expect(exchange, 200);
         if spoilt {
@@ -329,12 +285,7 @@ fn an_offer_that_nobody_answers_joins_nobody() {
 #[test]
 fn who_was_to_be_transferred_hangs_up_before_there_is_an_answer() {
     let mut scene = scene(false, false);
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut scene.trio;
+    let (exchange, u1, u2, u3) = scene.trio.all();
     u3.answer(exchange, &scene.ringing, 200, &description(u3.address));
     let answer = u1.expect(exchange, 200);
     let mut d2 = scene.d2.take().expect("u2 talks");
@@ -359,19 +310,13 @@ fn a_phone_that_offers_comes_into_the_room() {
     let (exchange, u1, _, u3) = trio.all();
     let mut first = u1.dial(exchange, "7", &description(u1.address));
     u1.answered(exchange, &mut first);
-    let mut second = u1.dial(exchange, "3", "");
-    let ringing = u3.expect_request(exchange, &Method::Invite);
-    u3.answer(exchange, &ringing, 180, "");
-    let heard = u1.expect(exchange, 180);
-    to_of(&heard).clone_into(&mut second.remote);
-    let to = format!("sip:3@192.0.2.50?Replaces={}", replaces(&second));
-    refer(exchange, u1, &mut first, &to);
-    notified(exchange, u1, "180 Ringing", false);
+    let (mut second, _, ringing) = ring(exchange, u1, u3, "3", "");
+    refer_early(exchange, u1, &mut first, "3", &second);
     let mut d3 = u3.answer(exchange, &ringing, 200, &description(u3.address));
     let answer = u1.expect(exchange, 200);
     u1.acknowledge(exchange, &mut second, &answer, &description(u1.address));
     u3.expect_request(exchange, &Method::Ack);
-    reinvited(exchange, u3, 200, &description(u3.address));
+    u3.agrees(exchange);
     notified(exchange, u1, "200 OK", true);
     u1.leave(exchange, &mut first);
     u1.leave(exchange, &mut second);

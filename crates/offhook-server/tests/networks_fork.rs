@@ -5,179 +5,18 @@
 
 mod support;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use offhook_media::relay::Side;
-use offhook_server::{Config, Event};
-use offhook_sip::{Method, Request, Transport};
+use offhook_server::Event;
+use offhook_sip::{Method, Transport};
 use offhook_ua::Local;
-use support::networks::{CALLEES, CALLERS, assert_named, everywhere, party};
-use support::party::{Dialog, Party, description};
+use support::fork::Fork;
+use support::networks::{CALLERS, assert_leg, assert_leg_open, assert_named, everywhere, party};
+use support::party::description;
 use support::trio::{hang_up, voice_of};
-use support::{Exchange, NUMBERS, SERVER, SERVER_6, USERS, address};
-
-/// u1 calls u2, who has a phone in each version of IP, or is to be reached there in another way.
-struct Fork {
-    exchange: Exchange,
-    caller: Party,
-    /// One of IPv4, one of IPv6.
-    callees: [Party; 2],
-    dialog: Dialog,
-}
-
-/// Other numbers: one after the other, and a rule's own place.
-const SERIES: &str = "^5$=sip/sip:u2@phone.example\n\
-    ^6$=fork sip/sip:u2@192.0.2.102 | sip/sip:u2@[2001:db8::102]\n\
-    ^7$=sip/sip:u2@[2001:db8::102]\n\
-    ^8$=sip/sip:u2@192.0.2.102;rtp_forward=yes\n\
-    ^9$=fork sip/sip:u2@192.0.2.102 sip/sip:u2@[2001:db8::102];rtp_forward=yes\n";
-
-impl Fork {
-    fn with(choose: impl FnOnce(&mut Config)) -> Self {
-        let mut fork = Self::at_places(choose);
-        for callee in &mut fork.callees {
-            callee.register(&mut fork.exchange, 3600);
-        }
-        fork
-    }
-
-    /// Nobody is logged in.
-    fn at_places(choose: impl FnOnce(&mut Config)) -> Self {
-        let exchange = Exchange::of(USERS, &format!("{NUMBERS}{SERIES}"), choose);
-        let caller = party("u1", "secret1", CALLERS[0]);
-        let mut callees = [
-            party("u2", "secret2", CALLEES[0]),
-            party("u2", "secret2", CALLEES[2]),
-        ];
-        // Two phones have Call-IDs of their own.
-        callees[1].serial();
-        Self {
-            exchange,
-            caller,
-            callees,
-            dialog: Dialog {
-                call_id: String::new(),
-                local: String::new(),
-                remote: String::new(),
-                target: String::new(),
-                cseq: 0,
-                branch: String::new(),
-            },
-        }
-    }
-
-    fn new() -> Self {
-        Self::with(everywhere)
-    }
-
-    fn dial(&mut self, number: &str) {
-        let offer = description(self.caller.address);
-        self.dial_with(number, &offer);
-    }
-
-    fn dial_with(&mut self, number: &str, offer: &str) {
-        self.dialog = self.caller.dial(&mut self.exchange, number, offer);
-    }
-
-    /// What rings at a phone; it can reach what it is told.
-    fn rings(&mut self, place: usize) -> Request {
-        let callee = &self.callees[place];
-        let invite = callee.expect_request(&mut self.exchange, &Method::Invite);
-        assert_named(invite.body(), callee.address, self.caller.address);
-        invite
-    }
-
-    /// What rings at both phones, and the caller hears that they do.
-    fn both_ring(&mut self, number: &str) -> [Request; 2] {
-        self.dial(number);
-        [0, 1].map(|place| {
-            let invite = self.rings(place);
-            self.callees[place].answer(&mut self.exchange, &invite, 180, "");
-            self.caller.expect(&mut self.exchange, 180);
-            invite
-        })
-    }
-
-    /// The phone there answers; both have what they need, and hang up.
-    fn answers(&mut self, place: usize, invite: &Request) {
-        self.takes(place, invite);
-        let Self {
-            exchange,
-            caller,
-            callees,
-            dialog,
-        } = self;
-        let callee = &callees[place];
-        let answer = caller.expect(exchange, 200);
-        assert_named(answer.body(), caller.address, callee.address);
-        caller.acknowledge(exchange, dialog, &answer, "");
-        let at = callee.address.ip();
-        assert_eq!(
-            voice_of(exchange, Side::B),
-            SocketAddr::new(at, 40_000).to_string()
-        );
-        // Nothing is open that nobody is told of.
-        assert_eq!(exchange.voice_addresses(Side::B), [own(at)]);
-        // What it is told next names the same place.
-        let held = description(caller.address) + "a=sendonly\r\n";
-        caller.in_dialog(exchange, dialog, "INVITE", "", &held, true);
-        let asked = callee.expect_request(exchange, &Method::Invite);
-        assert_named(asked.body(), callee.address, caller.address);
-        assert_eq!(origin(invite).0, origin(&asked).0, "{asked}");
-        assert_eq!(origin(&asked).1, "2", "{asked}");
-        let agreed = description(callee.address) + "a=recvonly\r\n";
-        callee.answer(exchange, &asked, 200, &agreed);
-        callee.expect_request(exchange, &Method::Ack);
-        let answer = caller.expect(exchange, 200);
-        caller.acknowledge(exchange, dialog, &answer, "");
-        hang_up(exchange, caller, dialog, callee);
-    }
-
-    fn takes(&mut self, place: usize, invite: &Request) {
-        let callee = &self.callees[place];
-        let body = description(callee.address);
-        callee.answer(&mut self.exchange, invite, 200, &body);
-        callee.expect_request(&mut self.exchange, &Method::Ack);
-    }
-
-    fn is_cancelled(&mut self, place: usize, invite: &Request) {
-        self.callees[place].is_cancelled(&mut self.exchange, invite);
-    }
-
-    fn refuses(&mut self, place: usize, invite: &Request, status: u16) {
-        self.callees[place].refuse(&mut self.exchange, invite, status);
-    }
-
-    fn is_refused(&mut self, status: u16) {
-        self.caller
-            .refused(&mut self.exchange, &self.dialog, status);
-    }
-
-    fn finish(mut self) {
-        for callee in &mut self.callees {
-            callee.expect_silence(&self.exchange);
-            callee.register(&mut self.exchange, 0);
-        }
-        self.caller.expect_silence(&self.exchange);
-        self.exchange.assert_nothing_left();
-    }
-}
-
-/// Our own address where somebody is.
-fn own(at: IpAddr) -> IpAddr {
-    let own = if at.is_ipv4() { SERVER } else { SERVER_6 };
-    address(own).ip()
-}
-
-/// The session of a description, and its version.
-fn origin(request: &Request) -> (String, String) {
-    let body = String::from_utf8_lossy(request.body()).into_owned();
-    let origin = body.lines().find_map(|line| line.strip_prefix("o="));
-    let words: Vec<&str> = origin.expect("an origin").split(' ').collect();
-    let rest = [words[0], words[1], words[4], words[5]].join(" ");
-    (rest, words[2].to_owned())
-}
+use support::{SERVER, address};
 
 /// A callee who can be reached in both versions of IP is rung at both; each is told what it can reach.
 #[test]
@@ -188,22 +27,11 @@ fn a_user_at_two_places_of_different_networks_is_reached_at_either() {
         fork.takes(answers, &invites[answers]);
         fork.is_cancelled(1 - answers, &invites[1 - answers]);
         // The answer has been acknowledged already.
-        let Fork {
-            exchange,
-            caller,
-            callees,
-            dialog,
-        } = &mut fork;
-        let callee = &callees[answers];
-        let answer = caller.answered(exchange, dialog);
-        assert_named(answer.body(), caller.address, callee.address);
-        let at = callee.address.ip();
-        assert_eq!(
-            voice_of(exchange, Side::B),
-            SocketAddr::new(at, 40_000).to_string()
-        );
-        assert_eq!(exchange.voice_addresses(Side::B), [own(at)]);
-        hang_up(exchange, caller, dialog, callee);
+        let answer = fork.caller.answered(&mut fork.exchange, &mut fork.dialog);
+        let callee = &fork.callees[answers];
+        assert_named(answer.body(), fork.caller.address, callee.address);
+        assert_leg(&fork.exchange, Side::B, callee);
+        fork.ends(answers);
         fork.finish();
     }
 }
@@ -233,13 +61,7 @@ fn early_media_of_one_network_and_an_answer_of_the_other() {
             line.expect("voice").to_owned()
         };
         assert_eq!(port(heard.body()), port(answer.body()));
-        let Fork {
-            exchange,
-            caller,
-            callees,
-            dialog,
-        } = &mut fork;
-        hang_up(exchange, caller, dialog, &callees[other]);
+        fork.ends(other);
         fork.finish();
     }
 }
@@ -376,9 +198,7 @@ fn no_phone_makes_a_call_take_more_ports() {
     let before = fork.exchange.server.counts().ports;
     assert_eq!(before, 2, "a port and its neighbour for each leg");
     assert_eq!(fork.exchange.voice_addresses(Side::B).len(), 2);
-    fork.caller.cancel(&mut fork.exchange, &fork.dialog);
-    fork.caller.expect(&mut fork.exchange, 200);
-    fork.is_refused(487);
+    fork.gives_up();
     fork.finish();
 }
 
@@ -457,9 +277,7 @@ fn much_may_happen_before_the_ports_are_open() {
                 answered = true;
             }
             "cancel" => {
-                fork.caller.cancel(&mut fork.exchange, &fork.dialog);
-                fork.caller.expect(&mut fork.exchange, 200);
-                fork.is_refused(487);
+                fork.gives_up();
                 fork.is_cancelled(rings, &first);
             }
             "stop" => {
@@ -483,15 +301,8 @@ fn much_may_happen_before_the_ports_are_open() {
             fork.answers(other, &second);
         }
         if answered {
-            let Fork {
-                exchange,
-                caller,
-                callees,
-                dialog,
-            } = &mut fork;
-            let at = callees[rings].address.ip();
-            assert_eq!(exchange.voice_addresses(Side::B), [own(at)]);
-            hang_up(exchange, caller, dialog, &callees[rings]);
+            assert_leg_open(&fork.exchange, Side::B, &fork.callees[rings]);
+            fork.ends(rings);
         }
         fork.finish();
     }

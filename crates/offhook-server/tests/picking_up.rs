@@ -10,8 +10,8 @@ use offhook_sip::{Method, Request};
 use support::Exchange;
 use support::party::{Dialog, Party, description};
 use support::trio::{
-    Trio, conversation, notified, refer, reinvited, replaces, take_over, talk, they_talk, to_of,
-    voice_of,
+    Trio, conversation, notified, refer_early, referred_and_rings, ring, take_over, talk,
+    they_talk, voice_of,
 };
 
 const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
@@ -36,11 +36,7 @@ fn scene(offer: bool) -> Scene {
     let mut trio = Trio::with(Exchange::of(USERS, support::NUMBERS, |_| {}));
     let (exchange, u1, u2, _) = trio.all();
     let said = description(u1.address);
-    let mut d1 = u1.dial(exchange, "2", if offer { &said } else { "" });
-    let ringing = u2.expect_request(exchange, &Method::Invite);
-    let d2 = u2.answer(exchange, &ringing, 180, "");
-    let heard = u1.expect(exchange, 180);
-    to_of(&heard).clone_into(&mut d1.remote);
+    let (d1, d2, ringing) = ring(exchange, u1, u2, "2", if offer { &said } else { "" });
     Scene {
         trio,
         d1,
@@ -67,6 +63,14 @@ fn let_in(exchange: &mut Exchange, picker: &mut Party, dialog: &mut Dialog) -> R
     assert!(silent.contains("a=inactive"), "{answer}");
     picker.acknowledge(exchange, dialog, &answer, "");
     picker.expect_request(exchange, &Method::Invite)
+}
+
+/// Voice is none of what he wants.
+fn only_video(picker: &Party) -> String {
+    let at = picker.address.ip();
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 {at}\r\ns=-\r\nc=IN IP4 {at}\r\nt=0 0\r\nm=video 40000 RTP/AVP 96\r\n"
+    )
 }
 
 fn picks_up(exchange: &mut Exchange, picker: &mut Party, named: &Dialog) -> (Dialog, Request) {
@@ -306,9 +310,7 @@ fn the_caller_gives_up_at_the_same_time() {
     let mut picker = second();
     let (exchange, u1, u2, _) = scene1.trio.all();
     let body = description(picker.address);
-    u1.cancel(exchange, &without_tag(&scene1.d1));
-    u1.expect(exchange, 200);
-    u1.refused(exchange, &scene1.d1, 487);
+    u1.gives_up(exchange, &scene1.d1);
     // It is just being ended (603), and then it is not known any more (481).
     take_over(exchange, &mut picker, &scene1.d2, &body, "");
     u2.is_cancelled(exchange, &scene1.ringing);
@@ -320,19 +322,10 @@ fn the_caller_gives_up_at_the_same_time() {
     let (exchange, u1, u2, _) = scene2.trio.all();
     let (_, asked) = picks_up(exchange, &mut picker, &scene2.d2);
     lost(exchange, u2, &scene2.ringing);
-    u1.cancel(exchange, &without_tag(&scene2.d1));
-    u1.expect(exchange, 200);
-    u1.refused(exchange, &scene2.d1, 487);
+    u1.gives_up(exchange, &scene2.d1);
     picker.is_hung_up(exchange);
     picker.pick_up(exchange, &asked);
     scene2.trio.finish();
-}
-
-fn without_tag(dialog: &Dialog) -> Dialog {
-    let mut dialog = dialog.clone();
-    let bare = dialog.remote.split(";tag=").next().expect("an address");
-    dialog.remote = bare.to_owned();
-    dialog
 }
 
 #[test]
@@ -362,8 +355,8 @@ fn a_picker_whom_the_caller_cannot_talk_to() {
     let mut scene1 = scene(true);
     let mut picker = second();
     let (exchange, u1, u2, _) = scene1.trio.all();
-    let video = "v=0\r\no=- 1 1 IN IP4 192.0.2.112\r\ns=-\r\nc=IN IP4 192.0.2.112\r\nt=0 0\r\nm=video 40000 RTP/AVP 96\r\n";
-    let dialog = take_over(exchange, &mut picker, &scene1.d2, video, "");
+    let video = only_video(&picker);
+    let dialog = take_over(exchange, &mut picker, &scene1.d2, &video, "");
     picker.refused(exchange, &dialog, 488);
     u2.pick_up(exchange, &scene1.ringing);
     u1.answered(exchange, &mut scene1.d1);
@@ -395,10 +388,7 @@ fn the_target_of_a_transfer_is_picked_up() {
         let (mut trio, mut d1, mut d2) = conversation();
         let mut picker = Party::new("u3", "secret3", "192.0.2.113:5060");
         let (exchange, u1, u2, u3) = trio.all();
-        refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
-        let ringing = u3.expect_request(exchange, &Method::Invite);
-        let named = u3.answer(exchange, &ringing, 180, "");
-        notified(exchange, u1, "180 Ringing", false);
+        let (named, ringing) = referred_and_rings(exchange, u1, &mut d1, u3);
         let said = description(picker.address);
         let offer = if late { "" } else { &said };
         let mut dialog = take_over(exchange, &mut picker, &named, offer, "");
@@ -428,15 +418,13 @@ fn a_call_that_others_wait_for_is_picked_up() {
     let mut picker = second();
     let (exchange, u1, u2, u3) = scene.trio.all();
     let (mut d13, mut d3) = talk(exchange, u1, u3, "3");
-    let to = format!("sip:2@192.0.2.50?Replaces={}", replaces(&scene.d1));
-    refer(exchange, u1, &mut d13, &to);
-    notified(exchange, u1, "180 Ringing", false);
+    refer_early(exchange, u1, &mut d13, "2", &scene.d1);
     let (_, asked) = picks_up(exchange, &mut picker, &scene.d2);
     lost(exchange, u2, &scene.ringing);
     picker.pick_up(exchange, &asked);
     u1.answered(exchange, &mut scene.d1);
-    reinvited(exchange, &picker, 200, &description(picker.address));
-    reinvited(exchange, u3, 200, &description(u3.address));
+    picker.agrees(exchange);
+    u3.agrees(exchange);
     notified(exchange, u1, "200 OK", true);
     u1.is_hung_up(exchange);
     u1.leave(exchange, &mut d13);
@@ -446,7 +434,6 @@ fn a_call_that_others_wait_for_is_picked_up() {
 
 #[test]
 fn who_picks_up_is_brought_into_the_room() {
-    let video = "v=0\r\no=- 1 1 IN IP4 192.0.2.113\r\ns=-\r\nc=IN IP4 192.0.2.113\r\nt=0 0\r\nm=video 40000 RTP/AVP 96\r\n";
     for refused in [false, true] {
         let numbers = format!("{}^7$=conf/seven\n", support::NUMBERS);
         let mut trio = Trio::with(Exchange::of(USERS, &numbers, |_| {}));
@@ -454,12 +441,10 @@ fn who_picks_up_is_brought_into_the_room() {
         let (exchange, u1, _, u3) = trio.all();
         let mut d1 = u1.dial(exchange, "7", &description(u1.address));
         u1.answered(exchange, &mut d1);
-        refer(exchange, u1, &mut d1, "sip:3@192.0.2.50");
-        let ringing = u3.expect_request(exchange, &Method::Invite);
-        let named = u3.answer(exchange, &ringing, 180, "");
-        notified(exchange, u1, "180 Ringing", false);
+        let (named, ringing) = referred_and_rings(exchange, u1, &mut d1, u3);
         let said = description(picker.address);
-        let offer = if refused { video } else { &said };
+        let video = only_video(&picker);
+        let offer = if refused { &video } else { &said };
         let mut dialog = take_over(exchange, &mut picker, &named, offer, "");
         lost(exchange, u3, &ringing);
         if refused {

@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use offhook_media::relay::Side;
 use offhook_sip::{Method, Request};
-use support::Exchange;
-use support::party::{Dialog, Party, description};
+use support::party::{Dialog, description};
 use support::trio::{
-    Trio, conversation, hang_up, notified, refer, reinvited, replaces, talk, they_talk, to_of,
-    voice_of,
+    Trio, conversation, hang_up, in_place_of, notified, refer, refer_early, reinvited, ring, talk,
+    they_talk, voice_of,
 };
 
 /// u1 talks to u2; u3 rings because of u1.
@@ -29,11 +28,8 @@ struct Scene {
 fn scene() -> Scene {
     let (mut trio, d12, d2) = conversation();
     let (exchange, u1, _, u3) = trio.all();
-    let mut d13 = u1.dial(exchange, "3", &description(u1.address));
-    let ringing = u3.expect_request(exchange, &Method::Invite);
-    u3.answer(exchange, &ringing, 180, "");
-    let heard = u1.expect(exchange, 180);
-    to_of(&heard).clone_into(&mut d13.remote);
+    let offer = description(u1.address);
+    let (d13, _, ringing) = ring(exchange, u1, u3, "3", &offer);
     Scene {
         trio,
         d12,
@@ -46,38 +42,28 @@ fn scene() -> Scene {
 impl Scene {
     /// u1 sends u2 to whoever answers.
     fn transfer(&mut self) {
-        let Trio { exchange, u1, .. } = &mut self.trio;
-        let to = format!("sip:3@192.0.2.50?Replaces={}", replaces(&self.d13));
-        refer(exchange, u1, &mut self.d12, &to);
-        notified(exchange, u1, "180 Ringing", false);
+        let (exchange, u1, _, _) = self.trio.all();
+        refer_early(exchange, u1, &mut self.d12, "3", &self.d13);
     }
 
     /// u1 takes back its call to u3, which has to be answered 487.
     fn cancel(&mut self) {
-        let Trio { exchange, u1, .. } = &mut self.trio;
-        let cancel = u1.text("CANCEL", &self.d13.target, &cancelled(&self.d13), "", "");
-        u1.send(exchange, &cancel);
-        u1.expect(exchange, 200);
-        let ended = u1.expect(exchange, 487);
-        u1.acknowledge_failure(exchange, &self.d13, &ended);
+        let (exchange, u1, _, _) = self.trio.all();
+        u1.gives_up(exchange, &self.d13);
     }
 
     fn hang_up_first(&mut self) {
-        let Trio { exchange, u1, .. } = &mut self.trio;
-        u1.in_dialog(exchange, &mut self.d12, "BYE", "", "", true);
-        u1.expect(exchange, 200);
+        let (exchange, u1, _, _) = self.trio.all();
+        u1.leave(exchange, &mut self.d12);
     }
 
     /// u3 answers, and both are asked to talk to each other.
     fn joined(&mut self) -> Dialog {
-        let Trio {
-            exchange, u2, u3, ..
-        } = &mut self.trio;
-        let d3 = u3.answer(exchange, &self.ringing, 200, &description(u3.address));
-        u3.expect_request(exchange, &Method::Ack);
-        let asked = reinvited(exchange, u3, 200, &description(u3.address));
+        let (exchange, _, u2, u3) = self.trio.all();
+        let d3 = u3.pick_up(exchange, &self.ringing);
+        let asked = u3.agrees(exchange);
         assert!(!asked.to_string().contains("192.0.2.102"), "{asked}");
-        let asked = reinvited(exchange, u2, 200, &description(u2.address));
+        let asked = u2.agrees(exchange);
         assert!(!asked.to_string().contains("192.0.2.103"), "{asked}");
         let (a, b) = (voice_of(exchange, Side::A), voice_of(exchange, Side::B));
         assert_eq!(
@@ -88,20 +74,6 @@ impl Scene {
     }
 }
 
-/// A CANCEL has no tag in To, as its INVITE had none (RFC 3261 §9.1).
-fn cancelled(dialog: &Dialog) -> Dialog {
-    let mut dialog = dialog.clone();
-    let bare = dialog.remote.split(";tag=").next().expect("an address");
-    dialog.remote = bare.to_owned();
-    dialog
-}
-
-fn bye(exchange: &mut Exchange, party: &Party) -> Request {
-    let bye = party.expect_request(exchange, &Method::Bye);
-    party.answer(exchange, &bye, 200, "");
-    bye
-}
-
 #[test]
 fn the_transferor_waits_for_the_answer() {
     let mut scene = scene();
@@ -109,19 +81,16 @@ fn the_transferor_waits_for_the_answer() {
     scene.trio.u3.expect_silence(&scene.trio.exchange);
     scene.joined();
     // Its own call is answered, and replaced at once.
-    let Trio { exchange, u1, .. } = &mut scene.trio;
-    let answer = u1.expect(exchange, 200);
-    u1.acknowledge(exchange, &mut scene.d13, &answer, "");
+    let (exchange, u1, _, _) = scene.trio.all();
+    u1.answered(exchange, &mut scene.d13);
     notified(exchange, u1, "200 OK", true);
-    let ended = bye(exchange, u1);
+    let ended = u1.is_hung_up(exchange);
     assert_eq!(
         ended.headers().get("Call-ID"),
         Some(scene.d13.call_id.as_str())
     );
     scene.hang_up_first();
-    let Trio {
-        exchange, u2, u3, ..
-    } = &mut scene.trio;
+    let (exchange, _, u2, u3) = scene.trio.all();
     they_talk(exchange, u2, &mut scene.d2, u3);
     assert_eq!(exchange.records.len(), 2);
     scene.trio.finish();
@@ -143,12 +112,7 @@ fn the_transferor_takes_its_call_back_and_hangs_up() {
         scene.trio.u3.expect_silence(&scene.trio.exchange);
         scene.trio.u2.expect_silence(&scene.trio.exchange);
         let mut d3 = scene.joined();
-        let Trio {
-            exchange,
-            u1,
-            u2,
-            u3,
-        } = &mut scene.trio;
+        let (exchange, u1, u2, u3) = scene.trio.all();
         notified(exchange, u1, "200 OK", true);
         assert_eq!(exchange.records.len(), 1);
         // The exchange has asked within the dialog meanwhile.
@@ -162,16 +126,9 @@ fn the_transferor_takes_its_call_back_and_hangs_up() {
 fn a_target_that_declines_leaves_the_conversation() {
     let mut scene = scene();
     scene.transfer();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut scene.trio;
-    u3.answer(exchange, &scene.ringing, 486, "");
-    u3.expect_request(exchange, &Method::Ack);
-    let busy = u1.expect(exchange, 486);
-    u1.acknowledge_failure(exchange, &scene.d13, &busy);
+    let (exchange, u1, u2, u3) = scene.trio.all();
+    u3.refuse(exchange, &scene.ringing, 486);
+    u1.refused(exchange, &scene.d13, 486);
     notified(exchange, u1, "486 Busy Here", true);
     they_talk(exchange, u1, &mut scene.d12, u2);
     scene.trio.finish();
@@ -183,17 +140,13 @@ fn nobody_is_left_to_talk_to_when_the_target_does_not_answer() {
     scene.transfer();
     scene.cancel();
     scene.hang_up_first();
-    let exchange = &mut scene.trio.exchange;
+    let (exchange, u1, u2, u3) = scene.trio.all();
     exchange.pass(Duration::from_secs(180));
-    let trio = &mut scene.trio;
-    let cancel = trio.u3.expect_request(&mut trio.exchange, &Method::Cancel);
-    trio.u3.answer(&mut trio.exchange, &cancel, 200, "");
-    trio.u3.answer(&mut trio.exchange, &scene.ringing, 487, "");
-    trio.u3.expect_request(&mut trio.exchange, &Method::Ack);
+    u3.is_cancelled(exchange, &scene.ringing);
     // A report without news is over after the same three minutes (RFC 3515 §2.4.4).
-    notified(&mut trio.exchange, &trio.u1, "180 Ringing", true);
-    bye(&mut trio.exchange, &trio.u2);
-    trio.finish();
+    notified(exchange, u1, "180 Ringing", true);
+    u2.is_hung_up(exchange);
+    scene.trio.finish();
 }
 
 #[test]
@@ -201,20 +154,12 @@ fn who_was_to_be_transferred_hangs_up() {
     // The transferor still waits: it has its call to u3.
     let mut scene = scene();
     scene.transfer();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut scene.trio;
-    u2.in_dialog(exchange, &mut scene.d2, "BYE", "", "", true);
-    u2.expect(exchange, 200);
+    let (exchange, u1, u2, u3) = scene.trio.all();
+    u2.leave(exchange, &mut scene.d2);
     notified(exchange, u1, "487 Request Terminated", true);
-    bye(exchange, u1);
-    u3.answer(exchange, &scene.ringing, 200, &description(u3.address));
-    u3.expect_request(exchange, &Method::Ack);
-    let answer = u1.expect(exchange, 200);
-    u1.acknowledge(exchange, &mut scene.d13, &answer, "");
+    u1.is_hung_up(exchange);
+    u3.pick_up(exchange, &scene.ringing);
+    u1.answered(exchange, &mut scene.d13);
     they_talk(exchange, u1, &mut scene.d13, u3);
     scene.trio.finish();
 }
@@ -226,25 +171,17 @@ fn who_was_to_be_transferred_hangs_up_and_nobody_waits() {
         scene.transfer();
         scene.cancel();
         scene.hang_up_first();
-        let Trio {
-            exchange,
-            u1,
-            u2,
-            u3,
-        } = &mut scene.trio;
-        u2.in_dialog(exchange, &mut scene.d2, "BYE", "", "", true);
-        u2.expect(exchange, 200);
+        let (exchange, u1, u2, u3) = scene.trio.all();
+        u2.leave(exchange, &mut scene.d2);
         notified(exchange, u1, "487 Request Terminated", true);
         let cancel = u3.expect_request(exchange, &Method::Cancel);
         u3.answer(exchange, &cancel, 200, "");
         if answers {
             // The 200 crosses the CANCEL.
-            u3.answer(exchange, &scene.ringing, 200, &description(u3.address));
-            u3.expect_request(exchange, &Method::Ack);
-            bye(exchange, u3);
+            u3.pick_up(exchange, &scene.ringing);
+            u3.is_hung_up(exchange);
         } else {
-            u3.answer(exchange, &scene.ringing, 487, "");
-            u3.expect_request(exchange, &Method::Ack);
+            u3.refuse(exchange, &scene.ringing, 487);
         }
         scene.trio.finish();
     }
@@ -259,27 +196,20 @@ fn who_stays_does_not_agree() {
             scene.cancel();
             scene.hang_up_first();
         }
-        let Trio {
-            exchange,
-            u1,
-            u2,
-            u3,
-        } = &mut scene.trio;
-        u3.answer(exchange, &scene.ringing, 200, &description(u3.address));
-        u3.expect_request(exchange, &Method::Ack);
+        let (exchange, u1, u2, u3) = scene.trio.all();
+        u3.pick_up(exchange, &scene.ringing);
         if !gone {
-            let answer = u1.expect(exchange, 200);
-            u1.acknowledge(exchange, &mut scene.d13, &answer, "");
+            u1.answered(exchange, &mut scene.d13);
         }
-        reinvited(exchange, u3, 200, &description(u3.address));
+        u3.agrees(exchange);
         reinvited(exchange, u2, 488, "");
         notified(exchange, u1, "488 Not Acceptable Here", true);
         if gone {
             for party in [&*u2, &*u3] {
-                bye(exchange, party);
+                party.is_hung_up(exchange);
             }
         } else {
-            reinvited(exchange, u3, 200, &description(u3.address));
+            u3.agrees(exchange);
             they_talk(exchange, u1, &mut scene.d13, u3);
             they_talk(exchange, u1, &mut scene.d12, u2);
         }
@@ -299,7 +229,7 @@ fn what_rings_for_others_or_has_been_answered_is_nothing_to_wait_for() {
     } = &mut scene;
     // u3 is rung by u1: neither u2 nor u3 can dispose of that call.
     let (exchange, u1, u2, u3) = trio.all();
-    let to = format!("sip:3@192.0.2.50?Replaces={}", replaces(d13));
+    let to = in_place_of("3", d13);
     refer(exchange, u2, d2, &to);
     notified(exchange, u2, "481 Call/Transaction Does Not Exist", true);
     u3.pick_up(exchange, ringing);
@@ -317,25 +247,20 @@ fn a_call_waits_for_one_answer_only() {
     let mut scene = scene();
     scene.transfer();
     let Scene { trio, d12, d13, .. } = &mut scene;
-    let Trio { exchange, u1, .. } = trio;
-    let to = format!(
-        "Refer-To: <sip:3@192.0.2.50?Replaces={}>\r\n",
-        replaces(d13)
-    );
+    let (exchange, u1, _, _) = trio.all();
+    let to = format!("Refer-To: <{}>\r\n", in_place_of("3", d13));
     u1.in_dialog(exchange, d12, "REFER", &to, "", true);
     u1.expect(exchange, 491);
     scene.joined();
-    let trio = &mut scene.trio;
-    let answer = trio.u1.expect(&mut trio.exchange, 200);
-    trio.u1
-        .acknowledge(&mut trio.exchange, &mut scene.d13, &answer, "");
-    notified(&mut trio.exchange, &trio.u1, "200 OK", true);
-    bye(&mut trio.exchange, &trio.u1);
-    trio.exchange.pass(Duration::from_secs(2));
-    bye(&mut trio.exchange, &trio.u1);
-    they_talk(&mut trio.exchange, &mut trio.u2, &mut scene.d2, &trio.u3);
+    let (exchange, u1, u2, u3) = scene.trio.all();
+    u1.answered(exchange, &mut scene.d13);
+    notified(exchange, u1, "200 OK", true);
+    u1.is_hung_up(exchange);
+    exchange.pass(Duration::from_secs(2));
+    u1.is_hung_up(exchange);
+    they_talk(exchange, u2, &mut scene.d2, u3);
     // Nothing stands in the way of the next call.
-    let (mut again, _) = talk(&mut trio.exchange, &mut trio.u1, &trio.u2, "2");
-    hang_up(&mut trio.exchange, &mut trio.u1, &mut again, &trio.u2);
-    trio.finish();
+    let (mut again, _) = talk(exchange, u1, u2, "2");
+    hang_up(exchange, u1, &mut again, u2);
+    scene.trio.finish();
 }

@@ -11,7 +11,9 @@ use offhook_media::relay::{Command, Service};
 use offhook_server::{End, Outcome, SoundRequest};
 use offhook_sip::{Method, Request};
 use support::party::{Dialog, Party, description};
-use support::trio::{Trio, hang_up, notified, refer, reinvited, replaces, talk, they_talk, to_of};
+use support::trio::{
+    Trio, hang_up, in_place_of, notified, refer, refer_early, reinvited, ring, talk, they_talk,
+};
 use support::{Exchange, NUMBERS, USERS};
 
 fn office() -> Trio {
@@ -34,8 +36,7 @@ fn conversation() -> (Trio, Dialog, Dialog) {
 /// Somebody dials what the exchange answers itself.
 fn served(exchange: &mut Exchange, party: &mut Party, number: &str) -> Dialog {
     let mut dialog = party.dial(exchange, number, &description(party.address));
-    let answer = party.expect(exchange, 200);
-    party.acknowledge(exchange, &mut dialog, &answer, "");
+    party.answered(exchange, &mut dialog);
     dialog
 }
 
@@ -76,32 +77,25 @@ fn session(request: &Request) -> (String, u64) {
     (number, word().parse().expect("a version"))
 }
 
-fn leave(exchange: &mut Exchange, party: &mut Party, dialog: &mut Dialog) {
-    party.in_dialog(exchange, dialog, "BYE", "", "", true);
-    party.expect(exchange, 200);
-}
-
 #[test]
 fn either_party_sends_the_other_to_a_room() {
     for callee_refers in [false, true] {
         let (mut trio, d1, d2) = conversation();
-        let Trio {
-            exchange, u1, u2, ..
-        } = &mut trio;
+        let (exchange, u1, u2, _) = trio.all();
         let ((from, mut mine), (who, mut theirs)) = if callee_refers {
             ((u2, d2), (u1, d1))
         } else {
             ((u1, d1), (u2, d2))
         };
         refer(exchange, from, &mut mine, "sip:7@192.0.2.50");
-        let asked = reinvited(exchange, who, 200, &description(who.address));
+        let asked = who.agrees(exchange);
         assert_eq!(line(&asked, "m="), line(&asked, "m=audio"));
         // The same session for the phone, which goes on: one version later.
         assert_eq!(session(&asked).1, 2, "{asked}");
         notified(exchange, from, "200 OK", true);
         assert!(matches!(services(exchange)[..], [Service::Room(_)]));
         assert_eq!(served_at(exchange), format!("{}:40000", who.address.ip()));
-        leave(exchange, from, &mut mine);
+        from.leave(exchange, &mut mine);
         assert_eq!(exchange.records.len(), 1);
         // He is in a call of his own, which only he can end.
         theirs.cseq += 1;
@@ -109,7 +103,7 @@ fn either_party_sends_the_other_to_a_room() {
         who.expect(exchange, 401);
         who.in_dialog(exchange, &mut theirs, "INFO", "", "", true);
         who.expect(exchange, 200);
-        leave(exchange, who, &mut theirs);
+        who.leave(exchange, &mut theirs);
         let record = &exchange.records[1];
         assert_eq!(
             (record.caller.as_str(), record.called.as_str()),
@@ -124,16 +118,13 @@ fn either_party_sends_the_other_to_a_room() {
 #[test]
 fn who_does_not_hang_up_by_himself_is_hung_up() {
     let (mut trio, mut d1, mut d2) = conversation();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     refer(exchange, u1, &mut d1, "sip:8@192.0.2.50");
-    reinvited(exchange, u2, 200, &description(u2.address));
+    u2.agrees(exchange);
     notified(exchange, u1, "200 OK", true);
     u1.expect_silence(exchange);
     exchange.pass(Duration::from_secs(2));
-    let bye = u1.expect_request(exchange, &Method::Bye);
-    u1.answer(exchange, &bye, 200, "");
+    u1.is_hung_up(exchange);
     d2.cseq += 1;
     // The phone may put it on hold: the exchange answers.
     let held = description(u2.address) + "a=sendonly\r\n";
@@ -141,20 +132,18 @@ fn who_does_not_hang_up_by_himself_is_hung_up() {
     let answer = u2.expect(exchange, 200);
     assert!(String::from_utf8_lossy(answer.body()).contains("a=recvonly"));
     u2.acknowledge(exchange, &mut d2, &answer, "");
-    leave(exchange, u2, &mut d2);
+    u2.leave(exchange, &mut d2);
     trio.finish();
 }
 
 #[test]
 fn who_does_not_want_to_goes_back() {
     let (mut trio, mut d1, _d2) = conversation();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     refer(exchange, u1, &mut d1, "sip:7@192.0.2.50");
     let asked = reinvited(exchange, u2, 488, "");
     notified(exchange, u1, "488 Not Acceptable Here", true);
-    let back = reinvited(exchange, u2, 200, &description(u2.address));
+    let back = u2.agrees(exchange);
     // What is told again is newer than what was refused.
     assert_eq!(session(&back).0, session(&asked).0);
     assert!(session(&back).1 > session(&asked).1, "{back}");
@@ -166,12 +155,7 @@ fn who_does_not_want_to_goes_back() {
 #[test]
 fn what_cannot_be_given_leaves_the_call_as_it_was() {
     let (mut trio, mut d1, _d2) = conversation();
-    let Trio {
-        exchange,
-        u1,
-        u2,
-        u3,
-    } = &mut trio;
+    let (exchange, u1, u2, u3) = trio.all();
     // No such sound.
     refer(exchange, u1, &mut d1, "sip:6@192.0.2.50");
     u2.expect_silence(exchange);
@@ -185,7 +169,7 @@ fn what_cannot_be_given_leaves_the_call_as_it_was() {
     refer(exchange, u1, &mut d1, "sip:7@192.0.2.50");
     notified(exchange, u1, "486 Busy Here", true);
     for dialog in &mut others {
-        leave(exchange, u3, dialog);
+        u3.leave(exchange, dialog);
     }
     u2.expect_silence(exchange);
     they_talk(exchange, u1, &mut d1, u2);
@@ -195,17 +179,13 @@ fn what_cannot_be_given_leaves_the_call_as_it_was() {
 #[test]
 fn who_is_transferred_hangs_up_meanwhile() {
     let (mut trio, mut d1, mut d2) = conversation();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     refer(exchange, u1, &mut d1, "sip:7@192.0.2.50");
     let asked = u2.expect_request(exchange, &Method::Invite);
-    leave(exchange, u2, &mut d2);
-    u2.answer(exchange, &asked, 487, "");
-    u2.expect_request(exchange, &Method::Ack);
+    u2.leave(exchange, &mut d2);
+    u2.refuse(exchange, &asked, 487);
     notified(exchange, u1, "480 Temporarily Unavailable", true);
-    let bye = u1.expect_request(exchange, &Method::Bye);
-    u1.answer(exchange, &bye, 200, "");
+    u1.is_hung_up(exchange);
     trio.finish();
 }
 
@@ -213,12 +193,10 @@ fn who_is_transferred_hangs_up_meanwhile() {
 fn the_transferor_hangs_up_at_once() {
     for agrees in [true, false] {
         let (mut trio, mut d1, mut d2) = conversation();
-        let Trio {
-            exchange, u1, u2, ..
-        } = &mut trio;
+        let (exchange, u1, u2, _) = trio.all();
         refer(exchange, u1, &mut d1, "sip:7@192.0.2.50");
         let asked = u2.expect_request(exchange, &Method::Invite);
-        leave(exchange, u1, &mut d1);
+        u1.leave(exchange, &mut d1);
         let (status, told) = if agrees {
             (200, "200 OK")
         } else {
@@ -230,10 +208,9 @@ fn the_transferor_hangs_up_at_once() {
         notified(exchange, u1, told, true);
         if agrees {
             d2.cseq += 1;
-            leave(exchange, u2, &mut d2);
+            u2.leave(exchange, &mut d2);
         } else {
-            let bye = u2.expect_request(exchange, &Method::Bye);
-            u2.answer(exchange, &bye, 200, "");
+            u2.is_hung_up(exchange);
         }
         trio.finish();
     }
@@ -245,46 +222,35 @@ fn a_fork_may_end_at_the_exchange() {
     let gateway = Party::new("gateway", "", "192.0.2.99:5060");
     for early in [false, true] {
         let (mut trio, mut d1, mut d2) = conversation();
-        let Trio {
-            exchange, u1, u2, ..
-        } = &mut trio;
+        let (exchange, u1, u2, _) = trio.all();
         let mut other = None;
         let invite = if early {
-            let mut dialog = u1.dial(exchange, "5", &description(u1.address));
-            let invite = gateway.expect_request(exchange, &Method::Invite);
-            gateway.answer(exchange, &invite, 180, "");
-            let heard = u1.expect(exchange, 180);
-            to_of(&heard).clone_into(&mut dialog.remote);
-            let to = format!("sip:5@192.0.2.50?Replaces={}", replaces(&dialog));
-            refer(exchange, u1, &mut d1, &to);
-            notified(exchange, u1, "180 Ringing", false);
+            let offer = description(u1.address);
+            let (dialog, _, invite) = ring(exchange, u1, &gateway, "5", &offer);
+            refer_early(exchange, u1, &mut d1, "5", &dialog);
             other = Some(dialog);
             invite
         } else {
             refer(exchange, u1, &mut d1, "sip:5@192.0.2.50");
             gateway.expect_request(exchange, &Method::Invite)
         };
-        gateway.answer(exchange, &invite, 486, "");
-        gateway.expect_request(exchange, &Method::Ack);
+        gateway.refuse(exchange, &invite, 486);
         if let Some(dialog) = other {
-            let ended = u1.expect(exchange, 487);
-            u1.acknowledge_failure(exchange, &dialog, &ended);
+            u1.refused(exchange, &dialog, 487);
         }
-        reinvited(exchange, u2, 200, &description(u2.address));
+        u2.agrees(exchange);
         notified(exchange, u1, "200 OK", true);
         assert!(matches!(services(exchange)[..], [Service::Echo]));
-        leave(exchange, u1, &mut d1);
+        u1.leave(exchange, &mut d1);
         d2.cseq += 1;
-        leave(exchange, u2, &mut d2);
+        u2.leave(exchange, &mut d2);
         trio.finish();
     }
 }
 
 /// u1, in the room, has u3 called, who makes the offer.
 fn call_into_room(trio: &mut Trio, dialog: &mut Dialog) -> Request {
-    let Trio {
-        exchange, u1, u3, ..
-    } = trio;
+    let (exchange, u1, _, u3) = trio.all();
     refer(exchange, u1, dialog, "sip:3@192.0.2.50");
     let invite = u3.expect_request(exchange, &Method::Invite);
     assert!(invite.body().is_empty(), "{invite}");
@@ -301,11 +267,9 @@ fn who_is_in_a_room_sends_somebody_there() {
         let mut trio = office();
         let mut dialog = served(&mut trio.exchange, &mut trio.u1, "7");
         let invite = call_into_room(&mut trio, &mut dialog);
-        let Trio {
-            exchange, u1, u3, ..
-        } = &mut trio;
+        let (exchange, u1, _, u3) = trio.all();
         if leaves_at_once {
-            leave(exchange, u1, &mut dialog);
+            u1.leave(exchange, &mut dialog);
         }
         let mut theirs = u3.answer(exchange, &invite, 200, &description(u3.address));
         let ack = u3.expect_request(exchange, &Method::Ack);
@@ -317,11 +281,10 @@ fn who_is_in_a_room_sends_somebody_there() {
         assert_eq!(served_at(exchange), "192.0.2.103:40000");
         if !leaves_at_once {
             exchange.pass(Duration::from_secs(2));
-            let bye = u1.expect_request(exchange, &Method::Bye);
-            u1.answer(exchange, &bye, 200, "");
+            u1.is_hung_up(exchange);
         }
         assert_eq!(exchange.records.len(), 1);
-        leave(exchange, u3, &mut theirs);
+        u3.leave(exchange, &mut theirs);
         assert_eq!(exchange.records.len(), 2);
         trio.finish();
     }
@@ -334,47 +297,38 @@ fn who_is_called_into_a_room_does_not_come() {
         let mut trio = office();
         let mut dialog = served(&mut trio.exchange, &mut trio.u1, "7");
         let invite = call_into_room(&mut trio, &mut dialog);
-        let Trio {
-            exchange, u1, u3, ..
-        } = &mut trio;
+        let (exchange, u1, _, u3) = trio.all();
         match ways {
             0 => {
-                u3.answer(exchange, &invite, 486, "");
-                u3.expect_request(exchange, &Method::Ack);
+                u3.refuse(exchange, &invite, 486);
                 notified(exchange, u1, "486 Busy Here", true);
             }
             1 => {
                 u3.answer(exchange, &invite, 200, "");
                 u3.expect_request(exchange, &Method::Ack);
                 notified(exchange, u1, "488 Not Acceptable Here", true);
-                let bye = u3.expect_request(exchange, &Method::Bye);
-                u3.answer(exchange, &bye, 200, "");
+                u3.is_hung_up(exchange);
             }
             2 => {
                 exchange.ports_are_taken = true;
                 u3.answer(exchange, &invite, 200, &description(u3.address));
                 notified(exchange, u1, "503 Service Unavailable", true);
                 u3.expect_request(exchange, &Method::Ack);
-                let bye = u3.expect_request(exchange, &Method::Bye);
-                u3.answer(exchange, &bye, 200, "");
+                u3.is_hung_up(exchange);
                 exchange.ports_are_taken = false;
             }
             _ => {
                 exchange.server.shut_down(exchange.now);
                 exchange.pass(Duration::ZERO);
-                let cancel = u3.expect_request(exchange, &Method::Cancel);
-                u3.answer(exchange, &cancel, 200, "");
-                u3.answer(exchange, &invite, 487, "");
-                u3.expect_request(exchange, &Method::Ack);
+                u3.is_cancelled(exchange, &invite);
                 notified(exchange, u1, "503 Service Unavailable", true);
-                let bye = u1.expect_request(exchange, &Method::Bye);
-                u1.answer(exchange, &bye, 200, "");
+                u1.is_hung_up(exchange);
                 trio.finish();
                 continue;
             }
         }
         u1.expect_silence(exchange);
-        leave(exchange, u1, &mut dialog);
+        u1.leave(exchange, &mut dialog);
         trio.finish();
     }
 }
@@ -386,26 +340,23 @@ fn two_calls_of_which_one_is_a_room_become_one() {
         let mut trio = office();
         let mut room = served(&mut trio.exchange, &mut trio.u1, "7");
         let (mut d13, mut d3) = talk(&mut trio.exchange, &mut trio.u1, &trio.u3, "3");
-        let Trio {
-            exchange, u1, u3, ..
-        } = &mut trio;
+        let (exchange, u1, _, u3) = trio.all();
         let (within, named) = if in_room {
             (&mut room, &d13)
         } else {
             (&mut d13, &room)
         };
-        let to = format!("sip:3@192.0.2.50?Replaces={}", replaces(named));
+        let to = in_place_of("3", named);
         refer(exchange, u1, within, &to);
-        reinvited(exchange, u3, 200, &description(u3.address));
+        u3.agrees(exchange);
         notified(exchange, u1, "200 OK", true);
         exchange.pass(Duration::from_secs(2));
         for _ in 0..2 {
-            let bye = u1.expect_request(exchange, &Method::Bye);
-            u1.answer(exchange, &bye, 200, "");
+            u1.is_hung_up(exchange);
         }
         assert_eq!(exchange.server.counts().rooms, 1);
         d3.cseq += 1;
-        leave(exchange, u3, &mut d3);
+        u3.leave(exchange, &mut d3);
         assert_eq!(exchange.records.len(), 3);
         trio.finish();
     }
@@ -414,25 +365,23 @@ fn two_calls_of_which_one_is_a_room_become_one() {
 #[test]
 fn the_exchange_is_not_connected_with_itself() {
     let mut trio = office();
-    let Trio {
-        exchange, u1, u2, ..
-    } = &mut trio;
+    let (exchange, u1, u2, _) = trio.all();
     let mut room = served(exchange, u1, "7");
     refer(exchange, u1, &mut room, "sip:8@192.0.2.50");
     notified(exchange, u1, "501 Not Implemented", true);
     let mut tone = served(exchange, u1, "8");
-    let to = format!("sip:8@192.0.2.50?Replaces={}", replaces(&tone));
+    let to = in_place_of("8", &tone);
     refer(exchange, u1, &mut room, &to);
     notified(exchange, u1, "501 Not Implemented", true);
     for dialog in [&mut room, &mut tone] {
-        leave(exchange, u1, dialog);
+        u1.leave(exchange, dialog);
     }
     // Without a proof nobody transfers anybody.
     let mut room = served(exchange, u1, "7");
     let to = "Refer-To: <sip:3@192.0.2.50>\r\n";
     u1.in_dialog(exchange, &mut room, "REFER", to, "", false);
     u1.expect(exchange, 401);
-    leave(exchange, u1, &mut room);
+    u1.leave(exchange, &mut room);
     let (mut again, _) = talk(exchange, u1, u2, "2");
     hang_up(exchange, u1, &mut again, u2);
     trio.finish();

@@ -4,6 +4,7 @@ use offhook_sip::{Method, Request, Response};
 
 use super::Exchange;
 use super::party::{Dialog, Party, description};
+use super::trio::{reinvited, to_of};
 
 impl Party {
     /// Takes a call with his own description; the ACK of that has come too.
@@ -42,6 +43,25 @@ impl Party {
         refusal
     }
 
+    /// Hears that it rings, which is a dialog from now on.
+    #[track_caller]
+    pub(crate) fn hears_ringing(&mut self, exchange: &mut Exchange, dialog: &mut Dialog) {
+        let heard = self.expect(exchange, 180);
+        to_of(&heard).clone_into(&mut dialog.remote);
+    }
+
+    /// Takes his INVITE back, and is told so. A CANCEL has no tag in To, as its INVITE had none
+    /// (RFC 3261 §9.1).
+    #[track_caller]
+    pub(crate) fn gives_up(&mut self, exchange: &mut Exchange, dialog: &Dialog) {
+        let mut untagged = dialog.clone();
+        let remote = dialog.remote.split(";tag=").next().expect("an address");
+        remote.clone_into(&mut untagged.remote);
+        self.cancel(exchange, &untagged);
+        self.expect(exchange, 200);
+        self.refused(exchange, dialog, 487);
+    }
+
     /// Takes his INVITE back.
     pub(crate) fn cancel(&self, exchange: &mut Exchange, dialog: &Dialog) {
         let cancel = self.text("CANCEL", &dialog.target, dialog, "", "");
@@ -55,6 +75,12 @@ impl Party {
         self.answer(exchange, &cancel, 200, "");
         self.refuse(exchange, invite, 487);
         cancel
+    }
+
+    /// Is asked for another session, and agrees to his usual one.
+    #[track_caller]
+    pub(crate) fn agrees(&self, exchange: &mut Exchange) -> Request {
+        reinvited(exchange, self, 200, &description(self.address))
     }
 
     /// Hangs up, with his proof.

@@ -12,6 +12,7 @@
     reason = "a helper of tests, of which each uses a part"
 )]
 
+pub(crate) mod fork;
 pub(crate) mod habits;
 pub(crate) mod house;
 pub(crate) mod networks;

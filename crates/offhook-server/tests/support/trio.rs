@@ -19,15 +19,21 @@ impl Trio {
         Self::with(Exchange::new())
     }
 
-    pub(crate) fn with(mut exchange: Exchange) -> Self {
+    pub(crate) fn with(exchange: Exchange) -> Self {
+        let places = ["192.0.2.101:5060", "192.0.2.102:5060", "192.0.2.103:5060"];
+        Self::at(exchange, places)
+    }
+
+    /// The three at places of the test's own.
+    pub(crate) fn at(mut exchange: Exchange, [first, second, third]: [&str; 3]) -> Self {
         let mut log_in = |user: &str, password: &str, at: &str| {
             let mut party = Party::new(user, password, at);
             party.register(&mut exchange, 3600);
             party
         };
-        let u1 = log_in("u1", "secret1", "192.0.2.101:5060");
-        let u2 = log_in("u2", "secret2", "192.0.2.102:5060");
-        let u3 = log_in("u3", "secret3", "192.0.2.103:5060");
+        let u1 = log_in("u1", "secret1", first);
+        let u2 = log_in("u2", "secret2", second);
+        let u3 = log_in("u3", "secret3", third);
         Self {
             exchange,
             u1,
@@ -70,6 +76,22 @@ pub(crate) fn talk(
     let theirs = callee.pick_up(exchange, &invite);
     caller.answered(exchange, &mut dialog);
     (dialog, theirs)
+}
+
+/// One dials another, whose phone rings: the dialog at each of them, and what rings.
+#[track_caller]
+pub(crate) fn ring(
+    exchange: &mut Exchange,
+    caller: &mut Party,
+    callee: &Party,
+    number: &str,
+    offer: &str,
+) -> (Dialog, Dialog, Request) {
+    let mut dialog = caller.dial(exchange, number, offer);
+    let ringing = callee.expect_request(exchange, &Method::Invite);
+    let theirs = callee.answer(exchange, &ringing, 180, "");
+    caller.hears_ringing(exchange, &mut dialog);
+    (dialog, theirs, ringing)
 }
 
 /// One hangs up, and the other one is told so.
@@ -123,6 +145,24 @@ pub(crate) fn refer(exchange: &mut Exchange, party: &mut Party, dialog: &mut Dia
     notified(exchange, party, "100 Trying", false);
 }
 
+/// Where a REFER leads that joins two calls: to a number, in place of the party in this dialog.
+pub(crate) fn in_place_of(number: &str, dialog: &Dialog) -> String {
+    format!("sip:{number}@192.0.2.50?Replaces={}", replaces(dialog))
+}
+
+/// The same while the target still rings, in the dialog `early`: the party is told that it does.
+#[track_caller]
+pub(crate) fn refer_early(
+    exchange: &mut Exchange,
+    party: &mut Party,
+    dialog: &mut Dialog,
+    number: &str,
+    early: &Dialog,
+) {
+    refer(exchange, party, dialog, &in_place_of(number, early));
+    notified(exchange, party, "180 Ringing", false);
+}
+
 /// A party asks to be replaced by u3: the INVITE that reaches him.
 #[track_caller]
 pub(crate) fn referred(
@@ -133,6 +173,20 @@ pub(crate) fn referred(
 ) -> Request {
     refer(exchange, party, dialog, "sip:3@192.0.2.50");
     u3.expect_request(exchange, &Method::Invite)
+}
+
+/// The same, and his phone rings: his dialog, and what rings.
+#[track_caller]
+pub(crate) fn referred_and_rings(
+    exchange: &mut Exchange,
+    party: &mut Party,
+    dialog: &mut Dialog,
+    u3: &Party,
+) -> (Dialog, Request) {
+    let invite = referred(exchange, party, dialog, u3);
+    let theirs = u3.answer(exchange, &invite, 180, "");
+    notified(exchange, party, "180 Ringing", false);
+    (theirs, invite)
 }
 
 /// What Replaces says of a dialog, seen from the exchange, with every special character escaped.
