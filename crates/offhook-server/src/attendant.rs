@@ -7,12 +7,7 @@
 
 mod call;
 mod entrance;
-mod rooms;
-mod service;
 mod session;
-pub(crate) mod studio;
 
 pub(crate) use call::Attended;
 pub(crate) use entrance::{Entrance, Step};
-pub(crate) use service::Service;
-pub use studio::AttendantConfig;

@@ -11,12 +11,12 @@ use offhook_sip::Method;
 use offhook_transaction::Timers;
 use offhook_ua::Local;
 
-use crate::attendant::AttendantConfig;
 use crate::call_settings::CallSettings;
 use crate::congestion::OverloadLimits;
 use crate::flood::FloodLimits;
 use crate::inquiries::SharedLocation;
 use crate::media_anchor::MediaConfig;
+use crate::studio::AttendantConfig;
 
 /// Users and routes: `regfile.conf` and `regexroute.conf`, both in Yate's own language.
 #[derive(Debug)]

@@ -6,9 +6,9 @@ use offhook_sip::StatusCode;
 use offhook_transaction::TokenSource;
 use offhook_ua::{IncomingCall, UserAgent};
 
-use crate::attendant::studio::Studio;
 use crate::call_settings::CallSettings;
 use crate::media_anchor::MediaAnchor;
+use crate::studio::Studio;
 
 /// What a bridge works with while it handles one event.
 pub(crate) struct Desk<'a> {

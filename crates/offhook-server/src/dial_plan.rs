@@ -13,10 +13,10 @@ use offhook_routing::target::{ForkGroup, ForkMember, Then};
 use offhook_routing::{Decision, Parameters, State, Table, Target};
 use offhook_sip::StatusCode;
 
-use crate::attendant::Service;
 use crate::candidate::{ATTENDANT, Candidate, branch_id};
 use crate::edge::Edge;
 use crate::moment::Moment;
+use crate::studio::Service;
 use crate::wishes::{Patience, Wishes, patience};
 
 /// What is to become of a call.

@@ -31,10 +31,10 @@ mod redirection;
 mod restrictions;
 mod server;
 mod sound;
+mod studio;
 mod user_requests;
 mod wishes;
 
-pub use attendant::AttendantConfig;
 pub use call_settings::CallSettings;
 pub use cdr::{BridgeId, CallRecord, End, Outcome};
 pub use config::{Config, DigestRules, FILE_TARGETS, Office, TARGETS};
@@ -46,3 +46,4 @@ pub use media_anchor::MediaConfig;
 pub use restrictions::{Numbers, Redirects};
 pub use server::{Counts, Server};
 pub use sound::{RecordingId, SoundId, SoundName, SoundRequest};
+pub use studio::AttendantConfig;

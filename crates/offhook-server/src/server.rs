@@ -16,7 +16,6 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::admission::Admission;
-use crate::attendant::studio::Studio;
 use crate::bridge::Bridge;
 use crate::bridges::Bridges;
 use crate::bucket::Bucket;
@@ -31,6 +30,7 @@ use crate::inquiries::Inquiries;
 use crate::media_anchor::MediaAnchor;
 use crate::moment::Moment;
 use crate::picture::Picture;
+use crate::studio::Studio;
 use crate::user_requests::UserRequests;
 
 mod attended;

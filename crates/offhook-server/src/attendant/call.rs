@@ -9,14 +9,12 @@ use offhook_sip::{Method, Request, Response, StatusCode};
 use offhook_ua::{Body, CallId, IncomingCall, IncomingRequest, Reoffer};
 
 use super::entrance::{Entrance, Owner, Step};
-use super::rooms::Seat;
-use super::service::Service;
 use super::session::Session;
-use super::studio::Prepared;
 use crate::desk::Desk;
 use crate::media_anchor::{Anchor, is_session_description};
 use crate::passing;
 use crate::sound::SoundName;
+use crate::studio::{Prepared, Seat, Service};
 
 /// A call that the exchange answers itself.
 #[derive(Debug)]

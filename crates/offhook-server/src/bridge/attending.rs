@@ -7,13 +7,14 @@ use offhook_sip::{Request, Response, StatusCode};
 use offhook_ua::{EndCause, IncomingCall, IncomingRequest, Reoffer};
 
 use super::{Bridge, State};
-use crate::attendant::{Attended, Entrance, Service, Step};
+use crate::attendant::{Attended, Entrance, Step};
 use crate::bridge::transfer::{Arrival, News};
 use crate::cdr::{Draft, End, Outcome};
 use crate::desk::Desk;
 use crate::identity::Caller;
 use crate::media_anchor::Side;
 use crate::passing;
+use crate::studio::Service;
 
 impl Bridge {
     /// The exchange takes the call itself.

@@ -10,7 +10,6 @@ use offhook_sip::header::Expires;
 use offhook_sip::{Headers, Response, StatusCode, Uri};
 use offhook_ua::{Body, CallId, EndCause};
 
-use crate::attendant::Service;
 use crate::candidate::Candidate;
 use crate::cdr::Draft;
 use crate::desk::Desk;
@@ -18,6 +17,7 @@ use crate::diversion::Diverters;
 use crate::identity::Caller;
 use crate::media_anchor::{Anchor, MediaAnchor, Reach, Side};
 use crate::redirection::Tried;
+use crate::studio::Service;
 
 /// 64*T1: how long a CANCEL is repeated (RFC 3261 §17.1.2.2).
 const CANCELLING: Duration = Duration::from_secs(32);

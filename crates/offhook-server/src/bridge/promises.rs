@@ -6,13 +6,13 @@ use offhook_sip::StatusCode;
 use offhook_ua::{Body, CallId, IncomingCall};
 
 use super::Bridge;
-use crate::attendant::Service;
 use crate::bridge::state::State;
 use crate::bridge::transfer::{News, Owed, Promise, Report, Stage, Transfer};
 use crate::cdr::{BridgeId, Outcome};
 use crate::desk::Desk;
 use crate::media_anchor::{MediaAnchor, Side};
 use crate::passing;
+use crate::studio::Service;
 
 impl Bridge {
     /// Promises whoever answers to another conversation, or to what the exchange gives. Whether

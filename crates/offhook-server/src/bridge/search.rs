@@ -8,7 +8,6 @@ use offhook_routing::hunt::{BranchId, Hunt, Output};
 use offhook_sip::{Response, StatusCode, Uri};
 use offhook_ua::{Body, CallId, EndCause};
 
-use crate::attendant::Service;
 use crate::bridge::places::{
     Branch, Detour, Found, Invitation, Legs, Places, Winner, expires, family_of, status_of,
 };
@@ -22,6 +21,7 @@ use crate::media_anchor::Reach;
 use crate::passing;
 use crate::redirection;
 use crate::restrictions::Redirects;
+use crate::studio::Service;
 
 /// The candidates of one call, and how far it has come with them.
 #[derive(Debug)]

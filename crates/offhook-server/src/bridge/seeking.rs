@@ -6,7 +6,6 @@ use offhook_sip::{Headers, Response, StatusCode};
 use offhook_ua::{Body, CallId, EndCause, IncomingCall};
 
 use super::Bridge;
-use crate::attendant::Service;
 use crate::bridge::awaiting::answer_at_source;
 use crate::bridge::places::{Found, Invitation, Legs, Winner};
 use crate::bridge::search::Search;
@@ -16,6 +15,7 @@ use crate::dial_plan::Ringing;
 use crate::identity::Caller;
 use crate::in_call::Leg;
 use crate::media_anchor::Side;
+use crate::studio::Service;
 
 impl Bridge {
     /// Calls the target of a REFER; the conversation goes on meanwhile.

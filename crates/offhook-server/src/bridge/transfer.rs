@@ -6,7 +6,6 @@ use offhook_sdp::SessionDescription;
 use offhook_sip::StatusCode;
 use offhook_ua::{Body, CallId, IncomingCall, ReferralId};
 
-use crate::attendant::Service;
 use crate::bridge::places::Detour;
 use crate::bridge::search::Search;
 use crate::cdr::BridgeId;
@@ -14,6 +13,7 @@ use crate::desk::Desk;
 use crate::identity::Caller;
 use crate::in_call::Leg;
 use crate::media_anchor::{Checkpoint, Side};
+use crate::studio::Service;
 
 /// Somebody is to take the place of a leg in a conversation.
 #[derive(Debug)]

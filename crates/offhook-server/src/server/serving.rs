@@ -9,11 +9,12 @@ use offhook_sip::StatusCode;
 use offhook_ua::CallId;
 
 use super::Server;
-use crate::attendant::{Entrance, Service};
+use crate::attendant::Entrance;
 use crate::bridge::{Arrival, Arriving, Bridge, Guest, Invited, Report};
 use crate::cdr::{BridgeId, Draft};
 use crate::event::{Event, Output};
 use crate::identity::Caller;
+use crate::studio::Service;
 
 /// Hops that are left to a call that goes nowhere else.
 const NO_HOPS: u8 = 0;

@@ -10,14 +10,14 @@ const LONGEST_NAME: usize = 64;
 /// A place in a room, to be given back with [`Rooms::leave`].
 #[derive(Debug)]
 #[must_use]
-pub(super) struct Seat {
+pub(crate) struct Seat {
     name: String,
     number: u64,
 }
 
 impl Seat {
     /// The number under which the relay knows the room.
-    pub(super) const fn room(&self) -> u64 {
+    pub(crate) const fn room(&self) -> u64 {
         self.number
     }
 }

@@ -1,5 +1,8 @@
 //! What all attended calls share: the limits, the rooms, the recordings that are being made.
 
+mod rooms;
+mod service;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -8,9 +11,11 @@ use offhook_media::tone::{Country, Segment, Signal};
 use offhook_sip::StatusCode;
 use offhook_ua::CallId;
 
-use super::rooms::{Rooms, Seat};
-use super::service::Service;
+pub(crate) use rooms::Seat;
+pub(crate) use service::Service;
+
 use crate::sound::{RecordingId, SoundId, SoundName, SoundRequest};
+use crate::studio::rooms::Rooms;
 
 /// Samples a second.
 const RATE: u64 = 8000;
