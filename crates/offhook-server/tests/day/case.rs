@@ -144,6 +144,8 @@ impl Case<'_> {
                 Fate::HungUp,
             ) => caller.wanted,
             (Outcome::Failed(told), Fate::Rejected(heard)) => told.get() == heard,
+            // The callee left while the caller's 2xx was waiting for his PRACK (RFC 3262 §3).
+            (Outcome::Answered(End::Callee), Fate::Rejected(480)) => !caller.talked,
             _ => false,
         };
         if agreed {
