@@ -221,8 +221,16 @@ fn a_transferor_need_not_wait() {
         u2.expect_silence(exchange);
         // Nobody is there to be asked; it may be tried again.
         let body = description(u2.address);
-        u2.in_dialog(exchange, &mut d2, "INVITE", "", &body, true);
+        let hold = body.clone() + "a=sendonly\r\n";
+        u2.in_dialog(exchange, &mut d2, "INVITE", "", &hold, true);
         u2.refused(exchange, &d2, 491);
+        // The session is kept alive all the same (RFC 4028 §10).
+        u2.in_dialog(exchange, &mut d2, "INVITE", "", &body, true);
+        let kept = u2.answered(exchange, &mut d2);
+        assert!(
+            String::from_utf8_lossy(kept.body()).contains("m=audio"),
+            "{kept}"
+        );
         if agrees {
             u3.pick_up(exchange, &invite);
             reinvited(exchange, u2, 200, &body);

@@ -1,7 +1,7 @@
 //! What happens within a conversation, and whose affair it is: the parties' own, or a transfer's.
 
 use offhook_sip::{Request, Response, StatusCode};
-use offhook_ua::{CallId, Failure, IncomingRequest, Reoffer, RequestId};
+use offhook_ua::{Body, CallId, Failure, IncomingRequest, Reoffer, RequestId};
 
 use super::Bridge;
 use crate::bridge::state::State;
@@ -45,9 +45,21 @@ impl Bridge {
         if let Some((talk, anchor)) = self.talk_with(reoffer.call()) {
             return talk.reoffer(desk, anchor, reoffer);
         }
+        if let Some(body) = self.answer_to_refresh(desk, &reoffer) {
+            return desk.ua.accept_reoffer(desk.now, reoffer, Some(body));
+        }
         // Before the answer, or while nobody is there: it may be tried again (RFC 3311 §5.2).
         let pending = reoffer.response(StatusCode::REQUEST_PENDING);
         desk.ua.reject_reoffer(desk.now, reoffer, pending);
+    }
+
+    /// What a leg is answered that only keeps its session alive (RFC 4028 §10) while it waits for somebody
+    /// to take the place of who has left: a target may ring for longer than the session interval.
+    fn answer_to_refresh(&mut self, desk: &mut Desk<'_>, reoffer: &Reoffer) -> Option<Body> {
+        let (talk, anchor) = self.talk()?;
+        let side = talk.side_of(reoffer.call()).filter(|_| talk.is_idle())?;
+        let offer = Body::of_request(reoffer.request())?;
+        desk.anchors.answer_to_refresh(anchor, side, &offer)
     }
 
     /// A leg took what it was offered, by the other leg or by us.

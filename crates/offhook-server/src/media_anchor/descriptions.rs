@@ -62,6 +62,25 @@ impl MediaAnchor {
         Ok(Body::sdp(bytes))
     }
 
+    /// What answers the party on `side` that offers what it has said before: what it was told last. `None`
+    /// where it wants something else.
+    pub(crate) fn answer_to_refresh(
+        &mut self,
+        anchor: &mut Anchor,
+        side: Side,
+        offer: &Body,
+    ) -> Option<Body> {
+        let other = side.other();
+        let before = anchor.checkpoint();
+        let said = before.0[other as usize].told.clone();
+        if self.pass(anchor, other, offer).is_ok() && anchor.told_as_written(other) == said.as_ref()
+        {
+            return Self::repeat(anchor, side);
+        }
+        self.roll_back(anchor, before);
+        None
+    }
+
     /// What somebody new on `side` is offered: what the other leg said last, and nobody on hold.
     /// `None` when there is nothing to offer.
     pub(crate) fn offer_in_place(
