@@ -148,7 +148,8 @@ impl InCall {
             desk.anchors.roll_back(anchor, before);
             refuse(desk, reoffer, StatusCode::REQUEST_PENDING);
         }
-        self.reoffer.take_if(|open| open.by == gone);
+        // What it has asked the leg that stays will be answered all the same.
+        self.withdrawn(gone);
         // Nobody will answer what the leg that stays has offered.
         if let Some(kept) = self.unacknowledged.take() {
             self.tell_again(desk, anchor, kept, true);

@@ -294,6 +294,35 @@ fn a_transferor_who_leaves_an_offer_without_an_answer_holds_nobody_up() {
     trio.finish();
 }
 
+/// What he has asked the leg that stays is answered when he is gone: that one is not left waiting for the
+/// answer to its offer.
+#[test]
+fn a_transferor_who_leaves_before_his_question_is_answered_holds_nobody_up() {
+    for asks_for_an_offer in [true, false] {
+        let (mut trio, mut d1, mut d2) = conversation();
+        let (exchange, u1, u2, u3) = trio.all();
+        let invite = referred(exchange, u1, &mut d1, u3);
+        let offer = description(u1.address) + "a=sendonly\r\n";
+        let offer = if asks_for_an_offer { "" } else { &offer };
+        u1.in_dialog(exchange, &mut d1, "INVITE", "", offer, true);
+        let asked = u2.expect_request(exchange, &Method::Invite);
+        u1.leave(exchange, &mut d1);
+        u1.refused(exchange, &d1, 487);
+        u2.answer(exchange, &asked, 200, &description(u2.address));
+        let ack = u2.expect_request(exchange, &Method::Ack);
+        assert_eq!(ack.body().is_empty(), !asks_for_an_offer, "{ack}");
+        if !asks_for_an_offer {
+            // It has agreed to what does not hold any more.
+            reinvited(exchange, u2, 200, &description(u2.address));
+        }
+        u3.pick_up(exchange, &invite);
+        reinvited(exchange, u2, 200, &description(u2.address));
+        notified(exchange, u1, "200 OK", true);
+        they_talk(exchange, u2, &mut d2, u3);
+        trio.finish();
+    }
+}
+
 #[test]
 fn a_transfer_waits_for_a_change_that_is_under_way() {
     let (mut trio, mut d1, mut d2) = conversation();
