@@ -67,6 +67,25 @@ fn a_call_that_cannot_be_taken_over_stays() {
     trio.finish();
 }
 
+/// Whoever comes asks for an offer, and leaves before it is made: who made it gets an answer all the same.
+#[test]
+fn an_offer_that_nobody_waits_for_any_more_is_answered() {
+    let (mut trio, mut d1, _d2) = conversation();
+    let mut second = Party::new("u1", "secret1", "192.0.2.111:5060");
+    let (exchange, u1, u2, _) = trio.all();
+    let dialog = take_over(exchange, &mut second, &d1, "", "");
+    let asked = u2.expect_request(exchange, &Method::Invite);
+    second.cancel(exchange, &dialog);
+    second.expect(exchange, 200);
+    second.refused(exchange, &dialog, 487);
+    u2.answer(exchange, &asked, 200, &description(u2.address));
+    let ack = u2.expect_request(exchange, &Method::Ack);
+    assert!(!ack.body().is_empty(), "{ack}");
+    assert_eq!(voice_of(exchange, Side::A), "192.0.2.101:40000");
+    they_talk(exchange, u1, &mut d1, u2);
+    trio.finish();
+}
+
 #[test]
 fn nobody_takes_over_the_calls_of_others() {
     let (mut trio, mut d1, d2) = conversation();

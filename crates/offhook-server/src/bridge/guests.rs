@@ -143,7 +143,7 @@ impl Bridge {
             anchor.succeed(side, told);
         }
         if changed {
-            self.tell_again(desk, leg.call);
+            self.tell_again(desk, leg.call, false);
         }
     }
 

@@ -99,7 +99,9 @@ impl Bridge {
             Stage::Undoing { before } => {
                 desk.anchors.roll_back(anchor, *before);
                 desk.anchors.narrow(anchor, side);
-                return self.let_go_or(desk, side, |bridge, desk| bridge.tell_again(desk, kept));
+                return self.let_go_or(desk, side, |bridge, desk| {
+                    bridge.tell_again(desk, kept, awaits_answer);
+                });
             }
             stage => {
                 self.transfer = Some(Transfer { stage, ..transfer });
@@ -115,7 +117,7 @@ impl Bridge {
                 ..transfer
             });
             self.transfer_failed(desk, StatusCode::NOT_ACCEPTABLE_HERE);
-            return self.tell_again(desk, kept);
+            return self.tell_again(desk, kept, awaits_answer);
         };
         if awaits_answer {
             talk.wait_for_ack(kept);
@@ -266,12 +268,13 @@ impl Bridge {
         desk.ua.hang_up(desk.now, kept, passing::no_headers());
     }
 
-    /// A leg has agreed to what will not be: it is told again what holds.
-    pub(super) fn tell_again(&mut self, desk: &mut Desk<'_>, call: CallId) {
+    /// A leg has agreed to what will not be: it is told again what holds, in the ACK where that must answer
+    /// its offer (RFC 3261 §13.2.1).
+    pub(super) fn tell_again(&mut self, desk: &mut Desk<'_>, call: CallId, awaits_answer: bool) {
         let (State::Talking(talk), Some(anchor)) = (&mut self.state, &self.anchor) else {
             return;
         };
-        talk.tell_again(desk, anchor, call, false);
+        talk.tell_again(desk, anchor, call, awaits_answer);
     }
 
     /// A call has ended while a transfer goes on; the cause is given back where that ends more.
