@@ -231,6 +231,10 @@ fn a_transferor_need_not_wait() {
             String::from_utf8_lossy(kept.body()).contains("m=audio"),
             "{kept}"
         );
+        u2.in_dialog(exchange, &mut d2, "INVITE", "", "", true);
+        let offered = u2.expect(exchange, 200);
+        assert_eq!(offered.body(), kept.body());
+        u2.acknowledge(exchange, &mut d2, &offered, &body);
         if agrees {
             u3.pick_up(exchange, &invite);
             reinvited(exchange, u2, 200, &body);

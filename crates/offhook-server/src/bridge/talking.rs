@@ -8,7 +8,7 @@ use crate::bridge::state::State;
 use crate::bridge::transfer::Stage;
 use crate::desk::Desk;
 use crate::in_call::InCall;
-use crate::media_anchor::Anchor;
+use crate::media_anchor::{Anchor, MediaAnchor};
 
 impl Bridge {
     /// The conversation, and the means to act in it.
@@ -58,8 +58,11 @@ impl Bridge {
     fn answer_to_refresh(&mut self, desk: &mut Desk<'_>, reoffer: &Reoffer) -> Option<Body> {
         let (talk, anchor) = self.talk()?;
         let side = talk.side_of(reoffer.call()).filter(|_| talk.is_idle())?;
-        let offer = Body::of_request(reoffer.request())?;
-        desk.anchors.answer_to_refresh(anchor, side, &offer)
+        match Body::of_request(reoffer.request()) {
+            Some(offer) => desk.anchors.answer_to_refresh(anchor, side, &offer),
+            // It asks what is offered to it, which is what holds.
+            None => MediaAnchor::repeat(anchor, side),
+        }
     }
 
     /// A leg took what it was offered, by the other leg or by us.
