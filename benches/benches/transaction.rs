@@ -111,7 +111,7 @@ impl Pair {
     }
 
     fn ask(&mut self, now: Instant, request: Request) -> (ServerTransactionId, Request) {
-        self.client.request(now, request, self.here).unwrap();
+        self.client.request(now, &request, self.here).unwrap();
         self.up(now);
         while let Some(event) = self.events.pop_front() {
             if let Event::Request {
@@ -184,7 +184,9 @@ fn ringing(count: usize, now: Instant) -> (Pair, Vec<Bytes>) {
     let mut pair = Pair::new(Transport::Udp);
     let mut packets = Vec::with_capacity(count);
     for number in 1..=count {
-        pair.client.request(now, invite(number), pair.here).unwrap();
+        pair.client
+            .request(now, &invite(number), pair.here)
+            .unwrap();
         while let Some(output) = pair.client.poll_output() {
             if let Output::Transmit(sent) = output {
                 packets.push(sent.payload.clone());
@@ -252,7 +254,7 @@ fn timers_among_many(c: &mut Criterion) {
         let mut live = VecDeque::<ClientTransactionId>::new();
         let step = Duration::from_secs(1) / u32::try_from(count).unwrap();
         for _ in 0..count {
-            live.push_back(client.request(now, options.clone(), here).unwrap());
+            live.push_back(client.request(now, &options, here).unwrap());
             now += step;
         }
         while client.poll_output().is_some() {}
@@ -263,7 +265,7 @@ fn timers_among_many(c: &mut Criterion) {
                 client.handle_timeout(now);
                 while let Some(output) = client.poll_output() {
                     if matches!(output, Output::Event(Event::ClientEnded { .. })) {
-                        client.request(now, options.clone(), here).unwrap();
+                        client.request(now, &options, here).unwrap();
                     }
                 }
             });
@@ -320,7 +322,7 @@ fn memory(_: &mut Criterion) {
     let mut packets = Vec::with_capacity(COUNT);
     let before = resident();
     for number in 0..COUNT {
-        client.request(now, invite(number), here).unwrap();
+        client.request(now, &invite(number), here).unwrap();
         if let Some(Output::Transmit(sent)) = client.poll_output() {
             packets.push(sent.payload);
         }

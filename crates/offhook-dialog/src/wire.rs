@@ -15,15 +15,11 @@ pub(crate) fn call_id(headers: &Headers) -> &str {
 }
 
 pub(crate) fn from_tag(headers: &Headers) -> Option<&str> {
-    tag(text(headers, HeaderName::FROM))
+    NameAddrRef::tag_in(text(headers, HeaderName::FROM))
 }
 
 pub(crate) fn to_tag(headers: &Headers) -> Option<&str> {
-    tag(text(headers, HeaderName::TO))
-}
-
-fn tag(value: &str) -> Option<&str> {
-    NameAddrRef::parse(value).ok()?.tag()
+    NameAddrRef::tag_in(text(headers, HeaderName::TO))
 }
 
 pub(crate) fn cseq_number(headers: &Headers) -> Option<u32> {
@@ -111,7 +107,7 @@ pub(crate) fn reason(value: &str) -> Headers {
 
 /// A From or To value with a tag, unless it has one.
 pub(crate) fn with_tag(value: &str, tag: &str) -> String {
-    if self::tag(value).is_some() {
+    if NameAddrRef::tag_in(value).is_some() {
         return value.to_owned();
     }
     // §20.39: without angle brackets the parameters are the header's, so a tag goes at the end either way.

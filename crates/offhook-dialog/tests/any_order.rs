@@ -142,7 +142,7 @@ impl Driver {
         for number in 0..8 {
             let mut request = invite();
             request.headers_mut().remove(HeaderName::VIA);
-            clients.push(layer.request(now, request, flow).expect("a transaction"));
+            clients.push(layer.request(now, &request, flow).expect("a transaction"));
             let mut request = invite();
             let via = format!("SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKserver{number}");
             let headers = request.headers_mut();

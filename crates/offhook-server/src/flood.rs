@@ -10,9 +10,11 @@
 //! to share, because the hash has a secret key.
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
+
+use offhook_transaction::SerialHasher;
 
 use crate::bucket::Bucket;
 use crate::congestion::Asker;
@@ -166,7 +168,19 @@ impl FloodGuard {
     }
 
     fn place(&self, from: SocketAddr) -> u64 {
-        hash(&(self.key, from.ip().to_canonical(), from.port()))
+        // In one piece, which costs a third of one field after the other: it is asked for with each
+        // request, and more than once.
+        let mut fields = [0; 26];
+        fields[..8].copy_from_slice(&self.key.to_le_bytes());
+        let address = match from.ip() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+            IpAddr::V6(ip) => ip,
+        };
+        fields[8..24].copy_from_slice(&address.octets());
+        fields[24..].copy_from_slice(&from.port().to_le_bytes());
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&fields);
+        hasher.finish()
     }
 
     /// Only looked for where it counts: for a place that has given no proof.
@@ -208,8 +222,9 @@ impl Buckets {
 #[derive(Debug, Default)]
 struct Remembered {
     began: Option<Instant>,
-    young: HashSet<u64>,
-    old: HashSet<u64>,
+    // What is kept are hashes with a secret key: nobody can make them meet.
+    young: HashSet<u64, BuildHasherDefault<SerialHasher>>,
+    old: HashSet<u64, BuildHasherDefault<SerialHasher>>,
 }
 
 impl Remembered {

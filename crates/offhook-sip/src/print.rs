@@ -5,6 +5,7 @@ use core::fmt;
 
 use bytes::Bytes;
 
+use crate::error::BuildError;
 use crate::header::map::Headers;
 use crate::header::name::HeaderName;
 use crate::message::{Message, Request, Response};
@@ -79,9 +80,11 @@ fn decimal(out: &mut Vec<u8>, number: usize) {
     out.extend_from_slice(&digits[start..]);
 }
 
-/// Octets of the headers in canonical form, at most; about, when compact names are spelled out.
-fn size(headers: &Headers) -> usize {
-    headers.store.size() + 64
+/// How many octets [`head`] writes. It is exact, so that the text is kept where it was written: what
+/// has room to spare costs another allocation when it becomes [`Bytes`].
+fn size(headers: &Headers, body: usize) -> usize {
+    let digits = body.checked_ilog10().unwrap_or_default() as usize + 1;
+    headers.store.size() + "Content-Length: \r\n\r\n".len() + digits
 }
 
 fn finish(mut out: Vec<u8>, body: &[u8]) -> Bytes {
@@ -106,7 +109,28 @@ impl Request {
     /// has. Values stay as they are.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
-        finish(self.head_octets(), &self.body)
+        finish(self.head_octets(None), &self.body)
+    }
+
+    /// The message in canonical form with a Via on top that it has not got itself: of whoever sends it
+    /// on, so that the request stays as it is and can be sent another way (RFC 3261 §18.1.1).
+    ///
+    /// ```
+    /// # use offhook_sip::{Method, Request};
+    /// let request = Request::new(Method::Options, "sip:bob@example.com".parse()?);
+    /// let octets = request.to_bytes_via("SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1")?;
+    /// assert!(octets.starts_with(
+    ///     b"OPTIONS sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n"
+    /// ));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What [`Headers::append`] would say to that value.
+    pub fn to_bytes_via(&self, via: &str) -> Result<Bytes, BuildError> {
+        Headers::check(HeaderName::VIA, via)?;
+        Ok(finish(self.head_octets(Some(via)), &self.body))
     }
 
     /// The octets that were parsed, if nothing was changed since; what followed the body in the
@@ -116,14 +140,20 @@ impl Request {
         verbatim(&self.headers, &self.body, self.untouched)
     }
 
-    fn head_octets(&self) -> Vec<u8> {
+    fn head_octets(&self, via: Option<&str>) -> Vec<u8> {
+        const VERSION: &[u8] = b" SIP/2.0\r\n";
         let (method, uri) = (self.method.as_str(), self.uri.as_str());
-        let length = method.len() + uri.len() + 12 + size(&self.headers) + self.body.len();
-        let mut out = Vec::with_capacity(length);
+        let start_line = method.len() + 1 + uri.len() + VERSION.len();
+        let top = via.map_or(0, |via| "Via: \r\n".len() + via.len());
+        let body = self.body.len();
+        let mut out = Vec::with_capacity(start_line + top + size(&self.headers, body) + body);
         out.extend_from_slice(method.as_bytes());
         out.push(b' ');
         out.extend_from_slice(uri.as_bytes());
-        out.extend_from_slice(b" SIP/2.0\r\n");
+        out.extend_from_slice(VERSION);
+        if let Some(via) = via {
+            header(&mut out, HeaderName::VIA.as_str(), via);
+        }
         head(&mut out, &self.headers, self.body.len());
         out
     }
@@ -144,8 +174,11 @@ impl Response {
     }
 
     fn head_octets(&self) -> Vec<u8> {
-        let length = self.reason.len() + 16 + size(&self.headers) + self.body.len();
-        let mut out = Vec::with_capacity(length);
+        let (start_line, body) = (
+            "SIP/2.0 200 \r\n".len() + self.reason.len(),
+            self.body.len(),
+        );
+        let mut out = Vec::with_capacity(start_line + size(&self.headers, body) + body);
         out.extend_from_slice(b"SIP/2.0 ");
         decimal(&mut out, usize::from(self.status.get()));
         out.push(b' ');
@@ -185,7 +218,7 @@ fn display(f: &mut fmt::Formatter<'_>, head: &[u8], body: &[u8]) -> fmt::Result 
 impl fmt::Display for Request {
     /// The canonical form; octets of the body that are no UTF-8 are shown as U+FFFD.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        display(f, &self.head_octets(), &self.body)
+        display(f, &self.head_octets(None), &self.body)
     }
 }
 

@@ -9,6 +9,38 @@ use offhook_sip::{Essentials, HeaderName, Headers, Host, Method, Request};
 use crate::flow::Flow;
 use crate::key::{Key, Keyring, Legacy};
 
+/// What is asked of the top Via of a request, read in one pass: each of the questions is put to it more
+/// than once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Top<'a> {
+    via: &'a Via<'a>,
+    host: Host<'a>,
+    /// Unless it is of RFC 2543.
+    branch: Option<&'a str>,
+    wants_port: bool,
+    maddr: Option<&'a str>,
+}
+
+impl<'a> Top<'a> {
+    pub(crate) fn of(via: &'a Via<'a>) -> Self {
+        let (mut wants_port, mut maddr) = (false, None);
+        for param in via.params() {
+            let name = param.name();
+            wants_port |= name.eq_ignore_ascii_case("rport");
+            if maddr.is_none() && name.eq_ignore_ascii_case("maddr") {
+                maddr = param.value();
+            }
+        }
+        Self {
+            via,
+            host: via.host(),
+            branch: via.rfc3261_branch(),
+            wants_port,
+            maddr,
+        }
+    }
+}
+
 /// How a request matches a transaction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Matching {
@@ -26,7 +58,7 @@ impl Matching {
     pub(crate) fn of(
         keyring: &Keyring,
         request: &Request,
-        via: &Via<'_>,
+        top: &Top<'_>,
         flow: &Flow,
     ) -> Option<Self> {
         let method = match request.method() {
@@ -34,7 +66,7 @@ impl Matching {
             method => method.as_str(),
         };
         let is_invite = method == Method::Invite.as_str();
-        let Some(branch) = via.rfc3261_branch() else {
+        let Some(branch) = top.branch else {
             return Self::without_cookie(keyring, request, method);
         };
         let source = if is_invite {
@@ -43,7 +75,7 @@ impl Matching {
             Key::NONE
         };
         Some(Self {
-            own: keyring.server(branch, &via.host(), via.port(), method),
+            own: keyring.server(branch, &top.host, top.via.port(), method),
             source,
             legacy: false,
         })
@@ -113,18 +145,18 @@ impl WayBack {
     /// RFC 3261 §18.2.2 and RFC 3581 §4, from the top Via of the request or of the response.
     ///
     /// `to_source`: to the source port even where no `rport` asks for it.
-    pub(crate) fn of(via: &Via<'_>, flow: &Flow, to_source: bool) -> Self {
+    pub(crate) fn of(top: &Top<'_>, flow: &Flow, to_source: bool) -> Self {
         let default = flow.transport.default_port();
-        let port = via.port().unwrap_or(default);
+        let port = top.via.port().unwrap_or(default);
         if flow.is_reliable() {
             return Self {
                 flow: *flow,
                 reopen: Some(SocketAddr::new(flow.remote.ip(), port)),
             };
         }
-        let remote = if let Some(maddr) = maddr(via) {
+        let remote = if let Some(maddr) = top.maddr.and_then(address) {
             SocketAddr::new(maddr, port)
-        } else if via.rport().is_some() || to_source {
+        } else if top.wants_port || to_source {
             flow.remote
         } else {
             SocketAddr::new(flow.remote.ip(), port)
@@ -137,8 +169,8 @@ impl WayBack {
 }
 
 /// A name would have to be resolved: it is passed over, and the source address serves.
-fn maddr(via: &Via<'_>) -> Option<IpAddr> {
-    match via.maddr()? {
+fn address(maddr: &str) -> Option<IpAddr> {
+    match Host::parse(maddr).ok()? {
         Host::Ip(address) => Some(address),
         Host::Domain(_) => None,
     }
@@ -147,7 +179,7 @@ fn maddr(via: &Via<'_>) -> Option<IpAddr> {
 /// Writes into the top Via where the request really came from (RFC 3261 §18.2.1, RFC 3581 §4).
 pub(crate) fn mark_source(request: &mut Request, flow: &Flow) {
     let marked = match request.headers().typed::<Via>() {
-        Ok(Some(via)) => marked(&via, flow),
+        Ok(Some(via)) => marked(&Top::of(&via), flow),
         _ => None,
     };
     if let Some(marked) = marked {
@@ -164,11 +196,12 @@ pub(crate) fn replace_via(request: &mut Request, marked: &str) {
 }
 
 /// The Via with `received` and, where it was asked for, `rport`; `None` if it may stay as it is.
-pub(crate) fn marked(via: &Via<'_>, flow: &Flow) -> Option<String> {
+pub(crate) fn marked(top: &Top<'_>, flow: &Flow) -> Option<String> {
     let source = flow.remote.ip().to_canonical();
-    if via.rport().is_none() && via.host() == Host::Ip(source) {
+    if !top.wants_port && top.host == Host::Ip(source) {
         return None;
     }
+    let via = top.via;
     let mut text = String::with_capacity(160);
     let (transport, host) = (via.transport_str(), via.host_str());
     let _ = write!(text, "SIP/2.0/{transport} {host}");

@@ -6,12 +6,12 @@
 use core::fmt;
 use core::hash::{BuildHasherDefault, Hash, Hasher};
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use offhook_sip::{Host, Transport};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use crate::flow::Flow;
+use crate::flow::{ConnectionId, Flow};
 
 /// One way to find a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,8 +112,9 @@ impl Keyring {
     ) -> Key {
         let mut hash = self.start(Kind::Server);
         text(&mut hash, branch);
+        let mut fields = Fields::default();
         match host {
-            Host::Ip(address) => address.hash(&mut hash),
+            Host::Ip(address) => fields.ip(*address),
             Host::Domain(name) => {
                 for byte in name.bytes() {
                     hash.write_u8(byte.to_ascii_lowercase());
@@ -121,7 +122,8 @@ impl Keyring {
                 hash.write_u8(0xff);
             }
         }
-        port.hash(&mut hash);
+        fields.port(port);
+        fields.hash(&mut hash);
         text(&mut hash, method);
         finish(&hash)
     }
@@ -131,8 +133,9 @@ impl Keyring {
     pub(crate) fn source(&self, branch: &str, transport: Transport, source: SocketAddr) -> Key {
         let mut hash = self.start(Kind::Source);
         text(&mut hash, branch);
-        transport.hash(&mut hash);
-        source.hash(&mut hash);
+        let mut fields = Fields::default();
+        fields.address(transport, source);
+        fields.hash(&mut hash);
         finish(&hash)
     }
 
@@ -163,9 +166,10 @@ impl Keyring {
     /// What a transport error concerns: one connection, or one remote address.
     pub(crate) fn peer(&self, flow: &Flow) -> Key {
         let mut hash = self.start(Kind::Peer);
-        flow.transport.hash(&mut hash);
-        flow.remote.hash(&mut hash);
-        flow.connection.hash(&mut hash);
+        let mut fields = Fields::default();
+        fields.address(flow.transport, flow.remote);
+        fields.connection(flow.connection);
+        fields.hash(&mut hash);
         finish(&hash)
     }
 
@@ -181,6 +185,63 @@ impl Keyring {
         let mut hash = SipHasher13::new_with_keys(self.0, self.1);
         hash.write_u8(kind as u8);
         hash
+    }
+}
+
+/// Fields of few octets, each in a place of its own, hashed in one piece: that costs a third of hashing
+/// them one by one.
+#[derive(Default)]
+struct Fields {
+    family: u8,
+    octets: [u8; 16],
+    scope: u32,
+    port: Option<u16>,
+    transport: u8,
+    connection: Option<u64>,
+}
+
+impl Fields {
+    fn ip(&mut self, address: IpAddr) {
+        match address {
+            IpAddr::V4(ip) => {
+                self.family = 4;
+                self.octets[..4].copy_from_slice(&ip.octets());
+            }
+            IpAddr::V6(ip) => {
+                self.family = 6;
+                self.octets = ip.octets();
+            }
+        }
+    }
+
+    fn port(&mut self, port: Option<u16>) {
+        self.port = port;
+    }
+
+    fn address(&mut self, transport: Transport, address: SocketAddr) {
+        self.ip(address.ip());
+        self.port = Some(address.port());
+        if let SocketAddr::V6(address) = address {
+            self.scope = address.scope_id();
+        }
+        self.transport = 1 + transport as u8;
+    }
+
+    fn connection(&mut self, connection: Option<ConnectionId>) {
+        self.connection = connection.map(|id| id.0);
+    }
+
+    fn hash(&self, hash: &mut SipHasher13) {
+        let mut all = [0; 34];
+        all[0] = self.family;
+        all[1..17].copy_from_slice(&self.octets);
+        all[17..21].copy_from_slice(&self.scope.to_le_bytes());
+        all[21] = u8::from(self.port.is_some());
+        all[22..24].copy_from_slice(&self.port.unwrap_or_default().to_le_bytes());
+        all[24] = self.transport;
+        all[25] = u8::from(self.connection.is_some());
+        all[26..34].copy_from_slice(&self.connection.unwrap_or_default().to_le_bytes());
+        hash.write(&all);
     }
 }
 

@@ -83,7 +83,7 @@ impl Layer {
         }
         match parse::datagram_with(&self.config.parser, payload) {
             Ok(message) => self.handle_message(now, flow, message),
-            Err(error) => self.refuse_broken(flow, error),
+            Err(error) => self.handle_broken(flow, error),
         }
     }
 
@@ -152,8 +152,8 @@ impl Layer {
         self.output.pop_front()
     }
 
-    /// Sends a kept message again: a 2xx until its ACK comes (RFC 3261 §13.3.1.4), or that ACK
-    /// each time the 2xx comes again (§13.2.2.4).
+    /// Sends a kept message again: the ACK of a 2xx each time that this comes again (RFC 3261
+    /// §13.2.2.4).
     pub fn resend(&mut self, transmit: Transmit) {
         self.output.push_back(Output::Transmit(transmit));
     }
@@ -312,11 +312,11 @@ mod tests {
         };
         let mut ours = Request::clone(&request);
         ours.headers_mut().remove("Via");
-        layer.request(now(), ours.clone(), flow()).unwrap();
+        layer.request(now(), &ours, flow()).unwrap();
         let Some(Output::Transmit(sent)) = layer.poll_output() else {
             panic!("an INVITE")
         };
-        layer.request(now(), ours, flow()).unwrap();
+        layer.request(now(), &ours, flow()).unwrap();
         assert_eq!(layer.table.with_peer(&flow()).len(), 3);
         let Ok(Message::Request(sent)) = parse::datagram(sent.payload) else {
             panic!("an INVITE")

@@ -154,7 +154,7 @@ fn the_ack_of_a_2xx_has_a_branch_of_its_own_and_is_sent_again_on_demand() {
     desk.request(udp(), outgoing("INVITE"));
     let invite = sent_request(&desk.take_sent().remove(0));
     let ack = common::request(&outgoing("ACK"));
-    let kept = desk.layer.send_ack(ack, udp());
+    let kept = desk.layer.send_ack(&ack, udp());
     desk.layer.resend(kept.clone());
     desk.drain();
     assert_eq!(desk.take_sent(), [kept.clone(), kept.clone()]);

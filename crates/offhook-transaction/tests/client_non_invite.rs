@@ -74,7 +74,7 @@ fn ack_and_cancel_have_no_transaction_of_their_own() {
     let mut desk = Desk::new();
     for method in ["ACK", "CANCEL"] {
         let request = common::request(&outgoing(method));
-        let refused = desk.layer.request(desk.now, request, udp());
+        let refused = desk.layer.request(desk.now, &request, udp());
         assert!(matches!(refused, Err(RequestError::NotAllowed(_))));
     }
     desk.assert_empty();

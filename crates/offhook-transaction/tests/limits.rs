@@ -46,7 +46,7 @@ fn a_full_table_refuses_the_user() {
     let mut desk = Desk::with(small());
     desk.request(udp(), outgoing("BYE"));
     let request = common::request(&outgoing("OPTIONS"));
-    let refused = desk.layer.request(desk.now, request, udp());
+    let refused = desk.layer.request(desk.now, &request, udp());
     assert_eq!(refused, Err(RequestError::Full));
 }
 

@@ -55,7 +55,7 @@ fn a_call_and_its_cancel_pass_the_router_both_ways() {
         };
         let id = network.act(phone, |stack, now| {
             let invite = request(&outgoing("INVITE"));
-            stack.layer.request(now, invite, flow).unwrap()
+            stack.layer.request(now, &invite, flow).unwrap()
         });
         network.run_for(SECOND);
         let events: Vec<Event> = network.node_mut(server).events.drain(..).collect();

@@ -168,7 +168,7 @@ fn perform(desk: &mut Desk, known: &mut Known, step: &Step) {
                 text = text.replace("CSeq", &filler);
             }
             let request = common::request(&text);
-            if let Ok(id) = desk.layer.request(desk.now, request, flows(flow)) {
+            if let Ok(id) = desk.layer.request(desk.now, &request, flows(flow)) {
                 known.clients.push(id);
             }
         }

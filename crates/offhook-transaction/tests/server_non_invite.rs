@@ -55,11 +55,12 @@ fn a_repeat_gets_the_very_octets_again() {
                     headers.set("To", &to).unwrap();
                 }
                 response.set_body("text/plain", "why\r\n\r\nnot").unwrap();
-                let first = desk.layer.respond(desk.now, id, response).unwrap();
+                desk.layer.respond(desk.now, id, response).unwrap();
                 desk.drain();
-                desk.take_sent();
+                let first = desk.take_sent();
                 desk.receive(udp(), &text);
-                assert_eq!(desk.take_sent(), [first]);
+                assert_eq!(first.len(), 1);
+                assert_eq!(desk.take_sent(), first);
             }
         }
     }
@@ -79,11 +80,12 @@ fn a_response_of_unusual_form_is_repeated_too() {
         .headers_mut()
         .append("From", "<sip:carol@example.com>;tag=c1")
         .unwrap();
-    let first = desk.layer.respond(desk.now, id, response).unwrap();
+    desk.layer.respond(desk.now, id, response).unwrap();
     desk.drain();
-    desk.take_sent();
+    let first = desk.take_sent();
     desk.receive(udp(), incoming("BYE", VIA));
-    assert_eq!(desk.take_sent(), [first]);
+    assert_eq!(first.len(), 1);
+    assert_eq!(desk.take_sent(), first);
 }
 
 // checklist: R3261-96

@@ -96,7 +96,7 @@ impl Actor {
             remote: SocketAddr::new(to, 5060),
             connection: None,
         };
-        let id = self.layer.request(now, request, flow).unwrap();
+        let id = self.layer.request(now, &request, flow).unwrap();
         self.asked.insert(id, call_id);
         id
     }

@@ -272,7 +272,7 @@ fn a_pinned_or_tcp_less_request_stays_on_udp() {
     let mut desk = Desk::new();
     let request = common::request(&large());
     let to = Outbound::pinned(udp());
-    desk.layer.request(desk.now, request, to).unwrap();
+    desk.layer.request(desk.now, &request, to).unwrap();
     desk.drain();
     assert_eq!(desk.take_sent()[0].flow, udp());
 

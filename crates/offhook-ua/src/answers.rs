@@ -308,8 +308,7 @@ fn tag_of(response: &Response) -> &str {
     response
         .headers()
         .get(HeaderName::TO)
-        .and_then(|to| offhook_sip::NameAddrRef::parse(to.trim()).ok())
-        .and_then(|to| to.tag())
+        .and_then(offhook_sip::NameAddrRef::tag_in)
         .unwrap_or_default()
 }
 

@@ -4,7 +4,9 @@ use std::fmt::{self, Write as _};
 
 use offhook_dialog::{Body, RouteSet};
 use offhook_sip::header::{CSeq, Contact, RecordRoute, Route};
-use offhook_sip::{HeaderName, Headers, Host, Method, NameAddr, Request, Transport, Uri};
+use offhook_sip::{
+    HeaderName, Headers, Host, Method, NameAddr, NameAddrRef, Request, Transport, Uri,
+};
 use offhook_transaction::Flow;
 
 use crate::config::Config;
@@ -307,10 +309,7 @@ pub(crate) fn cseq_number(request: &Request) -> Option<u32> {
 /// (§12.1.1).
 pub(crate) fn dialog_of(request: &Request) -> Option<(&str, &str, &str)> {
     let headers = request.headers();
-    let tag = |name| {
-        let value = headers.get(name)?;
-        offhook_sip::NameAddrRef::parse(value).ok()?.tag()
-    };
+    let tag = |name| NameAddrRef::tag_in(headers.get(name)?);
     let call_id = headers.get(HeaderName::CALL_ID)?;
     let local = tag(HeaderName::TO)?;
     Some((call_id, local, tag(HeaderName::FROM).unwrap_or_default()))

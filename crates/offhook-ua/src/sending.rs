@@ -68,7 +68,7 @@ impl UserAgent {
     /// Starts a transaction, or sends an ACK, on this flow.
     pub(crate) fn transmit(&mut self, now: Instant, outgoing: Outgoing, flow: Flow) {
         if let Owner::Ack { transaction, tag } = &outgoing.owner {
-            let transmit = self.layer.send_ack(outgoing.request, flow);
+            let transmit = self.layer.send_ack(&outgoing.request, flow);
             if let Some(exchange) = self.exchanges.get_mut(transaction)
                 && let Some(ack) = exchange.acks.iter_mut().find(|(of, _)| of == tag)
             {
@@ -87,7 +87,7 @@ impl UserAgent {
         } else {
             Outbound::from(flow)
         };
-        let Ok(transaction) = self.layer.request(now, request, outbound) else {
+        let Ok(transaction) = self.layer.request(now, &request, outbound) else {
             self.event(Event::LimitReached {
                 what: "client transactions",
             });

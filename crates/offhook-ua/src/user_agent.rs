@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use offhook_dialog::{CallId, InviteSession, RequestId, SessionConfig, Step, Steps};
 use offhook_routing::next_hop::DnsAnswer;
-use offhook_sip::Message;
+use offhook_sip::{Message, ParseError};
 use offhook_transaction::{
     ClientTransactionId, Event as LayerEvent, Flow, Layer, Output as LayerOutput, SerialMap,
     ServerTransactionId,
@@ -98,6 +98,12 @@ impl UserAgent {
     /// A message that was parsed already.
     pub fn handle_message(&mut self, now: Instant, flow: Flow, message: Message) {
         self.layer.handle_message(now, flow, message);
+        self.settle(now);
+    }
+
+    /// A packet that was found to be no SIP message, or a broken one: it is answered where that is allowed.
+    pub fn handle_broken(&mut self, now: Instant, flow: Flow, error: ParseError) {
+        self.layer.handle_broken(flow, error);
         self.settle(now);
     }
 

@@ -17,11 +17,11 @@ use crate::flood::Verdict;
 const ALARM_GAP: Duration = Duration::from_millis(200);
 const ALARM_BURST: Duration = Duration::from_secs(4);
 
-const MADDR: &[u8] = b"maddr";
-
-/// Asked of each place of each request, so that most are passed over by their first letter.
-const fn is_maddr(octets: &[u8]) -> bool {
-    matches!(octets.first(), Some(b'm' | b'M')) && octets.eq_ignore_ascii_case(MADDR)
+/// Whether a parameter may be `maddr`: asked of each request, before its Via is read.
+fn may_be_maddr(param: &str) -> bool {
+    const NAME: &str = "maddr";
+    let name = param.trim_start().get(..NAME.len());
+    name.is_some_and(|name| name.eq_ignore_ascii_case(NAME))
 }
 
 /// Whether the answer would go to somebody else, by `maddr` in Via (RFC 3261 §18.2.2), which is meant for
@@ -30,7 +30,7 @@ fn sends_answers_elsewhere(flow: &Flow, request: &Request) -> bool {
     let headers = request.headers();
     let named = headers
         .get(HeaderName::VIA)
-        .is_some_and(|via| via.as_bytes().windows(MADDR.len()).any(is_maddr));
+        .is_some_and(|via| via.split(';').any(may_be_maddr));
     if flow.is_reliable() || !named {
         return false;
     }
@@ -44,12 +44,14 @@ fn sends_answers_elsewhere(flow: &Flow, request: &Request) -> bool {
 impl Server {
     /// Hands a packet to the user agent, unless strangers ask too much and it is one of theirs.
     pub(super) fn take_in(&mut self, now: Instant, flow: Flow, payload: Bytes) {
-        match parse::datagram(payload.clone()) {
+        if payload.iter().all(u8::is_ascii_whitespace) {
+            return; // A keep-alive is no request.
+        }
+        match parse::datagram(payload) {
             Ok(message) => self.take_in_message(now, flow, message),
-            // Keep-alives are no requests; what cannot be read is a stranger's.
-            Err(_) if payload.iter().all(u8::is_ascii_whitespace) => {}
-            Err(_) => match self.verdict_on_new(now, &flow).0 {
-                Verdict::Pass => self.ua.handle_packet(now, flow, payload),
+            // What cannot be read is a stranger's.
+            Err(error) => match self.verdict_on_new(now, &flow).0 {
+                Verdict::Pass => self.ua.handle_broken(now, flow, error),
                 Verdict::Refuse | Verdict::Ignore => {}
             },
         }

@@ -94,12 +94,16 @@ impl Store {
         (self.table.unfolded(value), name_end)
     }
 
-    /// About how many octets the headers take when they are printed.
+    /// How many octets the lines take when they are printed, names as the RFCs spell them and without
+    /// Content-Length, which follows from the body.
     pub(crate) fn size(&self) -> usize {
         let line = |entry: Entry| {
-            usize::from(entry.name_len) + (entry.value_end - entry.value_start) as usize + 4
+            let value = (entry.value_end - entry.value_start) as usize;
+            self.name(entry).as_str().len() + value + ": \r\n".len()
         };
-        self.entries().map(line).sum()
+        let length = HeaderName::CONTENT_LENGTH.number();
+        let printed = self.entries().filter(|entry| entry.number != length);
+        printed.map(line).sum()
     }
 
     /// Where a line of the message stands that is written as it would be printed:

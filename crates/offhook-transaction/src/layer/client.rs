@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use offhook_sip::header::Via;
-use offhook_sip::{HeaderName, Headers, Message, Method, Request, Transport, parse};
+use offhook_sip::{Headers, Message, Method, Request, Transport, parse};
 
 use crate::act::ClientAct;
 use crate::config::SentBy;
@@ -22,7 +22,7 @@ use crate::transaction::{Client, ClientMachine, Extra, Fallback, Transaction};
 impl Layer {
     /// Sends a request in a client transaction of its own.
     ///
-    /// Puts a Via on top: our sent-by for that flow, a new branch, an empty `rport` (RFC 3581).
+    /// What goes out has a Via on top: our sent-by for that flow, a new branch, an empty `rport` (RFC 3581).
     /// A request over [`Config::datagram_limit`](crate::Config::datagram_limit) goes by TCP unless
     /// the way is pinned, and by UDP after all if TCP is refused (RFC 3261 §18.1.1).
     ///
@@ -33,7 +33,7 @@ impl Layer {
     pub fn request(
         &mut self,
         now: Instant,
-        mut request: Request,
+        request: &Request,
         to: impl Into<Outbound>,
     ) -> Result<ClientTransactionId, RequestError> {
         let method = request.method().clone();
@@ -45,19 +45,15 @@ impl Layer {
         }
         let Outbound { mut flow, pinned } = to.into();
         let branch = self.tokens.branch();
-        self.push_via(&mut request, &flow, &branch);
-        let mut bytes = request.to_bytes();
+        let mut bytes = self.printed(request, &flow, &branch);
         let mut fallback = None;
         if bytes.len() > self.config.datagram_limit
             && !pinned
             && let Some(stream) = self.stream_instead_of(&flow)
         {
-            request.headers_mut().pop_via();
-            let plain = request.clone();
-            self.push_via(&mut request, &stream, &branch);
-            bytes = request.to_bytes();
+            bytes = self.printed(request, &stream, &branch);
             fallback = Some(Fallback {
-                request: plain,
+                request: request.clone(),
                 branch: branch.clone(),
                 flow,
             });
@@ -69,7 +65,7 @@ impl Layer {
             machine: ClientMachine::new(now, &method, timers, flow.is_reliable()),
             bytes,
             extra: fallback.map(|fallback| Box::new(Extra::falling_back(fallback))),
-            vias: u16::try_from(count_vias(request.headers())).unwrap_or(u16::MAX),
+            vias: u16::try_from(count_vias(request.headers()) + 1).unwrap_or(u16::MAX),
             silent: false,
         };
         let id = self.start_client(flow, key, client);
@@ -114,10 +110,9 @@ impl Layer {
     /// Sends the ACK of a 2xx: it belongs to no transaction (RFC 3261 §13.2.2.4) and gets a branch
     /// of its own. Keep what is returned, and [`resend`](Self::resend) it each time the 2xx comes
     /// again.
-    pub fn send_ack(&mut self, mut ack: Request, flow: Flow) -> Transmit {
+    pub fn send_ack(&mut self, ack: &Request, flow: Flow) -> Transmit {
         let branch = self.tokens.branch();
-        self.push_via(&mut ack, &flow, &branch);
-        let payload = ack.to_bytes();
+        let payload = self.printed(ack, &flow, &branch);
         let transmit = Transmit { flow, payload };
         self.resend(transmit.clone());
         transmit
@@ -163,12 +158,11 @@ impl Layer {
     /// TCP was refused: the request goes by UDP after all (§18.1.1).
     pub(super) fn fall_back(&mut self, now: Instant, id: Id, fallback: Fallback) {
         let Fallback {
-            mut request,
+            request,
             branch,
             flow,
         } = fallback;
-        self.push_via(&mut request, &flow, &branch);
-        let bytes = request.to_bytes();
+        let bytes = self.printed(&request, &flow, &branch);
         let timers = self.config.timers;
         let machine = ClientMachine::new(now, request.method(), &timers, flow.is_reliable());
         self.table.move_to(id, flow);
@@ -222,7 +216,8 @@ impl Layer {
         })
     }
 
-    fn push_via(&self, request: &mut Request, flow: &Flow, branch: &str) {
+    /// The octets of a request of ours, our Via on top.
+    fn printed(&self, request: &Request, flow: &Flow, branch: &str) -> Bytes {
         let sent_by: SentBy = self.config.sent_by(flow);
         let mut via = String::with_capacity(128);
         via.push_str("SIP/2.0/");
@@ -232,8 +227,9 @@ impl Layer {
         for text in [";branch=", branch, ";rport"] {
             via.push_str(text);
         }
-        // Fit to be held: a checked host and a branch of ours.
-        let _ = request.headers_mut().prepend(HeaderName::VIA, &via);
+        // It can stand in a line: a checked host and a branch of ours.
+        let printed = request.to_bytes_via(&via);
+        printed.unwrap_or_else(|_| request.to_bytes())
     }
 }
 

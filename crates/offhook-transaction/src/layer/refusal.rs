@@ -5,7 +5,7 @@ use offhook_sip::{Method, ParseError, Request, Response, StatusCode};
 
 use crate::event::{Event, Limit};
 use crate::flow::Flow;
-use crate::incoming::{WayBack, mark_source};
+use crate::incoming::{Top, WayBack, mark_source};
 use crate::key::Key;
 use crate::layer::Layer;
 use crate::layer::server::{add_to_tag, to_tag};
@@ -13,7 +13,7 @@ use crate::layer::server::{add_to_tag, to_tag};
 impl Layer {
     /// A packet that the parser refused: answered if enough of it could be read, never if it may
     /// be an ACK (§17: nothing answers an ACK).
-    pub(super) fn refuse_broken(&mut self, flow: Flow, error: ParseError) {
+    pub fn handle_broken(&mut self, flow: Flow, error: ParseError) {
         if let Some(response) = error.response()
             && !is_to_ack(&response)
         {
@@ -72,7 +72,9 @@ impl Layer {
     /// Sends a response; where its To has no tag, one that follows from `key` (§8.2.7).
     pub(super) fn send_stateless(&mut self, flow: Flow, mut response: Response, key: Key) {
         let to = match response.headers().typed::<Via>() {
-            Ok(Some(via)) => WayBack::of(&via, &flow, self.config.answer_source_port).flow,
+            Ok(Some(via)) => {
+                WayBack::of(&Top::of(&via), &flow, self.config.answer_source_port).flow
+            }
             // A Via that cannot be read is no reason for silence: back to where it came from.
             Err(_) => flow,
             // Without one the peer could not tell what is answered.

@@ -9,7 +9,7 @@ use offhook_sip::{Method, Request, StatusCode};
 use crate::act::ServerAct;
 use crate::event::{Event, ServerTransactionId};
 use crate::flow::Flow;
-use crate::incoming::{Matching, WayBack, mark_source, marked, merged, replace_via};
+use crate::incoming::{Matching, Top, WayBack, mark_source, marked, merged, replace_via};
 use crate::kept::Kept;
 use crate::key::Key;
 use crate::layer::Layer;
@@ -31,8 +31,9 @@ struct Arrived {
 impl Layer {
     pub(super) fn handle_request(&mut self, now: Instant, flow: Flow, request: Request) {
         let via = request.headers().typed::<Via>().ok().flatten();
-        let matching = |via: &Via<'_>| Matching::of(&self.keyring, &request, via, &flow);
-        let (Some(via), Some(matching)) = (&via, via.as_ref().and_then(matching)) else {
+        let top = via.as_ref().map(Top::of);
+        let matching = |top: &Top<'_>| Matching::of(&self.keyring, &request, top, &flow);
+        let (Some(top), Some(matching)) = (&top, top.as_ref().and_then(matching)) else {
             // What it takes to match is missing; `validate` knows what.
             match request.validate() {
                 Err(error) => self.refuse_invalid(flow, request, error),
@@ -49,8 +50,8 @@ impl Layer {
                 }
                 let arrived = Arrived {
                     matching,
-                    way: WayBack::of(via, &flow, self.config.answer_source_port),
-                    marked: marked(via, &flow),
+                    way: WayBack::of(top, &flow, self.config.answer_source_port),
+                    marked: marked(top, &flow),
                     flow,
                 };
                 self.handle_new(now, request, arrived);
@@ -213,7 +214,8 @@ impl Layer {
     #[must_use]
     pub fn knows(&self, flow: &Flow, request: &Request) -> bool {
         let via = request.headers().typed::<Via>().ok().flatten();
-        let matching = via.and_then(|via| Matching::of(&self.keyring, request, &via, flow));
+        let matching =
+            via.and_then(|via| Matching::of(&self.keyring, request, &Top::of(&via), flow));
         let Some(matching) = matching else {
             return false;
         };

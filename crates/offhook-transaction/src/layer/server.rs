@@ -3,13 +3,11 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use offhook_sip::header::To;
-use offhook_sip::{HeaderName, Response, StatusCode};
+use offhook_sip::{HeaderName, NameAddrRef, Response, StatusCode};
 
 use crate::act::ServerAct;
 use crate::error::RespondError;
 use crate::event::{Event, ServerTransactionId};
-use crate::flow::Transmit;
 use crate::kept::Kept;
 use crate::key::Key;
 use crate::layer::Layer;
@@ -23,7 +21,7 @@ impl Layer {
     /// The response goes where RFC 3261 §18.2.2 and RFC 3581 say. One above 100 whose To has no
     /// tag gets [`local_tag`](Self::local_tag). An INVITE takes any number of provisional
     /// responses, one final one, and after a 2xx more 2xx for 64*T1 (RFC 6026 §7.1): the layer
-    /// does not repeat a 2xx, so keep what is returned and [`resend`](Self::resend) it.
+    /// does not repeat a 2xx, so keep it and answer with it again.
     ///
     /// # Errors
     ///
@@ -36,7 +34,7 @@ impl Layer {
         now: Instant,
         transaction: ServerTransactionId,
         mut response: Response,
-    ) -> Result<Transmit, RespondError> {
+    ) -> Result<(), RespondError> {
         let id = transaction.0;
         let status = response.status();
         let tag = self.token_of(id);
@@ -73,14 +71,13 @@ impl Layer {
         if let Some(machine) = next {
             server.machine = machine;
         }
-        let transmit = Transmit { flow, payload };
-        self.resend(transmit.clone());
+        self.transmit(flow, payload);
         if next.is_some() {
             self.schedule(id);
         } else {
             self.end(id);
         }
-        Ok(transmit)
+        Ok(())
     }
 
     /// Answers a request as a stateless UAS does (RFC 3261 §8.2.7) and forgets it: the response is
@@ -239,7 +236,8 @@ impl Layer {
 }
 
 pub(super) fn to_tag(response: &Response) -> Option<&str> {
-    response.headers().typed::<To>().ok()??.tag()
+    // A To that is broken otherwise gets no second tag.
+    NameAddrRef::tag_in(response.headers().get(HeaderName::TO)?)
 }
 
 /// Appends to the To as it came, whatever its form: a parameter after the address is the header's.

@@ -97,7 +97,7 @@ impl Desk {
 
     pub fn request(&mut self, flow: Flow, text: impl AsRef<str>) -> ClientTransactionId {
         let request = request(text.as_ref());
-        let id = self.layer.request(self.now, request, flow).unwrap();
+        let id = self.layer.request(self.now, &request, flow).unwrap();
         self.drain();
         id
     }

@@ -212,8 +212,40 @@ impl<'a> NameAddrRef<'a> {
     /// The tag (RFC 3261 §19.3).
     #[must_use]
     pub fn tag(&self) -> Option<&'a str> {
-        self.params.value("tag")
+        match plain_tag(self.params.as_str()) {
+            Some(tag) => Some(tag),
+            None => self.params.value("tag"),
+        }
     }
+
+    /// The tag of an address of which nothing else is asked, such as the value of From or To.
+    ///
+    /// What is no address has none, but it is not told apart from every address that is broken: use it
+    /// for values that were read before, or where one that is broken does no harm.
+    ///
+    /// ```
+    /// # use offhook_sip::NameAddrRef;
+    /// assert_eq!(NameAddrRef::tag_in("Bob <sip:bob@example.com>;tag=a6c85cf"), Some("a6c85cf"));
+    /// assert_eq!(NameAddrRef::tag_in("<sip:bob@example.com>"), None);
+    /// ```
+    #[must_use]
+    pub fn tag_in(text: &'a str) -> Option<&'a str> {
+        // Each message of a dialog is asked for both tags more than once. As nearly everybody writes
+        // them they are all that stands behind the bracket, so that the rest need not be read again.
+        match memchr::memrchr(b'>', text.as_bytes()) {
+            Some(last) if last + 1 == text.len() => None,
+            Some(bracket) => plain_tag(&text[bracket + 1..])
+                .or_else(|| Self::parse(text).ok()?.params.value("tag")),
+            None => Self::parse(text).ok()?.tag(),
+        }
+    }
+}
+
+/// The tag in parameters that are nothing but a tag of letters, digits, dots and hyphens.
+fn plain_tag(params: &str) -> Option<&str> {
+    let tag = params.strip_prefix(";tag=")?;
+    let is_plain = !tag.is_empty() && Stops::new(tag.as_bytes(), 0).next() >= tag.len();
+    is_plain.then_some(tag)
 }
 
 impl fmt::Display for NameAddrRef<'_> {
@@ -329,6 +361,43 @@ mod tests {
             plain("<sip:a@b>;c, <sip:d@e>").map(|(_, end)| end),
             Some(11)
         );
+    }
+
+    #[test]
+    fn the_tag_alone_is_the_one_that_the_whole_address_has() {
+        for address in [
+            "<sip:a@b>",
+            "sip:a@b",
+            "\"A > ;tag=0\" <sip:a@b;tag=1>",
+            "\"A\" <sip:a@b;tag=1>",
+        ] {
+            for params in [
+                "",
+                ";tag=2",
+                ";tag=2.3-4",
+                ";tag=2~3",
+                ";tag=2;x",
+                ";x;tag=2",
+                " ; Tag = 2",
+                ";tag",
+                ";tag=\"2\"",
+                ";x=\"<>\"",
+                ";x=\">;tag=1\"",
+                ";tag=2;x=\">\"",
+                ";tag=2;x=\">;tag=1\"",
+            ] {
+                let text = alloc::format!("{address}{params}");
+                let whole = NameAddrRef::parse(&text).unwrap();
+                assert_eq!(
+                    NameAddrRef::tag_in(&text),
+                    whole.params.value("tag"),
+                    "{text}"
+                );
+                assert_eq!(whole.tag(), whole.params.value("tag"), "{text}");
+            }
+        }
+        assert_eq!(NameAddrRef::tag_in(""), None);
+        assert_eq!(NameAddrRef::tag_in("sip:a@b;tag=1 2"), None);
     }
 
     #[test]
