@@ -58,7 +58,7 @@ impl Case<'_> {
             }
         }
         let moved = self.is_moved();
-        let strange = |of: &&Ended| of.role != Role::Callee && !moved;
+        let strange = |of: &&Ended| of.role == Role::Caller && !moved;
         if let Some(callee) = self.callees.iter().find(strange) {
             return Err(format!("one leg for two calls: {callee:?}"));
         }
@@ -72,11 +72,12 @@ impl Case<'_> {
             self.check_caller(caller)?;
             self.check_times(caller)?;
         }
+        self.check_picked(town)?;
         self.check_callees(town)
     }
 
     /// The call of somebody who was transferred to what the exchange gives, which has no number here.
-    fn is_of_a_guest(&self) -> bool {
+    pub(super) fn is_of_a_guest(&self) -> bool {
         self.record.called.contains('/')
     }
 
@@ -121,7 +122,7 @@ impl Case<'_> {
             && all.into_iter().all(well)
     }
 
-    fn check_times(&self, ended: &Ended) -> Result<(), String> {
+    pub(super) fn check_times(&self, ended: &Ended) -> Result<(), String> {
         let apart = if ended.over > self.at {
             ended.over - self.at
         } else {
@@ -240,6 +241,7 @@ impl Case<'_> {
         if vanished && all().any(|of| of.fate == Fate::PeerHungUp) {
             tally.note("a party vanished, and the other one was told");
         }
+        self.count_picked(town, tally);
         for sent_on in self.callees.iter().filter_map(|of| of.sent_on) {
             tally.note(sent_on);
         }

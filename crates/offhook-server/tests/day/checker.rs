@@ -8,6 +8,7 @@ use offhook_server::{CallRecord, Outcome};
 
 use super::case::Case;
 use super::fate::{Ended, Fate, Role};
+use super::letters::Post;
 use super::liar::STRANGER;
 use super::tally::Tally;
 use super::town::Town;
@@ -17,6 +18,8 @@ use super::town::Town;
 pub(crate) struct Checker {
     /// Calls that ended at phones, by Call-ID.
     ended: BTreeMap<String, Leg>,
+    /// Words outside of calls.
+    post: Post,
     pub(crate) summary: Summary,
 }
 
@@ -28,6 +31,9 @@ struct Leg {
     recorded: bool,
     /// Somebody lied or had trouble in one of them: a phone may lose its call by that.
     excused: bool,
+    /// In one of them it was picked up by somebody who may do that. After a transfer he is in others
+    /// too, of which nothing has rung.
+    entitled: bool,
 }
 
 /// Figures of a day.
@@ -53,10 +59,13 @@ impl Checker {
     fn collect(&mut self, town: &mut Town) {
         let mut all = std::mem::take(&mut town.lost);
         self.summary.tally.take(&mut town.tally);
+        self.post.take(&mut town.lost_letters);
         for phone in town.phones.clone() {
-            if !town.network.node(phone).ledger.is_empty() {
+            let node = town.network.node(phone);
+            if !node.ledger.is_empty() || !node.letters.is_empty() {
                 let phone = town.network.node_mut(phone);
                 all.append(&mut phone.ledger);
+                self.post.take(&mut phone.letters);
                 self.summary.tally.take(&mut phone.tally);
             }
         }
@@ -94,6 +103,9 @@ impl Checker {
             };
             if !case.went_well(town) {
                 self.excuse(&record);
+            }
+            for call_id in case.entitled(town) {
+                self.ended.entry(call_id).or_default().entitled = true;
             }
             self.summary.strict += u64::from(case.is_strict(town));
             case.count(town, &mut self.summary.tally);
@@ -210,12 +222,15 @@ impl Checker {
         let logins = 20 + town.phones.len() / 10;
         assert!(ua.server_transactions <= logins, "{counts:?}");
         self.judge(town, now);
+        self.post.judge(town, &mut self.summary.tally);
         for (call_id, leg) in std::mem::take(&mut self.ended) {
             for ended in leg.ends {
                 let wrong = if !leg.recorded && (ended.role == Role::Callee || ended.talked) {
                     "no record of it"
                 } else if leg.recorded && !leg.excused && matches!(ended.fate, Fate::Lost(_)) {
                     "lost without a reason"
+                } else if ended.role == Role::Picker && ended.talked && !leg.entitled {
+                    "he had no right to pick up"
                 } else {
                     continue;
                 };

@@ -24,7 +24,7 @@ pub(crate) const EXCHANGE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 50));
 pub(crate) const EXCHANGE_6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x50));
 
 /// Of so many relays one loses the voice of a side.
-const ONE_IN: u64 = 100;
+const ONE_IN: u64 = 50;
 
 /// Longer than any honest person stays in a call.
 const LONGEST: Duration = Duration::from_secs(1_400);

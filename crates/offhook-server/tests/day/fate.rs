@@ -10,6 +10,8 @@ use offhook_ua::EndCause;
 pub(crate) enum Role {
     Caller,
     Callee,
+    /// It rang at another phone, and was answered here.
+    Picker,
 }
 
 /// How a call ended, as far as the other side must agree.

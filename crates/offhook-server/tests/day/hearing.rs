@@ -54,6 +54,7 @@ impl Phone {
             Event::Response { request, response } => {
                 let asked = self.asked.remove(&request);
                 let (_, what) = asked.expect("one outcome");
+                self.told(now, request, Some(response.status()));
                 if response.status().is_success() && !what.is_empty() {
                     self.tally.note(what);
                 }
@@ -61,17 +62,25 @@ impl Phone {
             Event::RequestFailed { request, .. } => {
                 let asked = self.asked.remove(&request);
                 assert!(asked.is_some(), "{request} has two outcomes");
+                self.told(now, request, None);
             }
             Event::Ended { call, cause } => {
-                self.count_end(&cause);
+                self.count_end(call, &cause);
                 self.end(now, call, Fate::of(&cause));
             }
             _ => {}
         }
     }
 
-    fn count_end(&mut self, cause: &EndCause) {
+    fn count_end(&mut self, call: CallId, cause: &EndCause) {
+        let talk = self.talks.get(&call);
+        let picks_up = talk.is_some_and(|talk| talk.role == Role::Picker);
         match cause {
+            EndCause::Rejected { response }
+                if picks_up && response.status() == StatusCode::FORBIDDEN =>
+            {
+                self.tally.note("a stranger was not let pick up");
+            }
             EndCause::Rejected { response } if response.status() == StatusCode::NOT_FOUND => {
                 self.tally.note("refused: not found");
             }
@@ -112,7 +121,7 @@ impl Phone {
             return;
         };
         talk.talked = true;
-        if talk.role == Role::Caller {
+        if talk.role != Role::Callee {
             // The patience of one who is answered does not end.
             self.todo.retain(|_, (of, _)| *of != call);
         }
@@ -143,7 +152,12 @@ impl Phone {
         if let (Method::Notify, Some(call)) = (request.request().method(), call) {
             self.reported(now, call, request.request());
         }
-        let status = match request.request().method() {
+        let method = request.request().method();
+        if call.is_none() && matches!(method, Method::Message | Method::Options) {
+            let response = self.read(now, &request);
+            return self.ua.respond(now, request, response);
+        }
+        let status = match method {
             Method::Info | Method::Message | Method::Options | Method::Notify => StatusCode::OK,
             _ => StatusCode::DECLINE,
         };

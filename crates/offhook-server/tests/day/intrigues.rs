@@ -211,14 +211,26 @@ impl Phone {
 
     /// Takes over the call of another phone of the same user.
     pub(crate) fn take_over(&mut self, now: Instant, named: &DialogId, call_id: &str) {
-        let mut headers = Headers::new();
-        headers.append("Replaces", &replaces(named)).unwrap();
         let seed = self.rng.random();
-        let call = self.dial_with(now, "x", call_id, seed, headers);
+        let call = self.replace(now, named, "", (call_id, seed));
         if let Some(talk) = self.talks.get_mut(&call) {
             talk.moved = true;
             talk.takes_over = true;
         }
+    }
+
+    /// A call in place of what another phone has, whether it talks or rings.
+    pub(super) fn replace(
+        &mut self,
+        now: Instant,
+        named: &DialogId,
+        flag: &str,
+        (call_id, seed): (&str, u64),
+    ) -> CallId {
+        let mut headers = Headers::new();
+        let named = replaces(named) + flag;
+        headers.append("Replaces", &named).unwrap();
+        self.dial_with(now, "x", call_id, seed, headers)
     }
 
     /// One of this phone's calls is to be taken over.

@@ -24,6 +24,7 @@ pub(crate) fn users(size: Size) -> String {
     let mut text = String::new();
     for user in 0..size.users {
         text += &format!("[u{user}]\npassword=secret-u{user}\n");
+        text += &format!("pickupgroup=office{}\n", office(user));
         if user / 3 < size.groups() {
             text += &format!("alternatives={}\n", 7000 + user / 3);
         }
@@ -34,13 +35,28 @@ pub(crate) fn users(size: Size) -> String {
     text
 }
 
+/// Users side by side work in one office, where everybody picks up for the others.
+const fn office(user: usize) -> usize {
+    user / 4
+}
+
+/// Whether one of two users may pick up what rings at the other.
+pub(crate) fn colleagues(one: &str, other: &str) -> bool {
+    let office = |name: &str| Some(office(name.strip_prefix('u')?.parse().ok()?));
+    one == other || (office(one).is_some() && office(one) == office(other))
+}
+
 /// The rules: a hunt rings three phones one after the other, each in its own way, and nobody in the
 /// end but the exchange.
 pub(crate) fn rules(size: Size, phones: &[Identity]) -> String {
     let mut text = RULES.to_owned();
     for hunt in 0..size.hunts() {
         let place = |step: usize| phones[(7 * hunt + step) % phones.len()].place();
-        let last = if hunt % 4 == 0 { "" } else { " | echo/" };
+        let last = if hunt % 4 == 0 {
+            ""
+        } else {
+            " |drop=6000 echo/"
+        };
         text += &format!(
             "^{}$=fork sip/{} |next=4000 sip/{} |drop=8000 sip/{}{last}\n",
             8000 + hunt,

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use offhook_sip::{HeaderName, Headers, Method, NameAddr, Request};
+use offhook_sip::{HeaderName, Headers, NameAddr, Request};
 use offhook_testkit::Node;
 use offhook_transaction::{Flow, Transmit};
 use offhook_ua::{
-    Body, CallId, DialogId, OutgoingCall, OutgoingRequest, Output, RegistrationConfig,
-    RegistrationId, RequestId, UserAgent,
+    Body, CallId, DialogId, OutgoingCall, Output, RegistrationConfig, RegistrationId, RequestId,
+    UserAgent,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -18,6 +18,7 @@ use rand::{RngExt, SeedableRng};
 use super::description;
 use super::fate::{Ended, Fate, Role};
 use super::identity::Identity;
+use super::letters::Note;
 use super::numbers::{Behind, behind};
 use super::talk::{Deed, Talk};
 use super::tally::Tally;
@@ -29,6 +30,8 @@ pub(crate) struct Phone {
     /// Calls that are over, for the checker to take.
     pub(crate) ledger: Vec<Ended>,
     pub(crate) tally: Tally,
+    /// What it knows of words outside of calls, for the checker to take.
+    pub(crate) letters: Vec<Note>,
     /// The town's telephone book.
     pub(super) book: Rc<[Identity]>,
     pub(super) rng: StdRng,
@@ -39,6 +42,8 @@ pub(crate) struct Phone {
     over: BTreeSet<CallId>,
     /// Requests without an outcome: since when, and what it is called when it is granted.
     pub(super) asked: BTreeMap<RequestId, (Instant, &'static str)>,
+    /// Those of them that were letters.
+    pub(super) written: BTreeMap<RequestId, String>,
     /// Transfers that were asked for, by the call in which they were.
     pub(super) transfers: BTreeMap<CallId, &'static str>,
     login: Option<RegistrationId>,
@@ -56,6 +61,7 @@ impl Phone {
             identity,
             ledger: Vec::new(),
             tally: Tally::default(),
+            letters: Vec::new(),
             book,
             rng,
             start,
@@ -64,6 +70,7 @@ impl Phone {
             talks: BTreeMap::new(),
             over: BTreeSet::new(),
             asked: BTreeMap::new(),
+            written: BTreeMap::new(),
             transfers: BTreeMap::new(),
             login: None,
             transmits: VecDeque::new(),
@@ -135,22 +142,6 @@ impl Phone {
         call
     }
 
-    /// A word to somebody, outside of any call.
-    pub(crate) fn write_to(&mut self, now: Instant, number: &str, method: Method) {
-        let uri = self.identity.server(Some(number));
-        let to = NameAddr::new(uri.clone());
-        let mut outgoing = OutgoingRequest::new(method, uri, self.identity.name(), to);
-        outgoing.credentials = Some(self.identity.credentials());
-        outgoing.contact_user = Some(self.identity.user.clone());
-        let mut what = "OPTIONS to a user";
-        if outgoing.method == Method::Message {
-            outgoing.body = Some(Body::new("text/plain", Bytes::from_static(b"Lunch?")));
-            what = "MESSAGE to a user";
-        }
-        let id = self.ua.request(now, outgoing);
-        self.asked.insert(id, (now, what));
-    }
-
     /// What one who listens in on this phone would know of one of its calls.
     pub(crate) fn overheard(&self) -> Option<DialogId> {
         let own = |talk: &Talk| talk.talked && !talk.direct;
@@ -170,14 +161,13 @@ impl Phone {
     }
 
     /// The phone has lost its power: what becomes of its calls.
-    pub(crate) fn into_ledger(mut self, now: Instant) -> (Vec<Ended>, Tally) {
+    pub(crate) fn lose_power(&mut self, now: Instant) {
         if self.is_talking() {
             self.tally.note("a phone lost its power in a call");
         }
         for call in self.talks.keys().copied().collect::<Vec<_>>() {
             self.end(now, call, Fate::Lost("a restart"));
         }
-        (self.ledger, self.tally)
     }
 
     /// Requests that are still without an outcome, the oldest first.

@@ -72,6 +72,7 @@ pub(crate) enum Act {
         phone: usize,
         number: String,
         method: Method,
+        letter: u64,
     },
     Begin(Trouble, usize),
     End(Trouble, usize),
@@ -96,6 +97,12 @@ pub(crate) enum Act {
     TakeOver {
         phone: usize,
         call_id: String,
+    },
+    /// Somebody picks up what rings, at this phone or a later one.
+    PickUp {
+        phone: usize,
+        call_id: String,
+        seed: u64,
     },
     /// Phones that are off go on, to log in; and off again.
     Revive(bool),
@@ -148,8 +155,8 @@ fn call(rng: &mut StdRng, size: Size, phones: usize, call_id: String) -> Act {
         8..16 => format!("l{}", rng.random_range(0..size.liars())),
         16 => one_of(rng, &["nobody", "lost"]).to_owned(),
         17..22 => one_of(rng, &SERVICES).to_owned(),
-        22..28 if size.hunts() > 0 => format!("{}", 8000 + rng.random_range(0..size.hunts())),
-        28..31 => format!("hurry-{}", any_user(rng, size)),
+        22..31 if size.hunts() > 0 => format!("{}", 8000 + rng.random_range(0..size.hunts())),
+        31..34 => format!("hurry-{}", any_user(rng, size)),
         _ => any_user(rng, size),
     };
     if rng.random_range(0..100) < 5 {
@@ -204,7 +211,7 @@ fn around(
         Some((_, Act::Dial { phone, .. })) => *phone,
         _ => rng.random_range(0..phones),
     };
-    if rng.random_bool(0.06) {
+    if rng.random_bool(0.08) {
         let trouble = one_of(
             rng,
             &[
@@ -234,6 +241,7 @@ fn around(
                 phone,
                 number,
                 method,
+                letter: rng.random(),
             },
         ));
     }
@@ -255,8 +263,24 @@ fn around(
     if rng.random_bool(0.1) {
         acts.push((soon(rng), Act::Remember(liar)));
     }
+    hands_on(rng, at, phone, acts);
+}
+
+/// Other phones want the calls of this one.
+fn hands_on(rng: &mut StdRng, at: Duration, phone: usize, acts: &mut Vec<(Duration, Act)>) {
     if rng.random_bool(0.04) {
         let call_id = format!("over-{}", rng.random::<u64>());
-        acts.push((soon(rng), Act::TakeOver { phone, call_id }));
+        let soon = at + Duration::from_millis(rng.random_range(0..60_000));
+        acts.push((soon, Act::TakeOver { phone, call_id }));
+    }
+    if rng.random_bool(0.15) {
+        // While the call of that moment rings, or another one.
+        let soon = at + Duration::from_millis(rng.random_range(0..10_000));
+        let pick_up = Act::PickUp {
+            phone,
+            call_id: format!("pick-{}", rng.random::<u64>()),
+            seed: rng.random(),
+        };
+        acts.push((soon, pick_up));
     }
 }

@@ -9,7 +9,7 @@ pub(crate) struct Tally(BTreeMap<&'static str, u64>);
 
 /// What a day of two thousand calls must have seen, each kind several times: the thing itself, done to
 /// its end.
-pub(crate) const EVERYTHING: [&str; 57] = [
+pub(crate) const EVERYTHING: [&str; 62] = [
     // How calls ended.
     "answered, the caller hung up",
     "answered, the callee hung up",
@@ -60,6 +60,8 @@ pub(crate) const EVERYTHING: [&str; 57] = [
     "OPTIONS in a call",
     "MESSAGE to a user",
     "OPTIONS to a user",
+    "a MESSAGE was redirected to a number",
+    "OPTIONS were redirected to a number",
     "blind transfer",
     "attended transfer",
     "semi-attended transfer",
@@ -67,10 +69,13 @@ pub(crate) const EVERYTHING: [&str; 57] = [
     "transfer out of a room",
     "transfer that failed",
     "a call was taken over by another phone",
+    "another phone of the callee picked up",
+    "a colleague picked up",
     // What went wrong.
     "a connection broke in a call",
     "a phone lost its power in a call",
     "a stranger spoke in a call",
+    "a stranger was not let pick up",
     "a party vanished, and the other one was told",
 ];
 

@@ -34,6 +34,7 @@ pub(crate) struct Town {
     pub(crate) dialled: VecDeque<Instant>,
     /// The ledgers of phones that lost their power.
     pub(crate) lost: Vec<super::fate::Ended>,
+    pub(crate) lost_letters: Vec<super::letters::Note>,
     /// What these had counted, and what happened to the town.
     pub(crate) tally: Tally,
     /// Users of whom nobody is honest.
@@ -66,6 +67,7 @@ impl Town {
             disconnected: BTreeMap::new(),
             dialled: VecDeque::new(),
             lost: Vec::new(),
+            lost_letters: Vec::new(),
             tally: Tally::default(),
             dishonest: (0..size.liars()).map(|liar| format!("l{liar}")).collect(),
         };
@@ -118,19 +120,14 @@ impl Town {
                 phone,
                 number,
                 method,
+                letter,
             } if self.has_power(phone) => {
                 self.network.act(self.phones[phone], |phone, now| {
-                    phone.write_to(now, &number, method);
+                    phone.write_to(now, &number, method, letter);
                 });
             }
-            Act::Begin(trouble, phone) => {
-                let phone = self.victim(trouble, phone);
-                self.begin(trouble, phone);
-            }
-            Act::End(trouble, phone) => {
-                let victim = self.disconnected.remove(&phone);
-                self.end(trouble, victim.unwrap_or(phone));
-            }
+            Act::Begin(trouble, phone) => self.begin(trouble, phone),
+            Act::End(trouble, phone) => self.end(trouble, phone),
             Act::LiarLogsIn(liar) => self.network.act(self.liars[liar], Liar::log_in),
             Act::LiarCalls {
                 liar,
@@ -152,6 +149,11 @@ impl Town {
             Act::Meddle { liar, phone } => self.meddle(liar, phone),
             Act::Remember(liar) => self.network.act(self.liars[liar], Liar::remember),
             Act::TakeOver { phone, call_id } => self.take_over(phone, &call_id),
+            Act::PickUp {
+                phone,
+                call_id,
+                seed,
+            } => self.pick_up(phone, &call_id, seed),
             Act::Revive(on) => self.revive(on),
             Act::Write { .. } | Act::Look => {}
         }
@@ -161,7 +163,7 @@ impl Town {
         self.dialled.push_back(self.network.now());
     }
 
-    fn has_power(&self, phone: usize) -> bool {
+    pub(super) fn has_power(&self, phone: usize) -> bool {
         !matches!(self.ongoing.get(&phone), Some((Trouble::PowerCut, _)))
     }
 
@@ -180,7 +182,8 @@ impl Town {
         victim
     }
 
-    fn begin(&mut self, trouble: Trouble, phone: usize) {
+    fn begin(&mut self, trouble: Trouble, first: usize) {
+        let phone = self.victim(trouble, first);
         if self.ongoing.contains_key(&phone) || self.identities[phone].dead {
             return;
         }
@@ -193,10 +196,11 @@ impl Town {
             Trouble::PowerCut => {
                 self.network.unplug(at);
                 let fresh = self.fresh_phone(phone);
-                let old = self.network.restart(self.phones[phone], fresh);
-                let (ended, mut counted) = old.into_ledger(now);
-                self.lost.extend(ended);
-                self.tally.take(&mut counted);
+                let mut old = self.network.restart(self.phones[phone], fresh);
+                old.lose_power(now);
+                self.lost.append(&mut old.ledger);
+                self.lost_letters.append(&mut old.letters);
+                self.tally.take(&mut old.tally);
             }
             Trouble::Disconnection => {
                 let by_stream = identity.transport == Transport::Tcp;
@@ -209,7 +213,8 @@ impl Town {
         }
     }
 
-    fn end(&mut self, trouble: Trouble, phone: usize) {
+    fn end(&mut self, trouble: Trouble, first: usize) {
+        let phone = self.disconnected.remove(&first).unwrap_or(first);
         let now = self.network.now();
         let Some((_, since)) = self
             .ongoing
