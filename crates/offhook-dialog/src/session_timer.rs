@@ -54,6 +54,19 @@ impl SessionTimerConfig {
         );
     }
 
+    /// What holds after a 2xx without Session-Expires to our INVITE: the peer runs no timer, so
+    /// that we refresh by ourselves.
+    ///
+    /// §7.2 does not ask for it. Without it nobody would notice that such a peer has vanished.
+    #[must_use]
+    pub fn alone(&self) -> Terms {
+        Terms {
+            interval: self.expires.max(self.floor()),
+            refresher: Refresher::Us,
+            alone: true,
+        }
+    }
+
     /// Decides as the side that answers (§9).
     ///
     /// # Errors
@@ -65,11 +78,9 @@ impl SessionTimerConfig {
             .floor()
             .max(wire::seconds(request, HeaderName::MIN_SE).unwrap_or_default());
         let Some(asked) = wire::seconds(request, HeaderName::SESSION_EXPIRES) else {
-            return Ok(Terms {
-                interval: self.expires.max(floor),
-                refresher: Refresher::Us,
-                required: false,
-            });
+            let mut terms = self.alone();
+            terms.interval = terms.interval.max(floor);
+            return Ok(terms);
         };
         if asked < self.floor() && knows_timer {
             return Err(TooShort {
@@ -86,7 +97,7 @@ impl SessionTimerConfig {
         Ok(Terms {
             interval: asked.min(self.expires).max(floor),
             refresher,
-            required: knows_timer && refresher == Refresher::Peer,
+            alone: !knows_timer,
         })
     }
 }
@@ -107,14 +118,15 @@ pub struct TooShort {
     pub min_se: Duration,
 }
 
-/// What both sides agreed on.
+/// What both sides agreed on, or what we do alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// The session interval.
     pub interval: Duration,
     /// Who refreshes.
     pub refresher: Refresher,
-    required: bool,
+    /// The peer knows no session timer.
+    alone: bool,
 }
 
 impl Terms {
@@ -129,7 +141,7 @@ impl Terms {
             HeaderName::SESSION_EXPIRES,
             &format!("{};refresher={refresher}", self.interval.as_secs()),
         );
-        if self.required {
+        if !self.alone && self.refresher == Refresher::Peer {
             wire::append(response, HeaderName::REQUIRE, "timer");
         }
     }
@@ -145,7 +157,7 @@ impl Terms {
         Some(Self {
             interval: interval.max(SHORTEST),
             refresher,
-            required: false,
+            alone: false,
         })
     }
 }
@@ -201,7 +213,13 @@ impl SessionTimer {
 
     /// A refresh of ours was refused, by a 500 to a request that was overtaken for one. The session
     /// stands until its end (§10): another refresh is due when half of the rest has passed.
+    ///
+    /// A peer that knows no session timer has agreed on no end: by refusing he shows that he is there.
     pub fn refused(&mut self, now: Instant) {
+        if self.terms.alone {
+            *self = Self::start(now, self.terms);
+            return;
+        }
         let rest = self.bye_at.saturating_duration_since(now);
         let ours = self.terms.refresher == Refresher::Us;
         if ours && self.refresh_at.is_none() && rest > Duration::from_secs(2) {

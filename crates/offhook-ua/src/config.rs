@@ -112,7 +112,8 @@ pub struct Config {
     pub answer_source_port: bool,
     /// When our provisional responses are sent reliably (RFC 3262).
     pub reliable: Reliable,
-    /// Our session timer (RFC 4028); `None`: we run none.
+    /// Our session timer (RFC 4028); `None`: we run none. A peer that knows none is refreshed all the
+    /// same, by us: otherwise nobody would notice that it has vanished.
     pub session_timer: Option<SessionTimerConfig>,
     /// Puts credentials into a request before it is asked for them, once the nonce is known.
     /// REGISTER always does.

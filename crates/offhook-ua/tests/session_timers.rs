@@ -141,6 +141,51 @@ fn a_refresh_that_is_refused_is_tried_again_while_there_is_time() {
     stage.no_event();
 }
 
+/// An answered call of Alice whose peer knows no session timer, when her first refresh comes.
+fn refreshed_alone(stage: &mut Stage) -> Request {
+    let _ = stage.call(|_| {});
+    let invite = stage.hear_request(&Method::Invite);
+    let ok = answer(&invite, 200, "b", Some(ANSWER));
+    stage.say(with(ok, HeaderName::ALLOW, "INVITE, ACK, BYE, UPDATE"));
+    let _ = stage.hear_request(&Method::Ack);
+    let _ = stage.event();
+    stage.sleep(59_000);
+    stage.silence();
+    stage.sleep(1_100);
+    stage.hear_request(&Method::Update)
+}
+
+#[test]
+fn a_peer_that_knows_no_timer_is_refreshed_and_missed_when_it_has_vanished() {
+    let mut stage = Stage::with(timed(ALICE, 120));
+    let refresh = refreshed_alone(&mut stage);
+    stage.say(answer(&refresh, 200, "b", None));
+    stage.sleep(60_100);
+    let refresh = stage.hear_request(&Method::Update);
+    stage.no_event();
+    // It has started anew, and knows nothing of the call.
+    stage.say(answer(&refresh, 481, "b", None));
+    let bye = stage.hear_request(&Method::Bye);
+    stage.say(answer(&bye, 481, "b", None));
+    assert!(matches!(stage.ended(), EndCause::DialogGone { .. }));
+    stage.nothing_left();
+}
+
+#[test]
+fn a_peer_that_knows_no_timer_may_refuse_every_refresh() {
+    let mut stage = Stage::with(timed(ALICE, 120));
+    let refresh = refreshed_alone(&mut stage);
+    stage.say(answer(&refresh, 500, "b", None));
+    stage.sleep(59_000);
+    stage.silence();
+    stage.sleep(1_100);
+    let refresh = stage.hear_request(&Method::Update);
+    stage.say(answer(&refresh, 488, "b", None));
+    stage.sleep(59_000);
+    stage.silence();
+    stage.no_event();
+}
+
 #[test]
 fn a_peer_that_should_refresh_and_does_not_is_hung_up_on_in_time() {
     let mut stage = Stage::with(timed(ALICE, 120));

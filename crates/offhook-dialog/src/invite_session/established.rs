@@ -366,7 +366,8 @@ impl Established {
 
 impl Context<'_> {
     fn timer_of_answer(&self, response: &Response) -> Option<SessionTimer> {
-        self.config.session_timer?;
-        Terms::of_answer(response.headers()).map(|terms| SessionTimer::start(self.now, terms))
+        let config = self.config.session_timer?;
+        let terms = Terms::of_answer(response.headers()).unwrap_or_else(|| config.alone());
+        Some(SessionTimer::start(self.now, terms))
     }
 }
