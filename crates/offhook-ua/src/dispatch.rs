@@ -188,22 +188,26 @@ impl UserAgent {
         transaction: ServerTransactionId,
         cancel: Request,
     ) {
-        let mut response = cancel.response(StatusCode::REQUEST_TERMINATED);
-        if let Some(id) = self.invited.remove(&transaction) {
-            self.with_session(now, id, |session, cx| {
-                session.handle_cancel(cx, transaction, cancel);
-            });
-        }
+        let Some(id) = self.invited.remove(&transaction) else {
+            return self.terminate(now, transaction);
+        };
+        self.with_session(now, id, |session, cx| {
+            session.handle_cancel(cx, transaction, cancel);
+        });
         let answered = self.steps.iter().any(
             |(_, step)| matches!(step, Step::Respond { transaction: of, .. } if *of == transaction),
         );
         if !answered {
-            // Nobody but us has seen that INVITE: it is with the application, unadmitted. All but
-            // the method of the CSeq is the same as in the CANCEL (§9.1).
-            let cseq = response.headers().get(HeaderName::CSEQ).unwrap_or_default();
-            let number = cseq.split_ascii_whitespace().next().unwrap_or_default();
-            let value = format!("{number} INVITE");
-            compose::set(response.headers_mut(), HeaderName::CSEQ, &value);
+            self.terminate(now, transaction);
+        }
+    }
+
+    /// Answers an INVITE that nobody but us has seen: it is with the application, unadmitted. The
+    /// CANCEL would not do to make the response of, for it has the topmost Via only (§9.1).
+    fn terminate(&mut self, now: Instant, transaction: ServerTransactionId) {
+        let terminated = StatusCode::REQUEST_TERMINATED;
+        let invite = self.layer.unanswered(transaction);
+        if let Some(response) = invite.map(|invite| invite.response(terminated)) {
             self.send_response(now, transaction, response, Face::default());
         }
     }

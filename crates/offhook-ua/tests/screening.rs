@@ -72,6 +72,50 @@ fn a_caller_who_has_gone_meanwhile_is_received_in_vain() {
     stage.silence();
 }
 
+/// RFC 3261 §8.2.6.2: the response goes back by all proxies, though the CANCEL comes from the last one.
+#[test]
+fn a_caller_behind_a_proxy_who_has_gone_hears_of_it_by_the_same_way() {
+    let mut screening = support::config(support::ALICE);
+    screening.screen = true;
+    for thinks in [0, 500] {
+        let mut stage = Stage::with(screening.clone());
+        goes_by_a_proxy(&mut stage, thinks);
+    }
+}
+
+/// The user takes so many milliseconds to look at him; after 200 he is told 100.
+fn goes_by_a_proxy(stage: &mut Stage, thinks: u64) {
+    let below = "Via: SIP/2.0/UDP 192.0.2.7;branch=z9hG4bKbelow\r\n";
+    let Ok(Message::Request(invite)) =
+        parse::datagram(unasked(1, "INVITE", &format!("{below}{TYPE}"), OFFER))
+    else {
+        panic!("an INVITE was expected")
+    };
+    stage.say(invite.clone());
+    let Event::Knock(knock) = stage.event() else {
+        panic!("somebody was expected")
+    };
+    stage.sleep(thinks);
+    if thinks > 0 {
+        let _ = stage.hear_response(100);
+    }
+    let cancel = invite.cancel().expect("a CANCEL");
+    assert_eq!(cancel.headers().get_all(HeaderName::VIA).count(), 1);
+    stage.say(cancel);
+    let agreed = stage.hear_response(200);
+    assert_eq!(agreed.headers().get_all(HeaderName::VIA).count(), 1);
+    let gone = stage.hear_response(487);
+    let vias: Vec<_> = gone.headers().get_all(HeaderName::VIA).collect();
+    assert_eq!(vias.len(), 2, "{gone}");
+    assert!(vias[1].contains("192.0.2.7"), "{gone}");
+    assert!(header(gone.headers(), HeaderName::CSEQ).ends_with("1 INVITE"));
+    assert!(header(gone.headers(), HeaderName::TO).contains(";tag="));
+    stage.net.act(stage.alice, |alice, now| {
+        assert!(alice.ua.receive(now, knock).is_none());
+    });
+    stage.no_event();
+}
+
 #[test]
 fn what_cannot_be_is_not_even_shown() {
     let mut screening = support::config(support::ALICE);

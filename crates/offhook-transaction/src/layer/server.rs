@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use offhook_sip::{HeaderName, NameAddrRef, Response, StatusCode};
+use offhook_sip::{HeaderName, NameAddrRef, Request, Response, StatusCode};
 
 use crate::act::ServerAct;
 use crate::error::RespondError;
@@ -131,6 +131,14 @@ impl Layer {
         server.is_some_and(|server| server.machine.awaits_final())
     }
 
+    /// A request that has had no answer but our own 100: what an answer is to be made of where nobody
+    /// else has it at hand, with all of its Vias (RFC 3261 §8.2.6.2).
+    #[must_use]
+    pub fn unanswered(&self, transaction: ServerTransactionId) -> Option<&Request> {
+        let server = self.server(transaction.0)?;
+        server.request.as_deref()
+    }
+
     fn token_of(&self, id: Id) -> Token {
         let entry = self.table.get(id);
         self.tag_of(entry.map_or(Key::NONE, |entry| entry.keys[0]))
@@ -148,7 +156,7 @@ impl Layer {
         match act {
             ServerAct::Resend => self.send_last(id),
             ServerAct::Trying => {
-                if let Some(request) = server.request.take() {
+                if let Some(request) = &server.request {
                     let trying = request.response(StatusCode::TRYING);
                     server.kept = Kept::whole(trying.to_bytes());
                 }
