@@ -1,9 +1,14 @@
 //! A message body with its type.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use offhook_sip::{HeaderName, Request, Response};
 
 use crate::wire;
+
+/// What nearly all bodies are.
+const SDP: &str = "application/sdp";
 
 /// A body and what it is.
 ///
@@ -12,7 +17,7 @@ use crate::wire;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
     /// The Content-Type value.
-    pub content_type: String,
+    pub content_type: Cow<'static, str>,
     /// The octets.
     pub bytes: Bytes,
 }
@@ -20,7 +25,7 @@ pub struct Body {
 impl Body {
     /// A body of any type.
     #[must_use]
-    pub fn new(content_type: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
+    pub fn new(content_type: impl Into<Cow<'static, str>>, bytes: impl Into<Bytes>) -> Self {
         Self {
             content_type: content_type.into(),
             bytes: bytes.into(),
@@ -30,7 +35,7 @@ impl Body {
     /// A session description, `application/sdp`.
     #[must_use]
     pub fn sdp(bytes: impl Into<Bytes>) -> Self {
-        Self::new("application/sdp", bytes)
+        Self::new(SDP, bytes)
     }
 
     /// The body of a request; `None` when it has none.
@@ -62,6 +67,11 @@ impl Body {
     }
 
     fn from_parts(content_type: &str, bytes: &Bytes) -> Option<Self> {
+        let content_type = if content_type == SDP {
+            Cow::Borrowed(SDP)
+        } else {
+            Cow::Owned(content_type.to_owned())
+        };
         (!bytes.is_empty()).then(|| Self::new(content_type, bytes.clone()))
     }
 }

@@ -253,10 +253,8 @@ impl Dialog {
         wire::append(headers, HeaderName::FROM, self.local_value());
         wire::append(headers, HeaderName::TO, self.names.get(Names::REMOTE));
         wire::append(headers, HeaderName::CALL_ID, self.call_id());
-        let mut cseq = number.to_string();
-        cseq.push(' ');
-        cseq.push_str(method.as_str());
-        wire::append(headers, HeaderName::CSEQ, &cseq);
+        let cseq = format_args!("{number} {}", method.as_str());
+        let _ = headers.append_fmt(HeaderName::CSEQ, cseq);
         request
     }
 

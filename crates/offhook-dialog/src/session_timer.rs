@@ -42,16 +42,12 @@ impl SessionTimerConfig {
             Some(Refresher::Peer) => ";refresher=uas",
             None => "",
         };
-        wire::set(
-            request,
+        let floor = self.floor().as_secs();
+        let _ = request.set_fmt(
             HeaderName::SESSION_EXPIRES,
-            &format!("{expires}{suffix}"),
+            format_args!("{expires}{suffix}"),
         );
-        wire::set(
-            request,
-            HeaderName::MIN_SE,
-            &self.floor().as_secs().to_string(),
-        );
+        let _ = request.set_fmt(HeaderName::MIN_SE, format_args!("{floor}"));
     }
 
     /// What holds after a 2xx without Session-Expires to our INVITE: the peer runs no timer, so
@@ -136,10 +132,10 @@ impl Terms {
             Refresher::Us => "uas",
             Refresher::Peer => "uac",
         };
-        wire::set(
-            response,
+        let interval = self.interval.as_secs();
+        let _ = response.set_fmt(
             HeaderName::SESSION_EXPIRES,
-            &format!("{};refresher={refresher}", self.interval.as_secs()),
+            format_args!("{interval};refresher={refresher}"),
         );
         if !self.alone && self.refresher == Refresher::Peer {
             wire::append(response, HeaderName::REQUIRE, "timer");

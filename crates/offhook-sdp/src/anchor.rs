@@ -354,10 +354,16 @@ fn formats(stream: &MediaDescription) -> Text {
             || (format.len() <= 3 && number(format).is_some())
     };
     let all = stream.formats.as_bytes();
-    let known: Vec<&[u8]> = fields(all).filter(|format| is_known(format)).collect();
+    let mut known = Vec::with_capacity(all.len());
+    for format in fields(all).filter(|format| is_known(format)) {
+        if !known.is_empty() {
+            known.push(b' ');
+        }
+        known.extend_from_slice(format);
+    }
     if known.is_empty() {
         Text::verbatim(b"0")
     } else {
-        Text::verbatim(&known.join(&b' '))
+        Text::verbatim(&known)
     }
 }

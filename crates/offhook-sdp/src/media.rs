@@ -293,6 +293,37 @@ impl MediaDescription {
             .and_then(|attribute| attribute.rtcp())
     }
 
+    /// The number under which key presses are wanted (RFC 4733): of the first of [`Self::codecs`] that
+    /// carries them.
+    ///
+    /// ```
+    /// let text = b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+    ///     m=audio 49170 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+    /// let session = offhook_sdp::SessionDescription::parse(text)?;
+    /// assert_eq!(session.media()[0].telephone_event(), Some(101));
+    /// # Ok::<(), offhook_sdp::SdpError>(())
+    /// ```
+    pub fn telephone_event(&self) -> Option<u8> {
+        // Payload types are below 128: a set of them is a number, so that nothing is put aside for them.
+        let bit = |number: u8| 1_u128.checked_shl(number.into()).unwrap_or_default();
+        let listed = self
+            .payload_types()
+            .fold(0, |set, number| set | bit(number));
+        let (mut named, mut events) = (0, 0);
+        for map in self.attributes.iter().filter_map(|a| a.rtpmap()) {
+            let number = bit(map.payload_type);
+            if map.clock_rate == 0 || listed & number == 0 || named & number != 0 {
+                continue;
+            }
+            named |= number;
+            if map.encoding.eq_ignore_ascii_case("telephone-event") {
+                events |= number;
+            }
+        }
+        self.payload_types()
+            .find(|number| events & bit(*number) != 0)
+    }
+
     /// The codecs of an RTP stream in order of preference, each number once. A dynamic payload
     /// type without `rtpmap` means nothing and is left out.
     ///

@@ -266,7 +266,7 @@ impl UserAgent {
         mut response: Response,
     ) {
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-            self.tell_allow(response.headers_mut());
+            self.abilities.tell_allow(response.headers_mut());
         }
         self.send_response_once(incoming.transaction, response);
         self.settle(now);

@@ -1,6 +1,6 @@
 //! How our messages begin: the headers of requests outside a dialog, and what each message says of us.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use offhook_dialog::{Body, RouteSet};
 use offhook_sip::header::{CSeq, Contact, RecordRoute, Route};
@@ -34,12 +34,8 @@ pub(crate) fn request(draft: &Draft<'_>) -> Request {
     let from = draft.from.clone().without_tag();
     let to = draft.to.clone().without_tag();
     let headers = request.headers_mut();
-    let mut value = String::with_capacity(128);
     let mut line = |name, text: fmt::Arguments<'_>| {
-        value.clear();
-        // Writing to memory cannot fail.
-        let _ = value.write_fmt(text);
-        append(headers, name, &value);
+        let _ = headers.append_fmt(name, text);
     };
     line(
         HeaderName::MAX_FORWARDS,
@@ -47,11 +43,11 @@ pub(crate) fn request(draft: &Draft<'_>) -> Request {
     );
     line(HeaderName::FROM, format_args!("{from};tag={}", draft.tag));
     line(HeaderName::TO, format_args!("{to}"));
-    line(HeaderName::CALL_ID, format_args!("{}", draft.call_id));
     line(
         HeaderName::CSEQ,
         format_args!("{} {}", draft.cseq, draft.method.as_str()),
     );
+    append(headers, HeaderName::CALL_ID, draft.call_id);
     extend(headers, draft.headers);
     if let Some(body) = draft.body {
         body.put_in_request(&mut request);
@@ -61,8 +57,12 @@ pub(crate) fn request(draft: &Draft<'_>) -> Request {
 
 /// Puts the next CSeq number into a request that goes out again.
 pub(crate) fn renumber(request: &mut Request, number: u32) {
-    let value = format!("{number} {}", request.method().as_str());
-    set(request.headers_mut(), HeaderName::CSEQ, &value);
+    let method = request.method().clone();
+    let headers = request.headers_mut();
+    let _ = headers.set_fmt(
+        HeaderName::CSEQ,
+        format_args!("{number} {}", method.as_str()),
+    );
 }
 
 /// What is ours to write, whatever the application says.
@@ -122,21 +122,56 @@ fn has_contact(method: &Method) -> bool {
     )
 }
 
+/// What Allow and Supported of our messages say, written once.
+#[derive(Debug)]
+pub(crate) struct Abilities {
+    allow: String,
+    supported: String,
+}
+
+impl Abilities {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            allow: listed(config.methods().iter().map(Method::as_str)),
+            supported: listed(config.options()),
+        }
+    }
+
+    /// Allow and Supported, where they are not told yet.
+    pub(crate) fn tell(&self, headers: &mut Headers) {
+        self.tell_allow(headers);
+        if !self.supported.is_empty() && !headers.contains(HeaderName::SUPPORTED) {
+            append(headers, HeaderName::SUPPORTED, &self.supported);
+        }
+    }
+
+    pub(crate) fn tell_allow(&self, headers: &mut Headers) {
+        if !headers.contains(HeaderName::ALLOW) {
+            append(headers, HeaderName::ALLOW, &self.allow);
+        }
+    }
+}
+
 impl Config {
     /// Contact, User-Agent, Allow, Supported: what a request on `flow` says of us.
-    pub(crate) fn introduce(&self, request: &mut Request, flow: &Flow, face: Face<'_>) {
+    pub(crate) fn introduce(
+        &self,
+        abilities: &Abilities,
+        request: &mut Request,
+        flow: &Flow,
+        face: Face<'_>,
+    ) {
         let method = request.method().clone();
         let secure = face.secure || is_secure(request);
         if has_contact(&method) {
-            let contact = self.contact_value(flow, face.user, secure);
-            set(request.headers_mut(), HeaderName::CONTACT, &contact);
+            self.put_contact(request.headers_mut(), flow, face.user, secure);
         }
         // A query has no Contact, and an application may register another's (RFC 3261 §10.2.3).
         let asked = request.headers().get(HeaderName::CONTACT);
         if method == Method::Register
             && let Some(asked) = asked.filter(|asked| asked.starts_with(HERE))
         {
-            let contact = self.contact_value(flow, face.user, secure);
+            let contact = format!("<{}>", self.contact(flow, face.user, secure));
             let value = asked.replacen(HERE, &contact, 1);
             set(request.headers_mut(), HeaderName::CONTACT, &value);
         }
@@ -148,29 +183,18 @@ impl Config {
             method,
             Method::Invite | Method::Update | Method::Options | Method::Refer
         ) {
-            self.tell_abilities(headers);
+            abilities.tell(headers);
         }
     }
 
-    /// Allow and Supported, where they are not told yet.
-    pub(crate) fn tell_abilities(&self, headers: &mut Headers) {
-        if !headers.contains(HeaderName::ALLOW) {
-            append(headers, HeaderName::ALLOW, &self.allow_value());
-        }
-        if !headers.contains(HeaderName::SUPPORTED) {
-            let options = listed(self.options());
-            if !options.is_empty() {
-                append(headers, HeaderName::SUPPORTED, &options);
-            }
-        }
-    }
-
-    pub(crate) fn allow_value(&self) -> String {
-        listed(self.methods().iter().map(Method::as_str))
-    }
-
-    /// The address at which we take requests that come the way of `flow`, as Contact has it.
-    pub(crate) fn contact_value(&self, flow: &Flow, user: Option<&str>, secure: bool) -> String {
+    /// Writes the address at which we take requests that come the way of `flow` into Contact.
+    pub(crate) fn put_contact(
+        &self,
+        headers: &mut Headers,
+        flow: &Flow,
+        user: Option<&str>,
+        secure: bool,
+    ) {
         // Where nothing has to be escaped the text is known: every message of a call has a Contact.
         let is_plain = |user: &str| user.bytes().all(|octet| octet.is_ascii_alphanumeric());
         let plain = user.filter(|user| !user.is_empty() && is_plain(user));
@@ -178,15 +202,13 @@ impl Config {
         if let (Some(user), Transport::Udp, false, true) =
             (plain, flow.transport, secure, address.is_ipv4())
         {
-            let mut value = String::with_capacity(user.len() + 32);
-            for text in ["<sip:", user, "@"] {
-                value.push_str(text);
-            }
-            // Writing to memory cannot fail.
-            let _ = write!(value, "{}:{}>", Host::Ip(address.ip()), address.port());
-            return value;
+            let (host, port) = (Host::Ip(address.ip()), address.port());
+            let contact = format_args!("<sip:{user}@{host}:{port}>");
+            let _ = headers.set_fmt(HeaderName::CONTACT, contact);
+            return;
         }
-        format!("<{}>", self.contact(flow, user, secure))
+        let contact = self.contact(flow, user, secure);
+        let _ = headers.set_fmt(HeaderName::CONTACT, format_args!("<{contact}>"));
     }
 
     /// The URI at which we take requests that come the way of `flow`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use offhook_dialog::{CallId, Step};
-use offhook_sip::{HeaderName, Headers, Method, Request, Response, StatusCode};
+use offhook_sip::{HeaderName, Method, Request, Response, StatusCode};
 use offhook_transaction::{Flow, ServerTransactionId};
 
 use crate::compose::{self, Face, MethodSet};
@@ -230,15 +230,9 @@ impl UserAgent {
         request: &Request,
     ) {
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-            self.tell_allow(response.headers_mut());
+            self.abilities.tell_allow(response.headers_mut());
         }
         let face = Face::asked_for(request);
         self.send_response(now, transaction, response, face);
-    }
-
-    pub(crate) fn tell_allow(&self, headers: &mut Headers) {
-        if !headers.contains(HeaderName::ALLOW) {
-            compose::append(headers, HeaderName::ALLOW, &self.config.allow_value());
-        }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) enum Owner {
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) owner: Owner,
-    /// Without Via and Contact, which follow from the flow.
+    /// Without Via, and with the Contact of the flow that it went by last.
     pub(crate) request: Request,
     pub(crate) destination: Destination,
     /// A flow that came from a connection; when that is gone, the URI is followed.
@@ -47,6 +47,7 @@ pub(crate) struct Outgoing {
     pub(crate) pinned: bool,
     /// Our Contact is a sips URI, whatever this request's own say.
     pub(crate) secure: bool,
+    /// Outside calls.
     pub(crate) contact_user: Option<Box<str>>,
     /// Of a request outside calls and registrations.
     pub(crate) auth: Option<Box<ClientAuth>>,

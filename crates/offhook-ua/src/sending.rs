@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use offhook_dialog::{CallId, Failure, Purpose};
-use offhook_sip::{HeaderName, Request};
+use offhook_sip::{HeaderName, Method, Request};
 use offhook_transaction::{ClientTransactionId, Flow, Outbound};
 
 use crate::compose::{Face, leads};
@@ -20,7 +20,6 @@ impl UserAgent {
         {
             outgoing.pinned = call.pinned;
             outgoing.secure = call.secure;
-            outgoing.contact_user.clone_from(&call.contact_user);
             if self.config.authorize_early
                 && let Some(auth) = call.auth.as_deref_mut()
             {
@@ -66,7 +65,7 @@ impl UserAgent {
     }
 
     /// Starts a transaction, or sends an ACK, on this flow.
-    pub(crate) fn transmit(&mut self, now: Instant, outgoing: Outgoing, flow: Flow) {
+    pub(crate) fn transmit(&mut self, now: Instant, mut outgoing: Outgoing, flow: Flow) {
         if let Owner::Ack { transaction, tag } = &outgoing.owner {
             let transmit = self.layer.send_ack(&outgoing.request, flow);
             if let Some(exchange) = self.exchanges.get_mut(transaction)
@@ -76,18 +75,27 @@ impl UserAgent {
             }
             return;
         }
-        let mut request = outgoing.request.clone();
+        let call = match &outgoing.owner {
+            Owner::Call { call, .. } => self.calls.get(call),
+            _ => None,
+        };
+        let user = call.map_or(&outgoing.contact_user, |call| &call.contact_user);
         let face = Face {
-            user: outgoing.contact_user.as_deref(),
+            user: user.as_deref(),
             secure: outgoing.secure,
         };
-        self.config.introduce(&mut request, &flow, face);
+        // What it says of us is said anew where it goes another way; of what a registration asks
+        // nothing would be left to begin from.
+        let registers = *outgoing.request.method() == Method::Register;
+        let mut copy = registers.then(|| outgoing.request.clone());
+        let request = copy.as_mut().unwrap_or(&mut outgoing.request);
+        self.config.introduce(&self.abilities, request, &flow, face);
         let outbound = if outgoing.pinned {
             Outbound::pinned(flow)
         } else {
             Outbound::from(flow)
         };
-        let Ok(transaction) = self.layer.request(now, &request, outbound) else {
+        let Ok(transaction) = self.layer.request(now, request, outbound) else {
             self.event(Event::LimitReached {
                 what: "client transactions",
             });

@@ -31,15 +31,16 @@ impl UserAgent {
             }
             Step::Respond {
                 transaction,
-                response,
+                mut response,
             } => {
                 let call = self.calls.get(&call);
-                let user = call.and_then(|call| call.contact_user.clone());
                 let face = Face {
-                    user: user.as_deref(),
+                    user: call.and_then(|call| call.contact_user.as_deref()),
                     secure: call.is_some_and(|call| call.secure),
                 };
-                self.send_response(now, transaction, response, face);
+                self.finish_response(transaction, &mut response, face);
+                // Gone or final already: the peer has its answer.
+                let _ = self.layer.respond(now, transaction, response);
             }
             Step::Report(report) => self.report(now, call, report),
         }
@@ -190,8 +191,8 @@ impl UserAgent {
             if makes_dialog(method.as_ref(), status)
                 && let Some(flow) = self.layer.server_flow(transaction)
             {
-                let contact = self.config.contact_value(&flow, face.user, face.secure);
-                compose::set(response.headers_mut(), HeaderName::CONTACT, &contact);
+                let (headers, config) = (response.headers_mut(), &self.config);
+                config.put_contact(headers, &flow, face.user, face.secure);
             }
             if !self.config.product.is_empty() && !response.headers().contains(HeaderName::SERVER) {
                 compose::append(
@@ -201,7 +202,7 @@ impl UserAgent {
                 );
             }
             if status.is_success() && matches!(method, Some(Method::Invite | Method::Options)) {
-                self.config.tell_abilities(response.headers_mut());
+                self.abilities.tell(response.headers_mut());
             }
             if status.is_success() && matches!(method, Some(Method::Options)) {
                 self.tell_accept(response.headers_mut());

@@ -15,6 +15,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use crate::call::Call;
+use crate::compose::Abilities;
 use crate::config::Config;
 use crate::deadlines::{Deadlines, Key};
 use crate::event::{Event, Output, RegistrationId, SubscriptionId};
@@ -31,6 +32,7 @@ use crate::waiting::Resolving;
 #[derive(Debug)]
 pub struct UserAgent {
     pub(crate) config: Config,
+    pub(crate) abilities: Abilities,
     pub(crate) sessions: SessionConfig,
     pub(crate) layer: Layer,
     pub(crate) rng: StdRng,
@@ -66,6 +68,7 @@ impl UserAgent {
         let mut rng = StdRng::from_seed(seed);
         let layer = Layer::new(config.for_layer(), rand::RngExt::random(&mut rng));
         Self {
+            abilities: Abilities::new(&config),
             sessions: config.for_sessions(),
             layer,
             rng,

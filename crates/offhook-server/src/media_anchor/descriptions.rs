@@ -48,7 +48,7 @@ impl MediaAnchor {
             // sender's whole message.
             let told = Bytes::copy_from_slice(&body.bytes);
             anchor.leg_mut(towards).state.told = Some(told.clone());
-            return Ok(Body::new(&*body.content_type, told));
+            return Ok(Body::new(body.content_type.clone(), told));
         }
 
         let before = anchor.told(towards);
@@ -281,9 +281,7 @@ fn is_relayed(stream: &MediaDescription) -> bool {
 
 /// The number under which telephone events are wanted.
 fn telephone_event(stream: &MediaDescription) -> Option<PayloadType> {
-    let codecs = stream.codecs();
-    let events = codecs.iter().find(|codec| codec.is_telephone_event())?;
-    PayloadType::new(events.payload_type())
+    PayloadType::new(stream.telephone_event()?)
 }
 
 /// Whether a body of this type describes a session.

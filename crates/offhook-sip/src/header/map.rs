@@ -1,7 +1,7 @@
 //! The headers of a message: in order, raw until they are asked for.
 
 use alloc::string::String;
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 use bytestring::ByteString;
 
@@ -139,6 +139,70 @@ impl Headers {
         check(name, value)?;
         self.insert(self.len(), name, value);
         Ok(())
+    }
+
+    /// Like [`Self::append`], with a value that is written where it is kept, without a text of its own.
+    ///
+    /// ```
+    /// # use offhook_sip::{HeaderName, Headers};
+    /// let mut headers = Headers::new();
+    /// headers.append_fmt(HeaderName::CSEQ, format_args!("{} {}", 7, "BYE"))?;
+    /// assert_eq!(headers.get("CSeq"), Some("7 BYE"));
+    /// assert!(headers.append_fmt(HeaderName::TO, format_args!("a\r\n")).is_err());
+    /// assert_eq!(headers.len(), 1);
+    /// # Ok::<(), offhook_sip::BuildError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::append`]; and where white space stands around the value.
+    pub fn append_fmt<'n>(
+        &mut self,
+        name: impl Into<HeaderName<'n>>,
+        value: fmt::Arguments<'_>,
+    ) -> Result<(), BuildError> {
+        self.insert_fmt(self.len(), name.into(), value)
+    }
+
+    /// Like [`Self::set`], with a value that is written as by [`Self::append_fmt`]. After an error no
+    /// line of that name is left.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::append_fmt`].
+    pub fn set_fmt<'n>(
+        &mut self,
+        name: impl Into<HeaderName<'n>>,
+        value: fmt::Arguments<'_>,
+    ) -> Result<(), BuildError> {
+        let name = name.into();
+        let at = self.store.position(name);
+        if at.is_some() {
+            self.store.remove_all(name);
+        }
+        self.insert_fmt(at.unwrap_or(self.len()), name, value)
+    }
+
+    fn insert_fmt(
+        &mut self,
+        at: usize,
+        name: HeaderName<'_>,
+        value: fmt::Arguments<'_>,
+    ) -> Result<(), BuildError> {
+        self.store.insert_with(at, name, |out| {
+            // Writing to memory cannot fail.
+            let _ = out.write_fmt(value);
+        });
+        let written = self.store.value_at(at).unwrap_or_default();
+        let checked = if trim(written).len() == written.len() {
+            check(name, written)
+        } else {
+            Err(BuildError::new(0, ErrorKind::Text))
+        };
+        if checked.is_err() {
+            self.store.remove(at);
+        }
+        checked
     }
 
     /// Adds a line before the others of that name; at the top when there are none.
