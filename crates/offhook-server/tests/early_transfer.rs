@@ -168,6 +168,34 @@ fn who_does_not_come_leaves_the_room_as_it_is() {
     }
 }
 
+/// u2, who is to talk to u3, says nothing: the others do not wait for ever, and keep their sessions alive
+/// meanwhile (RFC 4028 §10).
+#[test]
+fn who_would_join_a_silent_phone_goes_back() {
+    let mut scene = scene(false, true);
+    let (exchange, u1, u2, u3) = scene.trio.all();
+    let mut d3 = u3.pick_up(exchange, &scene.ringing);
+    u1.answered(exchange, &mut scene.second);
+    u3.agrees(exchange);
+    let refresh = description(u1.address);
+    u1.in_dialog(exchange, &mut scene.second, "INVITE", "", &refresh, true);
+    u1.answered(exchange, &mut scene.second);
+    let asked = u2.expect_request(exchange, &Method::Invite);
+    exchange.pass(Duration::from_secs(24));
+    notified(exchange, u1, "408 Request Timeout", true);
+    u3.agrees(exchange);
+    d3.cseq += 2;
+    they_talk(exchange, u3, &mut d3, u1);
+    // It comes to itself, and is told that nothing has changed.
+    while exchange.letter(u2.address).is_some() {}
+    u2.pick_up(exchange, &asked);
+    u2.agrees(exchange);
+    let mut d2 = scene.d2.expect("a conversation");
+    d2.cseq += 2;
+    they_talk(exchange, u2, &mut d2, u1);
+    scene.trio.finish();
+}
+
 #[test]
 fn the_exchange_does_not_come_into_its_own_room() {
     for gone in [false, true] {

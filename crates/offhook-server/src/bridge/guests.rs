@@ -34,6 +34,7 @@ impl Bridge {
             knew: guest.told,
             offered: None,
             said: None,
+            until: None,
             way: Way::Lent(guest.home),
         });
         self.receive(desk, side, Some(report), newcomer);

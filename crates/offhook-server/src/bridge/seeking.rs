@@ -293,6 +293,7 @@ impl Bridge {
             knew: None,
             offered: None,
             said: Body::of_request(incoming.request()),
+            until: None,
             way: Way::Calls(incoming),
         })
     }
@@ -309,6 +310,7 @@ fn called(winner: Winner, offered: SessionDescription) -> Newcomer {
         knew: None,
         offered: Some(offered),
         said: winner.answer.as_ref().and_then(Body::of_response),
+        until: None,
         way: Way::Called,
     }
 }

@@ -145,7 +145,8 @@ impl Bridge {
             _ => None,
         };
         let farewell = self.parting.as_ref().and_then(|parting| parting.until);
-        search.into_iter().chain(farewell).min()
+        let waited = self.newcomer_timeout();
+        search.into_iter().chain(farewell).chain(waited).min()
     }
 
     /// The target's next phones have their turn, or the transferor has not hung up by itself.
@@ -156,6 +157,7 @@ impl Bridge {
             search.handle_timeout(desk.now);
             self.search_on(desk);
         }
+        self.time_newcomer(desk);
         if let Some(parting) = &mut self.parting
             && parting.until.take_if(|until| *until <= desk.now).is_some()
         {

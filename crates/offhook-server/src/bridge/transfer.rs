@@ -1,6 +1,7 @@
 //! What a transfer holds while it goes on: whose place is taken, by whom, and how far that has come.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use offhook_sdp::SessionDescription;
 use offhook_sip::StatusCode;
@@ -64,6 +65,19 @@ pub(super) enum Stage {
     Undoing { before: Box<Checkpoint> },
 }
 
+impl Stage {
+    /// Who has come.
+    pub(super) fn newcomer(&self) -> Option<&Newcomer> {
+        match self {
+            Self::Opening { newcomer }
+            | Self::Invited { newcomer }
+            | Self::Willing { newcomer }
+            | Self::Joining { newcomer, .. } => Some(newcomer),
+            Self::Ringing { .. } | Self::Promised { .. } | Self::Undoing { .. } => None,
+        }
+    }
+}
+
 /// What the target of a transfer is to join.
 #[derive(Debug)]
 pub(super) enum Join {
@@ -87,6 +101,8 @@ pub(super) struct Newcomer {
     pub(super) offered: Option<SessionDescription>,
     /// What it said of itself; nothing when it wants an offer.
     pub(super) said: Option<Body>,
+    /// So long it waits for the leg that stays, once it is willing.
+    pub(super) until: Option<Instant>,
     pub(super) way: Way,
 }
 

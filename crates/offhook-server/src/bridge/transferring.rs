@@ -4,7 +4,7 @@
 //! known to agree before the leg that stays is asked by re-INVITE, and only when that one has
 //! agreed too does the old leg end. Until then every failure leaves the conversation as it was.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use offhook_sip::{Response, StatusCode};
 use offhook_ua::{Body, CallId, EndCause};
@@ -21,6 +21,10 @@ use crate::passing;
 /// So long the transferor has to hang up by itself, as RFC 5589 §6.1 wants it to, once it has been
 /// told that the transfer has succeeded.
 pub(super) const FAREWELL: Duration = Duration::from_secs(2);
+
+/// So long somebody waits for the leg that stays, whose phone answers by itself if it is there. Two others
+/// can change nothing meanwhile, and the shortest sessions must be refreshed within 30 s (RFC 4028 §10).
+const PATIENCE: Duration = Duration::from_secs(24);
 
 impl Bridge {
     /// Whether a transfer of this leg may begin.
@@ -48,7 +52,11 @@ impl Bridge {
         else {
             return;
         };
-        if !matches!(transfer.stage, Stage::Willing { .. }) || !talk.is_idle() {
+        let Stage::Willing { newcomer } = &mut transfer.stage else {
+            return;
+        };
+        newcomer.until.get_or_insert(desk.now + PATIENCE);
+        if !talk.is_idle() {
             return;
         }
         let before = Box::new(anchor.checkpoint());
@@ -300,7 +308,7 @@ impl Bridge {
             self.transfer_failed(desk, StatusCode::REQUEST_TERMINATED);
             return Some(cause);
         }
-        match &mut transfer.stage {
+        match &transfer.stage {
             Stage::Opening { newcomer }
             | Stage::Invited { newcomer }
             | Stage::Willing { newcomer }
@@ -308,23 +316,52 @@ impl Bridge {
             {
                 self.transfer_failed(desk, StatusCode::TEMPORARILY_UNAVAILABLE);
             }
-            Stage::Joining { newcomer, before } if newcomer.leg.call == call => {
-                let undoing = Stage::Undoing {
-                    before: before.clone(),
-                };
-                let joining = std::mem::replace(&mut transfer.stage, undoing);
-                if let Some(report) = &mut transfer.report {
-                    report.tell(desk, StatusCode::TEMPORARILY_UNAVAILABLE);
-                }
-                if let Stage::Joining { newcomer, .. } = joining {
-                    let status = StatusCode::REQUEST_TERMINATED;
-                    self.dismiss(desk, *newcomer, status, true);
-                }
-                self.stop_undoing(desk);
+            Stage::Joining { newcomer, .. } if newcomer.leg.call == call => {
+                self.stop_joining(desk, StatusCode::TEMPORARILY_UNAVAILABLE);
             }
             _ => {}
         }
         None
+    }
+
+    /// The newcomer does not join after all: what the leg that stays is being asked must be taken back.
+    fn stop_joining(&mut self, desk: &mut Desk<'_>, status: StatusCode) {
+        let Some(transfer) = &mut self.transfer else {
+            return;
+        };
+        let Stage::Joining { before, .. } = &transfer.stage else {
+            return;
+        };
+        let undoing = Stage::Undoing {
+            before: before.clone(),
+        };
+        let joining = std::mem::replace(&mut transfer.stage, undoing);
+        if let Some(report) = &mut transfer.report {
+            report.tell(desk, status);
+        }
+        if let Stage::Joining { newcomer, .. } = joining {
+            self.dismiss(desk, *newcomer, StatusCode::REQUEST_TERMINATED, true);
+        }
+        self.stop_undoing(desk);
+    }
+
+    /// When the newcomer has waited long enough.
+    pub(super) fn newcomer_timeout(&self) -> Option<Instant> {
+        let newcomer = self.transfer.as_ref()?.stage.newcomer();
+        newcomer.and_then(|newcomer| newcomer.until)
+    }
+
+    /// The leg that stays says nothing: it has vanished, or its connection has.
+    pub(super) fn time_newcomer(&mut self, desk: &mut Desk<'_>) {
+        if self.newcomer_timeout().is_none_or(|until| desk.now < until) {
+            return;
+        }
+        let stage = self.transfer.as_ref().map(|transfer| &transfer.stage);
+        if matches!(stage, Some(Stage::Joining { .. })) {
+            self.stop_joining(desk, StatusCode::REQUEST_TIMEOUT);
+        } else {
+            self.transfer_failed(desk, StatusCode::REQUEST_TIMEOUT);
+        }
     }
 
     /// Once the newcomer and the old leg are both gone, nothing that the leg that stays may still answer
@@ -347,17 +384,11 @@ impl Bridge {
         {
             return parting.leg.account.as_deref();
         }
-        match &self.transfer.as_ref()?.stage {
-            Stage::Ringing { search, .. } => search.account(call),
-            Stage::Opening { newcomer }
-            | Stage::Invited { newcomer }
-            | Stage::Willing { newcomer }
-            | Stage::Joining { newcomer, .. } => newcomer
-                .leg
-                .account
-                .as_deref()
-                .filter(|_| of(&newcomer.leg)),
-            Stage::Promised { .. } | Stage::Undoing { .. } => None,
+        let stage = &self.transfer.as_ref()?.stage;
+        if let Stage::Ringing { search, .. } = stage {
+            return search.account(call);
         }
+        let newcomer = stage.newcomer().filter(|newcomer| of(&newcomer.leg))?;
+        newcomer.leg.account.as_deref()
     }
 }
