@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use offhook_dialog::{CallId, Step};
-use offhook_sip::{HeaderName, Method, Request, Response, StatusCode};
+use offhook_sip::{Method, Request, Response, StatusCode};
 use offhook_transaction::{Flow, ServerTransactionId};
 
 use crate::compose::{self, Face, MethodSet};
