@@ -66,8 +66,6 @@ pub(crate) struct Bridge {
     doubt: Option<Doubt>,
     /// Who picks the call up waits for ports in his version of IP.
     picker: Option<Box<Picker>>,
-    /// The user whose transfer has connected those who talk.
-    connected_by: Option<String>,
 }
 
 impl Bridge {
@@ -111,7 +109,6 @@ impl Bridge {
             owed: None,
             doubt: None,
             picker: None,
-            connected_by: None,
         }
     }
 
@@ -203,16 +200,28 @@ impl Bridge {
         });
         let picker = self.picker.iter().map(|picker| picker.account.as_str());
         let mut users: Vec<_> = accounts.chain(picker).map(str::to_owned).collect();
+        // Places without accounts: who has sent or connected the call there answers for it.
+        for user in self.open.iter().filter_map(|call| self.answered_for(*call)) {
+            if !users.iter().any(|other| other == user) {
+                users.push(user.to_owned());
+            }
+        }
         if users.is_empty() && !self.is_over() {
-            // Places without accounts: who has brought them together answers for it.
-            users.push(
-                self.connected_by
-                    .as_ref()
-                    .unwrap_or(&self.from.user)
-                    .clone(),
-            );
+            users.push(self.from.user.clone());
         }
         users
+    }
+
+    /// Who answers for a leg without an account, if not the caller.
+    fn answered_for(&self, call: CallId) -> Option<&str> {
+        match &self.state {
+            State::Answer(state) => state.search.answered_for(call),
+            State::Talking(talk) => match talk.side_of(call) {
+                Some(side) => talk.leg(side).answered_for.as_deref(),
+                None => self.answered_for_in_transfer(call),
+            },
+            _ => None,
+        }
     }
 
     /// Who must prove himself to change the leg `call`.

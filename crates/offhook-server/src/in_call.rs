@@ -15,6 +15,26 @@ pub(crate) struct Leg {
     pub(crate) call: CallId,
     /// The user who must prove himself to change it; `None`: a side without an account.
     pub(crate) account: Option<String>,
+    /// The user who has sent or connected it to a side without an account, and answers for it.
+    pub(crate) answered_for: Option<String>,
+}
+
+impl Leg {
+    /// Nobody has sent the call there but its caller.
+    pub(crate) const fn new(call: CallId, account: Option<String>) -> Self {
+        Self {
+            call,
+            account,
+            answered_for: None,
+        }
+    }
+
+    /// `user` answers for a side without an account, unless another one does.
+    pub(crate) fn answered_for_by(&mut self, user: Option<&str>) {
+        if self.account.is_none() && self.answered_for.is_none() {
+            self.answered_for = user.map(str::to_owned);
+        }
+    }
 }
 
 /// Two legs in a conversation.
@@ -84,6 +104,13 @@ impl InCall {
         match side {
             Side::Caller => &self.caller,
             Side::Callee => &self.callee,
+        }
+    }
+
+    pub(crate) const fn leg_mut(&mut self, side: Side) -> &mut Leg {
+        match side {
+            Side::Caller => &mut self.caller,
+            Side::Callee => &mut self.callee,
         }
     }
 

@@ -107,11 +107,12 @@ impl Bridge {
 
     /// One branch has the call.
     fn connect(&mut self, desk: &mut Desk<'_>, state: AwaitingAnswer, winner: Winner) {
+        let callee = winner.leg();
         let Winner {
-            call,
             candidate,
             answer,
             here,
+            ..
         } = winner;
         if let Some(anchor) = &mut self.anchor {
             anchor.move_to(Side::Callee, here);
@@ -126,10 +127,7 @@ impl Bridge {
             Answer {
                 incoming: state.incoming,
                 promised: state.promised,
-                callee: Leg {
-                    call,
-                    account: candidate.user,
-                },
+                callee,
                 body: answer.as_ref().and_then(Body::of_response),
                 late_offer,
             },
@@ -154,10 +152,7 @@ impl Bridge {
             return self.refuse(desk, incoming, StatusCode::BAD_GATEWAY, None);
         };
         self.draft.answers(desk.now, callee.account.clone());
-        let caller = Leg {
-            call: incoming.id(),
-            account: Some(self.from.user.clone()),
-        };
+        let caller = Leg::new(incoming.id(), Some(self.from.user.clone()));
         desk.ua
             .accept(desk.now, incoming, body, passing::no_headers());
         self.state = State::Talking(InCall::new(caller, callee, late_offer));

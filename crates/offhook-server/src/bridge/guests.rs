@@ -157,10 +157,7 @@ impl Bridge {
         };
         let left = self.open.iter().find(stays).copied();
         self.parting = left.map(|call| Parting {
-            leg: Leg {
-                call,
-                account: self.account(call).map(str::to_owned),
-            },
+            leg: Leg::new(call, self.account(call).map(str::to_owned)),
             until: Some(desk.now + FAREWELL),
         });
     }

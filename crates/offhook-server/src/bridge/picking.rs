@@ -157,10 +157,7 @@ impl Bridge {
         self.state = State::Picked(Box::new(AwaitingPicker {
             incoming: caller,
             promised,
-            picker: Leg {
-                call: incoming.id(),
-                account: Some(account),
-            },
+            picker: Leg::new(incoming.id(), Some(account)),
             asked,
             streams: streams.map(|offer| offer.media().len()),
             until: desk.now + PATIENCE,
@@ -239,10 +236,7 @@ impl Bridge {
         };
         self.open.insert(incoming.id());
         self.news.push(News::Arrives(Box::new(Arriving {
-            leg: Leg {
-                call: incoming.id(),
-                account: Some(account),
-            },
+            leg: Leg::new(incoming.id(), Some(account)),
             address: incoming.flow().local.ip(),
             nat: nat_source(&incoming),
             offer: None,

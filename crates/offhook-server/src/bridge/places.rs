@@ -15,6 +15,7 @@ use crate::cdr::Draft;
 use crate::desk::Desk;
 use crate::diversion::Diverters;
 use crate::identity::Caller;
+use crate::in_call::Leg;
 use crate::media_anchor::{Anchor, MediaAnchor, Reach, Side};
 use crate::redirection::Tried;
 use crate::studio::Service;
@@ -67,6 +68,8 @@ pub(super) struct Branch {
     pub(super) sent_from: Option<CallId>,
     /// Who has sent the call here.
     pub(super) diverters: Diverters,
+    /// The user who has sent it here, told or not.
+    pub(super) sent_by: Option<String>,
     /// Our own address on the way there, where a call has been tried.
     pub(super) here: Option<IpAddr>,
     /// It is called when its leg has ports in its version of IP.
@@ -95,8 +98,19 @@ pub(crate) struct Winner {
     pub(crate) call: CallId,
     pub(crate) candidate: Candidate,
     pub(crate) answer: Option<Response>,
+    /// The user who has sent the call there.
+    pub(crate) sent_by: Option<String>,
     /// Our own address on the way to it.
     pub(crate) here: IpAddr,
+}
+
+impl Winner {
+    /// Its leg, and who answers for it.
+    pub(super) fn leg(&self) -> Leg {
+        let mut leg = Leg::new(self.call, self.candidate.user.clone());
+        leg.answered_for_by(self.sent_by.as_deref());
+        leg
+    }
 }
 
 impl Legs<'_> {
@@ -127,6 +141,7 @@ impl Branch {
             deadline: None,
             sent_from: None,
             diverters: Diverters::default(),
+            sent_by: None,
             here: None,
             awaits_ports: false,
         }
@@ -140,6 +155,7 @@ pub(super) struct Places<'a> {
     pub(super) from: Option<CallId>,
     /// Who has sent it, and others before.
     pub(super) diverters: Diverters,
+    pub(super) sent_by: Option<String>,
 }
 
 impl Tried for Places<'_> {
@@ -156,6 +172,7 @@ impl Tried for Places<'_> {
         let mut branch = Branch::new(candidate);
         branch.sent_from = self.from.filter(|_| is_number);
         branch.diverters = self.diverters.clone();
+        branch.sent_by.clone_from(&self.sent_by);
         self.branches.push(branch);
     }
 }

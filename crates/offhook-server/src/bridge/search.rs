@@ -135,6 +135,7 @@ impl Search {
             here: branch.here?,
             candidate: branch.candidate.clone(),
             answer: branch.response.take(),
+            sent_by: branch.sent_by.clone(),
         })
     }
 
@@ -247,6 +248,13 @@ impl Search {
         branch.candidate.user.as_deref()
     }
 
+    /// The user who has sent a call on to a place without an account, and answers for it.
+    pub(super) fn answered_for(&self, call: CallId) -> Option<&str> {
+        let (_, branch) = self.branch_of(call)?;
+        let outside = branch.candidate.user.is_none();
+        branch.sent_by.as_deref().filter(|_| outside)
+    }
+
     /// The users whose phones have been called.
     pub(super) fn users(&self) -> impl Iterator<Item = &str> {
         let out = self.branches.iter().filter(|branch| branch.call.is_some());
@@ -318,7 +326,9 @@ impl Search {
         let here = self.invitation.here;
         candidate.local_address(settings, here).ok()?;
         let mut other = Branch::new(candidate);
-        other.diverters = self.branch(id)?.diverters.clone();
+        let branch = self.branch(id)?;
+        other.diverters = branch.diverters.clone();
+        other.sent_by.clone_from(&branch.sent_by);
         let place = self.branches.len();
         (place < settings.most_branches).then(|| {
             self.branches.push(other);
@@ -354,24 +364,34 @@ impl Search {
     ) -> (Vec<BranchId>, StatusCode) {
         let mut redirects = self.redirects;
         let here = self.invitation.here;
-        let diverters = match self.branch_of(from) {
+        let (diverters, sent_by) = match self.branch_of(from) {
             Some((_, branch)) => {
-                let user = branch.candidate.user.as_deref();
-                branch.diverters.clone().and(user, response)
+                let user = branch.candidate.user.as_ref();
+                let diverters = branch.diverters.clone();
+                (
+                    diverters.and(user.map(String::as_str), response),
+                    user.or(branch.sent_by.as_ref()).cloned(),
+                )
             }
-            None => Diverters::default(),
+            None => (Diverters::default(), None),
         };
-        let mut places = self.places(Some(from), diverters);
+        let mut places = self.places(Some(from), diverters, sent_by);
         let led = redirection::follow(&mut places, &mut redirects, settings, here, response);
         self.redirects = redirects;
         led
     }
 
-    const fn places(&mut self, from: Option<CallId>, diverters: Diverters) -> Places<'_> {
+    const fn places(
+        &mut self,
+        from: Option<CallId>,
+        diverters: Diverters,
+        sent_by: Option<String>,
+    ) -> Places<'_> {
         Places {
             branches: &mut self.branches,
             from,
             diverters,
+            sent_by,
         }
     }
 
@@ -392,8 +412,9 @@ impl Search {
             self.attended = ringing.attended;
         }
         let sent = self.branch(id);
-        let diverters = sent.map(|branch| branch.diverters.clone());
-        let mut places = self.places(None, diverters.unwrap_or_default());
+        let sent = sent.map(|branch| (branch.diverters.clone(), branch.sent_by.clone()));
+        let (diverters, sent_by) = sent.unwrap_or_default();
+        let mut places = self.places(None, diverters, sent_by);
         let (candidates, order) = (ringing.candidates, ringing.order);
         let plan = redirection::found(&mut places, desk.settings, candidates, order);
         // Whoever is there has been called already.

@@ -119,10 +119,7 @@ impl Bridge {
         };
         let offer = winner.answer.as_ref().and_then(Body::of_response);
         let nat = winner.candidate.nat_source();
-        let leg = Leg {
-            call: winner.call,
-            account: winner.candidate.user,
-        };
+        let leg = winner.leg();
         self.news.push(News::Arrives(Box::new(Arriving {
             leg,
             address: flow.local.ip(),
@@ -284,10 +281,7 @@ impl Bridge {
         let nat = answer_at_source(desk, &incoming);
         self.open.insert(incoming.id());
         Box::new(Newcomer {
-            leg: Leg {
-                call: incoming.id(),
-                account: Some(account),
-            },
+            leg: Leg::new(incoming.id(), Some(account)),
             nat,
             here: incoming.flow().local.ip(),
             knew: None,
@@ -301,10 +295,7 @@ impl Bridge {
 
 fn called(winner: Winner, offered: SessionDescription) -> Newcomer {
     Newcomer {
-        leg: Leg {
-            call: winner.call,
-            account: winner.candidate.user.clone(),
-        },
+        leg: winner.leg(),
         nat: winner.candidate.nat_source(),
         here: winner.here,
         knew: None,

@@ -131,8 +131,11 @@ impl Bridge {
             talk.wait_for_ack(kept);
         }
         desk.anchors.narrow(anchor, side);
-        let Newcomer { leg, way, .. } = *newcomer;
+        let Newcomer { mut leg, way, .. } = *newcomer;
         let newcomer = leg.call;
+        let by = talk.leg(side).account.clone();
+        talk.leg_mut(side.other()).answered_for_by(by.as_deref());
+        leg.answered_for_by(by.as_deref());
         let old = talk.replace(side, leg);
         // Whom the exchange called is in the record already.
         if !matches!(way, Way::Called)
@@ -167,9 +170,6 @@ impl Bridge {
         }
         if let Some(mut report) = report {
             report.tell(desk, StatusCode::OK);
-        }
-        if old.account.is_some() {
-            self.connected_by.clone_from(&old.account);
         }
         if self.open.contains(&old.call) {
             self.parting = Some(Parting {
@@ -373,6 +373,14 @@ impl Bridge {
         let old = talk.leg(transfer.side).call;
         if matches!(transfer.stage, Stage::Undoing { .. }) && !self.open.contains(&old) {
             self.transfer_failed(desk, StatusCode::TEMPORARILY_UNAVAILABLE);
+        }
+    }
+
+    /// Who answers for a leg without an account that only a transfer knows.
+    pub(super) fn answered_for_in_transfer(&self, call: CallId) -> Option<&str> {
+        match &self.transfer.as_ref()?.stage {
+            Stage::Ringing { search, .. } => search.answered_for(call),
+            _ => None,
         }
     }
 

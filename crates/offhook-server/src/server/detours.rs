@@ -4,7 +4,8 @@
 use std::time::Instant;
 
 use offhook_routing::Parameters;
-use offhook_sip::{Scheme, StatusCode, Uri};
+use offhook_sip::{Response, Scheme, StatusCode, Uri};
+use offhook_ua::{CallId, EndCause};
 
 use super::Server;
 use super::incoming::dialled;
@@ -13,6 +14,7 @@ use crate::cdr::BridgeId;
 use crate::dial_plan::Ringing;
 use crate::identity::Caller;
 use crate::inquiries::{Purpose, RoutedCall, Turn};
+use crate::restrictions::Redirects;
 use crate::user_requests::Sent;
 
 impl Server {
@@ -46,6 +48,33 @@ impl Server {
             let turn = Turn::Request { request, branch };
             self.take_turn(now, turn, &place, &by, max_forwards);
         }
+    }
+
+    /// The end of a leg; one by the redirect of a user who is in as many calls as he may be is that of a
+    /// busy phone, for he would answer for the call that follows.
+    pub(super) fn held_back(&mut self, call: CallId, cause: EndCause) -> EndCause {
+        let follows = self.call_settings.redirects == Redirects::Follow;
+        let redirects = matches!(&cause, EndCause::Rejected { response }
+            if follows && response.status().is_redirection());
+        if redirects && self.may_not_send_on(call) {
+            let busy = Response::new(StatusCode::BUSY_HERE);
+            return EndCause::Rejected {
+                response: Box::new(busy),
+            };
+        }
+        cause
+    }
+
+    fn may_not_send_on(&mut self, call: CallId) -> bool {
+        let bridge = self.bridges.of_call(call);
+        let Some(bridge) = bridge.and_then(|id| self.bridges.get_mut(id)) else {
+            return false;
+        };
+        let Some(user) = bridge.account(call).map(str::to_owned) else {
+            return false;
+        };
+        // In this one he is already.
+        !bridge.users().contains(&user) && self.is_engaged(&user)
     }
 
     fn take_turn(&mut self, now: Instant, turn: Turn, place: &Uri, by: &str, max_forwards: u8) {

@@ -29,6 +29,7 @@ impl Server {
                 if let Some(inquiries) = &mut self.inquiries {
                     inquiries.forget_call(call);
                 }
+                let cause = self.held_back(call, cause);
                 self.on_call(now, call, |bridge, desk| bridge.ended(desk, call, cause));
             }
             Ua::LimitReached { what } => self
