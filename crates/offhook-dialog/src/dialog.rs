@@ -279,8 +279,11 @@ impl Dialog {
 
     /// Takes the Contact of a target refresh, if it has one; the route set stays (§12.2).
     pub fn refresh_target(&mut self, headers: &Headers) {
-        if let Some(uri) = wire::contact_uri(headers) {
-            self.remote_target = uri;
+        // Mostly it is where it was, and what is kept stays as it is.
+        if let Some(uri) = wire::contact(headers)
+            && uri.as_str() != self.remote_target.as_str()
+        {
+            self.remote_target = uri.to_owned();
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use offhook_sip::header::{CSeq, Contact, RecordRoute};
-use offhook_sip::{HeaderName, Headers, Method, NameAddrRef, Uri};
+use offhook_sip::{HeaderName, Headers, Method, NameAddrRef, Uri, UriRef};
 
 /// A header value as text; empty when absent.
 pub(crate) fn text<'a>(headers: &'a Headers, name: HeaderName<'_>) -> &'a str {
@@ -32,11 +32,13 @@ pub(crate) fn detached(uri: &Uri) -> Uri {
 }
 
 /// The one URI of a Contact.
+pub(crate) fn contact(headers: &Headers) -> Option<UriRef<'_>> {
+    headers.typed::<Contact<'_>>().ok()??.uri()
+}
+
+/// The same, kept.
 pub(crate) fn contact_uri(headers: &Headers) -> Option<Uri> {
-    match headers.typed::<Contact<'_>>().ok()?? {
-        Contact::Address(address) => Some(address.uri().to_owned()),
-        Contact::Star => None,
-    }
+    contact(headers).map(|uri| uri.to_owned())
 }
 
 /// The URIs of all Record-Route lines, top down.

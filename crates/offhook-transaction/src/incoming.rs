@@ -23,20 +23,23 @@ pub(crate) struct Top<'a> {
 
 impl<'a> Top<'a> {
     pub(crate) fn of(via: &'a Via<'a>) -> Self {
-        let (mut wants_port, mut maddr) = (false, None);
+        let (mut branch, mut wants_port, mut maddr) = (None, false, None);
+        // Of two of one name the first counts.
         for param in via.params() {
             let name = param.name();
-            wants_port |= name.eq_ignore_ascii_case("rport");
-            if maddr.is_none() && name.eq_ignore_ascii_case("maddr") {
-                maddr = param.value();
+            if branch.is_none() && name.eq_ignore_ascii_case("branch") {
+                branch = Some(param.value());
+            } else if maddr.is_none() && name.eq_ignore_ascii_case("maddr") {
+                maddr = Some(param.value());
             }
+            wants_port |= name.eq_ignore_ascii_case("rport");
         }
         Self {
             via,
             host: via.host(),
-            branch: via.rfc3261_branch(),
+            branch: branch.flatten().filter(|branch| Via::has_cookie(branch)),
             wants_port,
-            maddr,
+            maddr: maddr.flatten(),
         }
     }
 }

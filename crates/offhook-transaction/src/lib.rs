@@ -31,4 +31,4 @@ pub use layer::Layer;
 pub use outbound::Outbound;
 pub use serial::{SerialHasher, SerialMap};
 pub use timer::{Timer, Timers};
-pub use token::TokenSource;
+pub use token::{Token, TokenSource};

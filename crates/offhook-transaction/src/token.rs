@@ -1,6 +1,8 @@
 //! Branches, tags and Call-IDs: unguessable, and marked with the number of the one who owns them.
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::ops::Deref;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -51,8 +53,9 @@ impl TokenSource {
 
     /// A From or To tag (RFC 3261 §19.3).
     #[must_use]
-    pub fn tag(&mut self) -> String {
-        self.call_id()
+    pub fn tag(&mut self) -> Token {
+        let (high, low) = (self.random.next_u64(), self.random.next_u32());
+        Token::new(self.owner, high, low)
     }
 
     /// A Call-ID without a host part: it tells no one an address (RFC 3261 §8.1.1.4).
@@ -88,19 +91,41 @@ impl TokenSource {
     }
 
     fn append(&mut self, token: &mut String) {
-        let (high, low) = (self.random.next_u64(), self.random.next_u32());
-        token.push_str(Token::new(self.owner, high, low).as_str());
+        token.push_str(&self.tag());
     }
 }
 
-/// One token: the owner, if any, and 96 bits in hexadecimal.
-pub(crate) struct Token {
+/// One token: the owner, if any, and 96 bits in hexadecimal. It is a text that takes no memory of its own,
+/// so that tables can be kept under it.
+///
+/// ```
+/// use offhook_transaction::{Token, TokenSource};
+///
+/// let tag = TokenSource::new([7; 32], None).tag();
+/// assert_eq!(tag.len(), 24);
+/// assert_eq!(Token::of(&tag), Some(tag));
+/// assert_eq!(Token::of("longer than any token of ours is"), None);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Token {
     text: [u8; Self::LONGEST],
-    len: usize,
+    len: u8,
 }
 
 impl Token {
     const LONGEST: usize = 27;
+
+    /// A text as a token; `None` if it is longer than ours are. Whether it is one of ours, a table says.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        let mut token = Self {
+            text: [0; Self::LONGEST],
+            len: u8::try_from(text.len()).ok()?,
+        };
+        let place = token.text.get_mut(..text.len())?;
+        place.copy_from_slice(text.as_bytes());
+        Some(token)
+    }
 
     pub(crate) fn new(owner: Option<u8>, high: u64, low: u32) -> Self {
         let mut token = Self {
@@ -116,8 +141,10 @@ impl Token {
         token
     }
 
-    pub(crate) fn as_str(&self) -> &str {
-        let text = self.text.get(..self.len).unwrap_or_default();
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let text = self.text.get(..usize::from(self.len)).unwrap_or_default();
         core::str::from_utf8(text).unwrap_or_default()
     }
 
@@ -130,10 +157,46 @@ impl Token {
     }
 
     fn push(&mut self, letter: u8) {
-        if let Some(place) = self.text.get_mut(self.len) {
+        if let Some(place) = self.text.get_mut(usize::from(self.len)) {
             *place = letter;
             self.len += 1;
         }
+    }
+}
+
+impl Deref for Token {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+impl Hash for Token {
+    /// Folded into one number with all letters in its lower bits, too: what a table takes that trusts the
+    /// numbers it is given.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // 2^64 divided by the golden ratio, odd.
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let letters = self.text.chunks(8).fold(0, |folded: u64, chunk| {
+            let mut eight = [0; 8];
+            eight[..chunk.len()].copy_from_slice(chunk);
+            let spread = (folded ^ u64::from_le_bytes(eight)).wrapping_mul(SPREAD);
+            spread ^ (spread >> 32)
+        });
+        state.write_u64(letters);
     }
 }
 

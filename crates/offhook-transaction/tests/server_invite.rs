@@ -196,7 +196,7 @@ fn a_response_without_a_tag_gets_the_transactions_own() {
     let mut desk = Desk::new();
     desk.receive(udp(), incoming("INVITE", VIA));
     let (id, invite) = desk.take_request();
-    let tag = desk.layer.local_tag(id);
+    let tag = desk.layer.local_tag(id).to_string();
     for status in [100, 180, 200] {
         desk.respond(id, &invite, status);
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use offhook_auth::ClientAuth;
 use offhook_dialog::{CallId, InviteSession};
 use offhook_routing::next_hop::Family;
-use offhook_transaction::{ClientTransactionId, Flow};
+use offhook_transaction::{ClientTransactionId, Flow, Token};
 
 use crate::compose::MethodSet;
 use crate::usages::Usages;
@@ -19,7 +19,7 @@ use crate::usages::Usages;
 pub(crate) struct Call {
     pub(crate) session: InviteSession,
     /// Our tag, which leads here.
-    pub(crate) tag: Box<str>,
+    pub(crate) tag: Token,
     /// The way the peer's messages come, and the first request went.
     pub(crate) flow: Option<Flow>,
     pub(crate) pinned: bool,
@@ -41,10 +41,10 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(session: InviteSession, tag: &str) -> Self {
+    pub(crate) fn new(session: InviteSession, tag: Token) -> Self {
         Self {
             session,
-            tag: tag.into(),
+            tag,
             flow: None,
             pinned: false,
             only: None,

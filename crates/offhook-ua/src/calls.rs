@@ -7,7 +7,7 @@ use offhook_dialog::{
     Body, CallId, Context, DialogId, EndCause, Failure, InviteSession, Purpose, RequestId,
 };
 use offhook_sip::{HeaderName, Headers, Method, Response, StatusCode, Uri};
-use offhook_transaction::Flow;
+use offhook_transaction::{Flow, Token};
 use rand::RngExt;
 
 use crate::call::Call;
@@ -53,7 +53,7 @@ impl UserAgent {
         if let Some(timer) = self.config.session_timer {
             timer.propose(request.headers_mut(), None);
         }
-        let mut call = Call::new(InviteSession::calling(offered), &tag);
+        let mut call = Call::new(InviteSession::calling(offered), tag);
         call.pinned = outgoing.pin_flow;
         call.only = outgoing.only;
         call.secure = compose::is_secure(&request);
@@ -61,7 +61,7 @@ impl UserAgent {
         call.auth = outgoing
             .credentials
             .map(|credentials| Box::new(ClientAuth::new(credentials, self.rng.random())));
-        self.by_tag.insert(call.tag.clone(), id);
+        self.by_tag.insert(tag, id);
         self.calls.insert(id, Box::new(call));
         self.send(
             now,
@@ -275,7 +275,7 @@ impl UserAgent {
     /// The call whose dialog has this Call-ID and these tags, as Replaces names one (RFC 3891).
     #[must_use]
     pub fn find_call(&self, call_id: &str, local_tag: &str, remote_tag: &str) -> Option<CallId> {
-        let id = *self.by_tag.get(local_tag)?;
+        let id = *self.by_tag.get(&Token::of(local_tag)?)?;
         let call = self.calls.get(&id)?;
         call.session
             .owns(call_id, local_tag, remote_tag)

@@ -82,14 +82,14 @@ impl UserAgent {
             }
         };
         let id = CallId(self.number());
-        let mut call = Call::new(session, &tag);
+        let mut call = Call::new(session, tag);
         call.flow = Some(flow);
         call.contact_user = request.uri().user().map(Into::into);
         call.auth = self.credentials_for(&flow, request.uri().user());
         call.secure = compose::wants_security(&request);
         call.replaces = replaces;
         call.peer_allows = MethodSet::told(request.headers()).unwrap_or_default();
-        self.by_tag.insert(call.tag.clone(), id);
+        self.by_tag.insert(tag, id);
         self.calls.insert(id, Box::new(call));
         self.invited.insert(transaction, id);
         // The invitation may expire.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use offhook_dialog::{Body, CallId, EventPackage, Purpose, ReferReports, ends_usage};
 use offhook_sip::header::SubscriptionState;
 use offhook_sip::{Headers, Method, Request, StatusCode};
-use offhook_transaction::ServerTransactionId;
+use offhook_transaction::{ServerTransactionId, Token};
 
 use crate::call::Call;
 use crate::compose::{self, Face};
@@ -40,7 +40,7 @@ impl UserAgent {
         let until = given.into_iter().chain(patience).max();
         let mut lingering = Lingering {
             dialog,
-            tag: call.tag.clone(),
+            tag: call.tag,
             flow: call.flow,
             pinned: call.pinned,
             secure: call.secure,
@@ -56,7 +56,7 @@ impl UserAgent {
     /// Whose dialog a message of a peer belongs to, of the calls that have ended.
     pub(crate) fn lingering_owner(&self, request: &Request) -> Option<CallId> {
         let (call_id, local, remote) = compose::dialog_of(request)?;
-        let id = *self.by_tag.get(local)?;
+        let id = *self.by_tag.get(&Token::of(local)?)?;
         let lingering = self.lingering.get(&id)?;
         lingering.dialog.is(call_id, local, remote).then_some(id)
     }

@@ -51,7 +51,7 @@ impl UserAgent {
             machine: Registration::new(now, config.expires),
             config,
             call_id: self.layer.tokens().call_id(),
-            tag: self.layer.tokens().tag(),
+            tag: self.layer.tokens().tag().as_str().to_owned(),
             cseq: self.rng.random_range(1..0x4000_0000),
             auth,
             deadline: None,

@@ -85,7 +85,7 @@ impl UserAgent {
                     self.subscription_tags.remove(&subscribed.tag);
                     subscribed.begun += 1;
                     subscribed.call_id = self.layer.tokens().call_id();
-                    subscribed.tag = self.layer.tokens().tag().into();
+                    subscribed.tag = self.layer.tokens().tag().as_str().into();
                     subscribed.cseq = self.rng.random_range(1..0x4000_0000);
                     self.subscription_tags.insert(subscribed.tag.clone(), id);
                     let request = subscribed.request(expires);

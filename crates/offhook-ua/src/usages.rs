@@ -6,7 +6,7 @@ use std::time::Instant;
 use offhook_dialog::{Dialog, EventPackage, ReferReports};
 use offhook_sip::header::SubscriptionState;
 use offhook_sip::{Headers, Request};
-use offhook_transaction::Flow;
+use offhook_transaction::{Flow, Token};
 
 use crate::compose;
 
@@ -65,7 +65,7 @@ impl Usages {
 #[derive(Debug)]
 pub(crate) struct Lingering {
     pub(crate) dialog: Dialog,
-    pub(crate) tag: Box<str>,
+    pub(crate) tag: Token,
     pub(crate) flow: Option<Flow>,
     pub(crate) pinned: bool,
     pub(crate) secure: bool,

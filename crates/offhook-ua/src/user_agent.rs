@@ -1,6 +1,6 @@
 //! The machine: one transaction layer, all calls, requests and registrations.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use offhook_routing::next_hop::DnsAnswer;
 use offhook_sip::{Message, ParseError};
 use offhook_transaction::{
     ClientTransactionId, Event as LayerEvent, Flow, Layer, Output as LayerOutput, SerialMap,
-    ServerTransactionId,
+    ServerTransactionId, Token,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -38,7 +38,7 @@ pub struct UserAgent {
     pub(crate) rng: StdRng,
     pub(crate) calls: SerialMap<CallId, Box<Call>>,
     /// Our tag leads to the call; Call-ID and the peer's tag are compared there.
-    pub(crate) by_tag: HashMap<Box<str>, CallId>,
+    pub(crate) by_tag: SerialMap<Token, CallId>,
     /// What each live client transaction is for, until its last event.
     pub(crate) exchanges: SerialMap<ClientTransactionId, Box<Exchange>>,
     /// INVITEs of peers that may still be cancelled.
@@ -73,7 +73,7 @@ impl UserAgent {
             layer,
             rng,
             calls: SerialMap::default(),
-            by_tag: HashMap::new(),
+            by_tag: SerialMap::default(),
             exchanges: SerialMap::default(),
             invited: SerialMap::default(),
             resolving: Resolving::default(),

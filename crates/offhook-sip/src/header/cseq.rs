@@ -53,6 +53,18 @@ impl CSeq {
     }
 }
 
+/// The usual form: up to nine digits, one space, and a method that RFCs name.
+fn plain(text: &str) -> Option<CSeq> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    if !(1..=9).contains(&digits) {
+        return None;
+    }
+    let number = text.bytes().take(digits);
+    let number = number.fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
+    let method = Method::known(text.get(digits..)?.strip_prefix(' ')?)?;
+    Some(CSeq { number, method })
+}
+
 /// `1*DIGIT LWS Method`
 fn cseq(text: &str) -> Parsed<'_, CSeq> {
     let (rest, number) = number(text)?;
@@ -71,7 +83,10 @@ impl<'a> TypedHeader<'a> for CSeq {
     const NAME: HeaderName<'static> = HeaderName::CSEQ;
 
     fn decode(raw: &'a str) -> Result<Self, ValueError> {
-        whole(raw, cseq)
+        match plain(raw) {
+            Some(cseq) => Ok(cseq),
+            None => whole(raw, cseq),
+        }
     }
 
     fn encode(&self, out: &mut dyn fmt::Write) -> fmt::Result {
@@ -132,6 +147,37 @@ mod tests {
     use super::*;
 
     // RFC 3261 §8.1.1.5
+    #[test]
+    fn what_is_plain_reads_as_the_grammar_reads_it() {
+        for (text, is_plain) in [
+            ("1 INVITE", true),
+            ("0 BYE", true),
+            ("999999999 ACK", true),
+            ("007 REGISTER", true),
+            ("2147483647 INVITE", false),
+            ("1  INVITE", false),
+            ("1\tINVITE", false),
+            ("1 invite", false),
+            ("1 NEW", false),
+        ] {
+            let slow = whole(text, cseq).unwrap();
+            assert_eq!(CSeq::decode(text).unwrap(), slow);
+            assert_eq!(plain(text), is_plain.then_some(slow), "{text}");
+        }
+        for bad in [
+            "",
+            " INVITE",
+            "1",
+            "1 ",
+            "1INVITE",
+            "x INVITE",
+            "1 INVITE x",
+            "2147483648 BYE",
+        ] {
+            assert!(plain(bad).is_none() && CSeq::decode(bad).is_err(), "{bad}");
+        }
+    }
+
     #[test]
     fn a_number_is_less_than_two_to_the_31() {
         let largest = CSeq::new(CSeq::MAX, Method::Bye);

@@ -12,6 +12,8 @@ use crate::header::table::{Cell, Entry, Place, Table, number};
 
 /// Room for the text of lines that are added to a message: most add more than one.
 const ADDED: usize = 256;
+/// Room for these lines.
+const ADDED_ENTRIES: usize = 8;
 
 /// The headers, in order. Values hold no CR and no LF: folded ones are kept unfolded.
 #[derive(Clone, Debug, Default)]
@@ -181,6 +183,7 @@ impl Store {
         if self.added.is_empty() {
             // What a message of ours adds, for the most part: one piece instead of growing to it.
             self.added.reserve(ADDED);
+            self.table.reserve(ADDED_ENTRIES);
         }
         let name_start = length(&self.added);
         self.added.push_str(name.as_str());

@@ -202,6 +202,13 @@ impl Table {
         value.unwrap_or_default()
     }
 
+    /// Makes room for so many more headers, where there are none yet.
+    pub(super) fn reserve(&mut self, entries: usize) {
+        if self.cells.is_empty() {
+            self.cells.reserve_exact(entries);
+        }
+    }
+
     pub(super) fn push(&mut self, entry: Entry) {
         self.insert(self.count, entry);
     }

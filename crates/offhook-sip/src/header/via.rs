@@ -161,12 +161,16 @@ impl<'a> Via<'a> {
     /// (RFC 4475 §3.2.1).
     #[must_use]
     pub fn rfc3261_branch(&self) -> Option<&str> {
-        self.branch().filter(|branch| {
-            branch.len() > COOKIE.len()
-                && branch
-                    .get(..COOKIE.len())
-                    .is_some_and(|start| start.eq_ignore_ascii_case(COOKIE))
-        })
+        self.branch().filter(|branch| Self::has_cookie(branch))
+    }
+
+    /// Whether a branch is one of RFC 3261; see [`Self::rfc3261_branch`].
+    #[must_use]
+    pub fn has_cookie(branch: &str) -> bool {
+        branch.len() > COOKIE.len()
+            && branch
+                .get(..COOKIE.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(COOKIE))
     }
 
     /// Where the request really came from, if the hop after wrote it.

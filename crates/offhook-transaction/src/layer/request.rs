@@ -243,7 +243,7 @@ impl Layer {
         };
         let given = match self.server(id).and_then(|server| server.tag.as_deref()) {
             Some(tag) => tag.to_owned(),
-            None => self.local_tag(ServerTransactionId(id)),
+            None => self.local_tag(ServerTransactionId(id)).as_str().to_owned(),
         };
         to.tag() == Some(given.as_str())
     }

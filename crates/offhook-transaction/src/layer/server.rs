@@ -119,8 +119,8 @@ impl Layer {
     /// transaction, and not to be guessed. A user who makes dialogs takes it as the local tag, so
     /// that the 200 to a CANCEL bears it too (RFC 3261 §9.2).
     #[must_use]
-    pub fn local_tag(&self, transaction: ServerTransactionId) -> String {
-        self.token_of(transaction.0).as_str().to_owned()
+    pub fn local_tag(&self, transaction: ServerTransactionId) -> Token {
+        self.token_of(transaction.0)
     }
 
     /// Whether a request may still be given its final response: nobody has given one, and it was not
@@ -224,7 +224,7 @@ impl Layer {
         match self.server(id) {
             Some(server) if server.in_dialog => String::new(),
             Some(Server { tag: Some(tag), .. }) => tag.as_ref().to_owned(),
-            _ => self.local_tag(ServerTransactionId(id)),
+            _ => self.token_of(id).as_str().to_owned(),
         }
     }
 
