@@ -113,6 +113,12 @@ impl NonceIssuer {
 
     /// Makes the next nonce.
     pub fn issue(&mut self, now: UnixTime) -> String {
+        let digits = self.issue_digits(now);
+        String::from_utf8(digits.into()).unwrap_or_default()
+    }
+
+    /// The same in place: a challenge writes it into its values.
+    pub(crate) fn issue_digits(&mut self, now: UnixTime) -> [u8; DIGITS] {
         self.last_serial = (self.last_serial + 1) & 0xffff_ffff_ffff;
         let nonce = Nonce {
             owner: self.owner,
@@ -125,7 +131,7 @@ impl NonceIssuer {
         octets[FIELDS..].copy_from_slice(&self.mac(&fields));
         let mut digits = [0; DIGITS];
         hex::write(&octets, &mut digits);
-        String::from_utf8(digits.into()).unwrap_or_default()
+        digits
     }
 
     /// Whether `text` was issued under this key for this realm, by whichever owner.

@@ -224,9 +224,10 @@ impl Authenticator {
 
     fn challenge_because(&mut self, now: UnixTime, role: Role, reason: Reason) -> Challenge {
         self.started.get_or_insert(now);
-        let nonce = self.issuer.issue(now);
+        let nonce = self.issuer.issue_digits(now);
+        let nonce = core::str::from_utf8(&nonce).unwrap_or_default();
         let stale = matches!(reason, Reason::Stale(_));
-        Challenge::new(role, reason, self.wording.values(&nonce, stale))
+        Challenge::new(role, reason, self.wording.values(nonce, stale))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::config::{Config, Local};
 use crate::event::{ClientTransactionId, Counts, Event, Output, ServerTransactionId};
 use crate::flow::{Flow, Transmit};
 use crate::key::Keyring;
+use crate::own_via::OwnVia;
 use crate::table::{Entry, Id, Table};
 use crate::token::TokenSource;
 use crate::transaction::Transaction;
@@ -38,6 +39,8 @@ const KEPT_OUTPUT: usize = 1024;
 pub struct Layer {
     config: Config,
     tokens: TokenSource,
+    /// The Via of the request that was sent last.
+    via: OwnVia,
     keyring: Keyring,
     table: Table<Transaction>,
     output: VecDeque<Output>,
@@ -56,6 +59,7 @@ impl Layer {
         Self {
             config,
             tokens,
+            via: OwnVia::default(),
             table: Table::new(keyring.clone()),
             keyring,
             output: VecDeque::new(),

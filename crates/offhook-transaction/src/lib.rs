@@ -14,6 +14,7 @@ mod kept;
 mod key;
 mod layer;
 mod outbound;
+mod own_via;
 mod packed;
 mod serial;
 mod server_invite;

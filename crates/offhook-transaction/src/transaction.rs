@@ -14,6 +14,7 @@ use crate::kept::Kept;
 use crate::server_invite::ServerInvite;
 use crate::server_non_invite::ServerNonInvite;
 use crate::timer::Timers;
+use crate::token::Token;
 
 #[derive(Debug)]
 pub(crate) enum Transaction {
@@ -63,7 +64,8 @@ impl Extra {
 #[derive(Debug)]
 pub(crate) struct Fallback {
     pub(crate) request: Request,
-    pub(crate) branch: String,
+    /// What its branch is made of.
+    pub(crate) token: Token,
     pub(crate) flow: Flow,
 }
 

@@ -1,6 +1,5 @@
 //! What a user asks of the client's half of a layer: requests, CANCEL, the ACK of a 2xx.
 
-use std::fmt::Write as _;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -8,7 +7,6 @@ use offhook_sip::header::Via;
 use offhook_sip::{Headers, Message, Method, Request, Transport, parse};
 
 use crate::act::ClientAct;
-use crate::config::SentBy;
 use crate::error::RequestError;
 use crate::event::ClientTransactionId;
 use crate::flow::{Flow, Transmit};
@@ -17,6 +15,7 @@ use crate::key::Key;
 use crate::layer::Layer;
 use crate::outbound::Outbound;
 use crate::table::Id;
+use crate::token::Token;
 use crate::transaction::{Client, ClientMachine, Extra, Fallback, Transaction};
 
 impl Layer {
@@ -44,22 +43,22 @@ impl Layer {
             return Err(RequestError::Full);
         }
         let Outbound { mut flow, pinned } = to.into();
-        let branch = self.tokens.branch();
-        let mut bytes = self.printed(request, &flow, &branch);
+        let token = self.tokens.tag();
+        let mut bytes = self.printed(request, &flow, token);
         let mut fallback = None;
         if bytes.len() > self.config.datagram_limit
             && !pinned
             && let Some(stream) = self.stream_instead_of(&flow)
         {
-            bytes = self.printed(request, &stream, &branch);
+            bytes = self.printed(request, &stream, token);
             fallback = Some(Fallback {
                 request: request.clone(),
-                branch: branch.clone(),
+                token,
                 flow,
             });
             flow = stream;
         }
-        let key = self.keyring.client(&branch, method.as_str());
+        let key = self.keyring.client(self.via.branch(), method.as_str());
         let timers = &self.config.timers;
         let client = Client {
             machine: ClientMachine::new(now, &method, timers, flow.is_reliable()),
@@ -111,8 +110,8 @@ impl Layer {
     /// of its own. Keep what is returned, and [`resend`](Self::resend) it each time the 2xx comes
     /// again.
     pub fn send_ack(&mut self, ack: &Request, flow: Flow) -> Transmit {
-        let branch = self.tokens.branch();
-        let payload = self.printed(ack, &flow, &branch);
+        let token = self.tokens.tag();
+        let payload = self.printed(ack, &flow, token);
         let transmit = Transmit { flow, payload };
         self.resend(transmit.clone());
         transmit
@@ -159,10 +158,10 @@ impl Layer {
     pub(super) fn fall_back(&mut self, now: Instant, id: Id, fallback: Fallback) {
         let Fallback {
             request,
-            branch,
+            token,
             flow,
         } = fallback;
-        let bytes = self.printed(&request, &flow, &branch);
+        let bytes = self.printed(&request, &flow, token);
         let timers = self.config.timers;
         let machine = ClientMachine::new(now, request.method(), &timers, flow.is_reliable());
         self.table.move_to(id, flow);
@@ -217,18 +216,10 @@ impl Layer {
     }
 
     /// The octets of a request of ours, our Via on top.
-    fn printed(&self, request: &Request, flow: &Flow, branch: &str) -> Bytes {
-        let sent_by: SentBy = self.config.sent_by(flow);
-        let mut via = String::with_capacity(128);
-        via.push_str("SIP/2.0/");
-        via.push_str(flow.transport.as_str());
-        // Writing to memory cannot fail.
-        let _ = write!(via, " {sent_by}");
-        for text in [";branch=", branch, ";rport"] {
-            via.push_str(text);
-        }
+    fn printed(&mut self, request: &Request, flow: &Flow, token: Token) -> Bytes {
+        self.via.write(flow, &self.config.sent_by(flow), &token);
         // It can stand in a line: a checked host and a branch of ours.
-        let printed = request.to_bytes_via(&via);
+        let printed = request.to_bytes_via(self.via.as_str());
         printed.unwrap_or_else(|_| request.to_bytes())
     }
 }
