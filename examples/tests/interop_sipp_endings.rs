@@ -124,6 +124,64 @@ fn a_call_is_taken_back_before_anything_rings() {
     stage.play(&caller, &[&callee]);
 }
 
+/// RFC 4028 §10, with the shortest interval there is. One caller promises to keep his call alive and does
+/// not, one callee knows nothing of the call when he is asked: both legs of both calls end.
+#[test]
+fn a_call_is_not_kept_alive() {
+    let Some(forgotten) = Stage::new(NET, 110, "^2$=A", &[]) else {
+        return;
+    };
+    let Some(lost) = Stage::new(NET, 115, "^2$=A", &[]) else {
+        return;
+    };
+    let timer = With {
+        headers: "Supported: timer\nSession-Expires: 90;refresher=uac\n",
+        sdp: Some(""),
+    };
+    let agreed = ["Session-Expires: 90;refresher=uac", "Require: timer"];
+    let reason = ["Reason: SIP;cause=408;text=\"Session expired\""];
+    let hung_up_on = |party: Scenario| party.takes("BYE", &reason).agrees(NOTHING);
+    let caller = Scenario::new("caller")
+        .dials(timer)
+        .perhaps(180)
+        .expect(200, &agreed)
+        .acknowledges(NOTHING);
+    let callee = Scenario::new("callee")
+        .gets_called(&[])
+        .says("200 OK", SDP)
+        .takes("ACK", &[]);
+    let first = [hung_up_on(callee)];
+    let mut playing = vec![(
+        forgotten.callees(&[&first[0]]),
+        forgotten.caller(&hung_up_on(caller)),
+    )];
+    let timer = With {
+        headers: "Require: timer\nSession-Expires: 90;refresher=uac\nAllow: INVITE, ACK, BYE, UPDATE\n",
+        sdp: Some(""),
+    };
+    let callee = Scenario::new("callee")
+        .gets_called(&["Session-Expires: ", "Supported: .*timer"])
+        .says("200 OK", timer)
+        .takes("ACK", &[])
+        .takes("UPDATE", &["Session-Expires: [0-9]+;refresher=uac"])
+        .answers_within("481 Call/Transaction Does Not Exist")
+        .takes("BYE", &[])
+        .agrees(NOTHING);
+    let caller = talks()
+        .takes("BYE", &["Reason: SIP;cause=408;text=\"Other side gone\""])
+        .agrees(NOTHING);
+    playing.push((lost.callees(&[&callee]), lost.caller(&caller)));
+    for (callees, caller) in playing {
+        caller.finish();
+        for callee in callees {
+            callee.finish();
+        }
+    }
+    for stage in [forgotten, lost] {
+        stage.server.program.stops_well();
+    }
+}
+
 fn rings_in_vain_after(milliseconds: u32) -> Scenario {
     Scenario::new("callee")
         .gets_called(&[])

@@ -3,7 +3,7 @@
 //! | what | where it passes |
 //! |---|---|
 //! | status code | from the callee's final and provisional responses to the caller; within a call both ways, but for 408 and 481 |
-//! | `Reason` (RFC 3326) | of a BYE or CANCEL, to the BYE or CANCEL of the other leg |
+//! | `Reason` (RFC 3326) | of a BYE or CANCEL, to the BYE or CANCEL of the other leg; written by the exchange where a party has vanished |
 //! | `Retry-After` | of a refusal, to the caller |
 //! | `Contact` | of a 3xx, to the caller, where redirects are to pass |
 //! | display name of From | of the caller, to the callee, where names are to pass |
@@ -69,11 +69,27 @@ pub(crate) fn reason_why(why: Why) -> Headers {
     }
 }
 
-/// The Reason headers of the request that ended a leg, for the request that ends the other.
+/// Why a leg has ended whose party has vanished: nobody has refreshed its session in time (RFC 4028 §10),
+/// or its phone knows nothing of the call, or answers no more (RFC 3261 §12.2.1.2).
+const fn vanished(cause: &EndCause) -> Option<&'static str> {
+    match cause {
+        EndCause::SessionExpired => Some("Session expired"),
+        EndCause::DialogGone { .. } => Some("Other side gone"),
+        _ => None,
+    }
+}
+
+/// The Reason headers of the request that ended a leg, for the request that ends the other; or of our
+/// own, where its party has vanished.
 pub(crate) fn reason_of(cause: &EndCause) -> Headers {
     let mut headers = Headers::default();
     if let EndCause::RemoteHangUp { request } | EndCause::Cancelled { request } = cause {
         copy(request.headers(), &HeaderName::REASON, &mut headers);
+    }
+    if let Some(text) = vanished(cause) {
+        // The text is a constant without line breaks, so it cannot be refused.
+        let reason = format!("SIP;cause=408;text=\"{text}\"");
+        let _always = headers.append(HeaderName::REASON, &reason);
     }
     headers
 }
@@ -81,7 +97,7 @@ pub(crate) fn reason_of(cause: &EndCause) -> Headers {
 /// The words of that reason, for the call record.
 pub(crate) fn reason_text(cause: &EndCause) -> Option<String> {
     let (EndCause::RemoteHangUp { request } | EndCause::Cancelled { request }) = cause else {
-        return None;
+        return vanished(cause).map(str::to_owned);
     };
     let reason = request
         .headers()

@@ -52,7 +52,9 @@ fn a_caller_who_refreshes_no_more_is_gone() {
     }
     exchange.pass(Duration::from_secs(120));
     for party in [&*u1, &*u2] {
-        party.is_hung_up(exchange);
+        let bye = party.is_hung_up(exchange);
+        let reason = "SIP;cause=408;text=\"Session expired\"";
+        assert_eq!(bye.headers().get("Reason"), Some(reason));
         take_all(exchange, party);
     }
     trio.finish();
@@ -79,7 +81,9 @@ fn a_callee_who_answers_no_refresh_is_gone() {
     let messages = take_all(exchange, u2);
     let is_bye = |message: &Message| matches!(message, Message::Request(request) if *request.method() == Method::Bye);
     assert!(messages.iter().any(is_bye));
-    u1.is_hung_up(exchange);
+    let bye = u1.is_hung_up(exchange);
+    let reason = bye.headers().get("Reason");
+    assert_eq!(reason, Some("SIP;cause=408;text=\"Other side gone\""));
     take_all(exchange, u1);
     trio.finish();
 }

@@ -323,6 +323,11 @@ impl Scenario {
         self.answers("200 OK", "", with)
     }
 
+    /// Refuses the last request within the call.
+    pub fn answers_within(self, status: &str) -> Self {
+        self.answers(status, "", NOTHING)
+    }
+
     fn answers(self, status: &str, tag: &str, with: With<'_>) -> Self {
         let response = format!(
             "SIP/2.0 {status}\n[last_Via:]\n[last_From:]\n[last_To:]{tag}\n[last_Call-ID:]\n[last_CSeq:]\n\
@@ -419,7 +424,7 @@ impl Player {
                 "1",
                 "-nostdin",
                 "-timeout",
-                "55",
+                "85",
                 "-timeout_error",
             ])
             .args(["-trace_err", "-error_file", text(&errors)]);
