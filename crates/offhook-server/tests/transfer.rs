@@ -87,6 +87,32 @@ fn the_caller_transfers_the_callee() {
     trio.finish();
 }
 
+#[test]
+fn a_second_transfer_while_the_first_transferor_has_not_hung_up() {
+    let (mut trio, mut d1, mut d2) = conversation();
+    let (exchange, u1, u2, u3) = trio.all();
+    let invite = referred(exchange, u1, &mut d1, u3);
+    let mut d3 = u3.pick_up(exchange, &invite);
+    reinvited(exchange, u2, 200, &description(u2.address));
+    notified(exchange, u1, "200 OK", true);
+    // He takes his time, and meanwhile the other one sends whom he talks to on: to him, of all people.
+    refer(exchange, u2, &mut d2, "sip:1@192.0.2.50");
+    let invite = u1.expect_request(exchange, &Method::Invite);
+    u1.pick_up(exchange, &invite);
+    reinvited(exchange, u3, 200, &description(u3.address));
+    notified(exchange, u2, "200 OK", true);
+    let bye = u1.is_hung_up(exchange);
+    assert_eq!(
+        bye.headers().get("Call-ID"),
+        Some(d1.call_id.as_str()),
+        "{bye}"
+    );
+    exchange.pass(Duration::from_secs(2));
+    u2.is_hung_up(exchange);
+    they_talk(exchange, u3, &mut d3, u1);
+    trio.finish();
+}
+
 /// 20 ms of voice.
 fn voice(source: u32, sequence: u16, timestamp: u32) -> Vec<u8> {
     let mut packet = vec![0x80, 0];

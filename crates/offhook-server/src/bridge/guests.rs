@@ -5,9 +5,8 @@ use offhook_sip::{Response, StatusCode};
 use offhook_ua::{Body, CallId};
 
 use super::Bridge;
-use crate::bridge::state::{Parting, State};
+use crate::bridge::state::State;
 use crate::bridge::transfer::{Guest, Newcomer, News, Report, Stage, Transfer, Way};
-use crate::bridge::transferring::FAREWELL;
 use crate::cdr::{BridgeId, End, Outcome};
 use crate::desk::Desk;
 use crate::in_call::Leg;
@@ -150,16 +149,16 @@ impl Bridge {
 
     /// The transfer that its party has asked for has succeeded: what is left here ends. A phone hangs
     /// up by itself when it is told (RFC 5589 §6.1).
-    pub(crate) fn part(&mut self, desk: &Desk<'_>) {
+    pub(crate) fn part(&mut self, desk: &mut Desk<'_>) {
         let stays = |call: &&CallId| match &self.state {
             State::Talking(talk) => talk.side_of(**call).is_some(),
             _ => **call == self.caller,
         };
         let left = self.open.iter().find(stays).copied();
-        self.parting = left.map(|call| Parting {
-            leg: Leg::new(call, self.account(call).map(str::to_owned)),
-            until: Some(desk.now + FAREWELL),
-        });
+        if let Some(call) = left {
+            let account = self.account(call).map(str::to_owned);
+            self.see_off(desk, Leg::new(call, account));
+        }
     }
 
     /// A leg belongs to another bridge now.

@@ -20,7 +20,7 @@ use crate::passing;
 
 /// So long the transferor has to hang up by itself, as RFC 5589 §6.1 wants it to, once it has been
 /// told that the transfer has succeeded.
-pub(super) const FAREWELL: Duration = Duration::from_secs(2);
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// So long somebody waits for the leg that stays, whose phone answers by itself if it is there. Two others
 /// can change nothing meanwhile, and the shortest sessions must be refreshed within 30 s (RFC 4028 §10).
@@ -172,10 +172,23 @@ impl Bridge {
             report.tell(desk, StatusCode::OK);
         }
         if self.open.contains(&old.call) {
-            self.parting = Some(Parting {
-                leg: old,
-                until: Some(desk.now + FAREWELL),
-            });
+            self.see_off(desk, old);
+        }
+    }
+
+    /// A leg has left the conversation, and is to hang up by itself. One that has left before and has
+    /// not done so yet has no more time.
+    pub(super) fn see_off(&mut self, desk: &mut Desk<'_>, leg: Leg) {
+        let parting = Parting {
+            leg,
+            until: Some(desk.now + FAREWELL),
+        };
+        let before = self.parting.replace(parting);
+        let before = before.filter(|before| before.until.is_some());
+        if let Some(Parting { leg, .. }) = before
+            && self.open.contains(&leg.call)
+        {
+            desk.ua.hang_up(desk.now, leg.call, passing::no_headers());
         }
     }
 

@@ -86,7 +86,7 @@ impl Server {
                     by,
                 } => self.serve_who_stays(now, id, report, service, &by),
                 News::Arrives(arriving) => self.welcome(now, id, *arriving),
-                News::Parts(home) => self.with_bridge(now, home, |bridge, desk| bridge.part(desk)),
+                News::Parts(home) => self.with_bridge(now, home, Bridge::part),
                 News::GoesBack {
                     home,
                     leg,
