@@ -3,6 +3,13 @@
 //!
 //! Both times they have the same numbers, so that the other leg need not be told of it: what a phone has
 //! heard of in early media holds when somebody else answers (RFC 3261 §13.2.1).
+//!
+//! That is also why no other numbers are tried where the relay cannot have these: phones that ring have
+//! been offered them, and the relay moves a leg to no other ports while its voice is on its way. It
+//! happens where another program holds one of the numbers at the other address only. Then whoever was
+//! to be called there is not reached (503, as without any ports), all others of the call ring on, and the
+//! next one asks for the same numbers anew. An owner avoids it by a range of ports that is the server's
+//! alone.
 
 use std::net::IpAddr;
 
