@@ -11,7 +11,7 @@ use super::fate::{Ended, Fate, Role};
 use super::letters::Post;
 use super::liar::STRANGER;
 use super::tally::Tally;
-use super::town::Town;
+use super::town::{Town, call_id_in};
 
 /// What has been found so far.
 #[derive(Debug, Default)]
@@ -213,7 +213,12 @@ impl Checker {
             .values()
             .map(|(at, what)| (now - *at, what))
             .collect();
-        assert_eq!(calls, (0, 0, 0), "{counts:?}\n{told:?}");
+        assert_eq!(
+            calls,
+            (0, 0, 0),
+            "{counts:?}\n{told:?}\n{}",
+            town.story_of_relays()
+        );
         let ua = counts.ua;
         let left = (ua.calls, ua.tags, ua.invited, ua.resolving);
         assert_eq!(left, (0, 0, 0, 0), "{counts:?}");
@@ -239,9 +244,4 @@ impl Checker {
             }
         }
     }
-}
-
-fn call_id_in(text: &str) -> Option<String> {
-    let line = text.lines().find_map(|line| line.strip_prefix("Call-ID: "));
-    line.map(str::to_owned)
 }

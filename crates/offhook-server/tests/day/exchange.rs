@@ -86,6 +86,12 @@ impl Exchange {
         self.ports.values().map(Vec::len).sum()
     }
 
+    /// The numbers of the ports that the relays hold.
+    pub(crate) fn open_ports(&self) -> impl Iterator<Item = u16> {
+        let legs = self.ports.values().flatten();
+        legs.map(|leg| leg.rtp)
+    }
+
     fn drain(&mut self, now: Instant) {
         while let Some(output) = self.server.poll_output() {
             match output {

@@ -318,6 +318,20 @@ impl Town {
         }
     }
 
+    /// The wire, as far as it was about calls whose ports are still open.
+    pub(crate) fn story_of_relays(&self) -> String {
+        let ports = self.network.node(self.exchange).open_ports();
+        let last = ports.filter_map(|port| {
+            let named = format!("m=audio {port} ");
+            let mut seen = self.network.sightings().iter().rev();
+            seen.find_map(|seen| {
+                let text = String::from_utf8_lossy(&seen.payload);
+                text.contains(&named).then(|| call_id_in(&text)).flatten()
+            })
+        });
+        self.story(&last.collect::<Vec<_>>())
+    }
+
     /// The wire, as far as it was about these calls; `OFFHOOK_DAY_STORY=text` adds what holds a text.
     pub(crate) fn story(&self, call_ids: &[String]) -> String {
         let mut story = String::new();
@@ -355,4 +369,10 @@ impl Town {
         let mut over = over.map(|(a, b)| *b >= from && *a <= until);
         over.any(|within| within) || self.ongoing.contains_key(&phone)
     }
+}
+
+/// The call that a message is about.
+pub(crate) fn call_id_in(text: &str) -> Option<String> {
+    let line = text.lines().find_map(|line| line.strip_prefix("Call-ID: "));
+    line.map(str::to_owned)
 }
