@@ -5,6 +5,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use offhook_media::relay::Side;
 use offhook_sip::{Method, Request};
 use support::Exchange;
@@ -464,4 +466,38 @@ fn who_picks_up_is_brought_into_the_room() {
         }
         trio.finish();
     }
+}
+
+/// Both phones have called, so neither has been asked for a session timer. The exchange keeps the call
+/// alive on both legs, and ends it when one of them is gone (RFC 4028).
+#[test]
+fn a_call_that_was_picked_up_is_kept_alive_as_any_other() {
+    let mut scene = scene(true);
+    let mut picker = second();
+    let (exchange, u1, u2, _) = scene.trio.all();
+    let body = description(picker.address);
+    let mut dialog = take_over(exchange, &mut picker, &scene.d2, &body, "");
+    lost(exchange, u2, &scene.ringing);
+    let asked = let_in(exchange, &mut picker, &mut dialog);
+    picker.answer(exchange, &asked, 200, &body);
+    picker.expect_request(exchange, &Method::Ack);
+    u1.answered(exchange, &mut scene.d1);
+    for _ in 0..2 {
+        exchange.pass(Duration::from_millis(900_100));
+        for party in [&*u1, &picker] {
+            let refresh = party.expect_request(exchange, &Method::Invite);
+            party.answer(exchange, &refresh, 200, &description(party.address));
+            party.expect_request(exchange, &Method::Ack);
+        }
+    }
+    exchange.pass(Duration::from_millis(900_100));
+    let refresh = u1.expect_request(exchange, &Method::Invite);
+    u1.answer(exchange, &refresh, 200, &description(u1.address));
+    u1.expect_request(exchange, &Method::Ack);
+    let refresh = picker.expect_request(exchange, &Method::Invite);
+    picker.answer(exchange, &refresh, 481, "");
+    picker.expect_request(exchange, &Method::Ack);
+    picker.is_hung_up(exchange);
+    u1.is_hung_up(exchange);
+    scene.trio.finish();
 }
