@@ -5,6 +5,9 @@
 //! are lost costs more, because they come again. So whoever wants to begin something is answered 503
 //! with Retry-After at once, without a transaction, and what has begun gets the time. A short wait is
 //! no reason (any machine is held up now and then), only a queue that stays: as in `CoDel` (RFC 8289).
+//! Nor is a long one that is quickly worked off, as after a machine was stopped for a moment: it ends by
+//! itself, before phones repeat anything. Once something was refused this counts no more, since the
+//! refusals shorten the queue.
 //!
 //! Who is refused first: strangers who ask for much, then all strangers, then phones that have proved
 //! themselves of late and ask for much, then all. Each only while those like him are more than all before
@@ -21,7 +24,7 @@ use crate::bucket::Bucket;
 pub struct OverloadLimits {
     /// So long may a packet wait before it is handled.
     pub delay: Duration,
-    /// It is no overload unless all wait longer for this time.
+    /// It is no overload unless all wait longer for this time, in which the wait does not fall quickly.
     pub patience: Duration,
     /// What the 503 says in its Retry-After, in seconds.
     pub retry_after: u32,
@@ -40,8 +43,13 @@ impl Default for OverloadLimits {
 
 /// So many times the delay that is allowed, and nothing new is begun at all.
 const FAR_BEHIND: u32 = 4;
+/// So many times the delay that is allowed, and phones are about to repeat themselves: an answer and its
+/// ACK wait twice, which together must stay below T1.
+const TOO_LATE: u32 = 10;
 /// So many packets, one after the other, make a queue that stays.
 const QUEUE: u32 = 20;
+/// A queue is worked off quickly if its wait falls by this part of the time that passes.
+const QUICKLY: u32 = 5;
 /// How long it counts that a packet was lost, or how long one had waited.
 const MEMORY: Duration = Duration::from_millis(100);
 /// So many new requests of one kind, in that time, may be what is too much.
@@ -53,12 +61,51 @@ pub(crate) struct Congestion {
     limits: OverloadLimits,
     /// How long the last packet had waited, and when it was handled.
     last: Option<(Instant, Duration)>,
-    /// Since when there is a queue in which all have waited for too long, and how many.
-    queue: Option<(Instant, u32)>,
+    /// The queue in which all have waited for too long.
+    queue: Option<Queue>,
     lost_at: Option<Instant>,
     asked: Asked,
     refused: u64,
     reports: Bucket,
+}
+
+/// Packets that came one after the other, each of which had waited for too long.
+#[derive(Clone, Copy, Debug)]
+struct Queue {
+    since: Instant,
+    /// How long its first packet had waited.
+    first: Duration,
+    length: u32,
+    /// Something was refused because of it.
+    has_refused: bool,
+}
+
+impl Queue {
+    const fn new(now: Instant, waited: Duration) -> Self {
+        Self {
+            since: now,
+            first: waited,
+            length: 1,
+            has_refused: false,
+        }
+    }
+
+    /// One more packet of it. While it is worked off quickly it counts as a new one each time.
+    fn with(self, now: Instant, waited: Duration, limits: &OverloadLimits) -> Self {
+        let age = now.saturating_duration_since(self.since);
+        let shrinks = waited + age / QUICKLY <= self.first && waited < TOO_LATE * limits.delay;
+        if age >= limits.patience && shrinks && !self.has_refused {
+            return Self::new(now, waited);
+        }
+        let length = self.length.saturating_add(1);
+        Self { length, ..self }
+    }
+
+    /// Whether it is more than a moment's.
+    fn stays(&self, now: Instant, limits: &OverloadLimits) -> bool {
+        let age = now.saturating_duration_since(self.since);
+        age >= limits.patience && self.length >= QUEUE
+    }
 }
 
 /// The place that a request comes from.
@@ -137,8 +184,8 @@ impl Congestion {
         self.last = Some((now, waited));
         self.queue = match self.queue {
             _ if waited < self.limits.delay => None,
-            Some((since, length)) if goes_on => Some((since, length.saturating_add(1))),
-            _ => Some((now, 1)),
+            Some(queue) if goes_on => Some(queue.with(now, waited, &self.limits)),
+            _ => Some(Queue::new(now, waited)),
         };
     }
 
@@ -158,8 +205,8 @@ impl Congestion {
         let age = |at: Instant| now.saturating_duration_since(at);
         let waited = self.last.filter(|(at, _)| age(*at) < MEMORY);
         let waited = waited.map_or(Duration::ZERO, |(_, waited)| waited);
-        let stays = |(since, length)| age(since) >= self.limits.patience && length >= QUEUE;
-        let waits = waited >= self.limits.delay && self.queue.is_some_and(stays);
+        let stays = |queue: &Queue| queue.stays(now, &self.limits);
+        let waits = waited >= self.limits.delay && self.queue.as_ref().is_some_and(stays);
         let loses = self.lost_at.is_some_and(|at| age(at) < MEMORY);
         if !waits && !loses {
             return false;
@@ -174,6 +221,9 @@ impl Congestion {
     /// One was refused. How many it were since the owner was told last, when that is due.
     pub(crate) fn refused(&mut self, now: Instant) -> Option<u64> {
         self.refused += 1;
+        if let Some(queue) = &mut self.queue {
+            queue.has_refused = true;
+        }
         let due = self.reports.takes_report(now);
         due.then(|| std::mem::take(&mut self.refused))
     }

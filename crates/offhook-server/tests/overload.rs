@@ -113,6 +113,57 @@ fn a_wait_without_a_queue_and_a_short_queue_are_no_overload() {
     exchange.assert_nothing_left();
 }
 
+/// Milliseconds that pass, and how much less the packets that are handled then have waited: after the
+/// machine was stopped it has a queue, and works it off.
+fn works_off(
+    exchange: &mut Exchange,
+    party: &mut Party,
+    stopped: u64,
+    faster: (u64, u64),
+) -> usize {
+    exchange.server.handle_delay(exchange.now, SHORT);
+    exchange.pass(Duration::from_millis(stopped));
+    let (fall, time) = faster;
+    let waits = (0..=stopped)
+        .step_by(2)
+        .map(|passed| stopped - passed * fall / time);
+    let refused = waits.filter(|waited| {
+        exchange.pass(Duration::from_millis(2));
+        let waited = Duration::from_millis(*waited);
+        exchange.server.handle_delay(exchange.now, waited);
+        is_refused(exchange, party)
+    });
+    refused.count()
+}
+
+#[test]
+fn a_queue_that_is_quickly_worked_off_is_no_overload() {
+    let mut exchange = Exchange::new();
+    let mut stranger = Party::new("u1", "secret1", "192.0.2.183:5060");
+    for stopped in [100, 150, 240] {
+        let refused = works_off(&mut exchange, &mut stranger, stopped, (1, 2));
+        assert_eq!(refused, 0, "stopped for {stopped} ms");
+        exchange.pass(Duration::from_secs(1));
+    }
+    // One that hardly shrinks, and one in which phones begin to repeat themselves.
+    for (stopped, faster) in [(150, (1, 10)), (500, (1, 2))] {
+        let refused = works_off(&mut exchange, &mut stranger, stopped, faster);
+        assert!(refused > 20, "stopped for {stopped} ms: {refused}");
+        exchange.pass(Duration::from_secs(1));
+    }
+    // Refusals shorten a queue: that it shrinks then says nothing.
+    behind(&mut exchange, FAR);
+    asks_for_much(&mut exchange, &mut stranger);
+    for waited in [140, 120, 100, 80, 60, 40] {
+        exchange.pass(Duration::from_millis(2));
+        let waited = Duration::from_millis(waited);
+        exchange.server.handle_delay(exchange.now, waited);
+        assert!(is_refused(&mut exchange, &mut stranger));
+    }
+    exchange.pass(Duration::from_secs(1));
+    exchange.assert_nothing_left();
+}
+
 #[test]
 fn phones_are_not_shut_out_by_strangers_and_their_own_rush_is_bounded() {
     let mut trio = Trio::new();
