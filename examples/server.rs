@@ -42,6 +42,8 @@ use tracing_subscriber::EnvFilter;
 
 /// Packets at a stretch, before timers and all else have their turn: a millisecond's work.
 const BATCH: usize = 64;
+/// Messages that go out together, at most.
+const AT_ONCE: usize = 32;
 /// How long a stopping server waits for the other ends of its calls.
 const PARTING: Duration = Duration::from_secs(3);
 
@@ -107,17 +109,34 @@ impl Ready {
         if self.losses.grow(now, self.sockets.counters()) {
             self.server.handle_loss(now);
         }
-        self.turn(arrival);
+        self.feed(arrival);
         for _ in 1..BATCH {
             let Some(arrival) = self.sockets.at_hand() else {
-                return;
+                break;
             };
-            self.turn(Some(arrival));
+            self.feed(Some(arrival));
+            if self.unsent.len() >= AT_ONCE {
+                self.send();
+            }
         }
+        self.send();
     }
 
     /// One turn of the crank: feed one thing, drain what comes of it.
     fn turn(&mut self, arrival: Option<Arrival>) {
+        self.feed(arrival);
+        self.send();
+    }
+
+    /// Messages that packets of one batch have caused go out together: those whom they wake, on this
+    /// machine or behind its network card, are woken once.
+    fn send(&mut self) {
+        for transmit in self.unsent.drain(..) {
+            self.sockets.transmit(transmit);
+        }
+    }
+
+    fn feed(&mut self, arrival: Option<Arrival>) {
         let (server, now) = (&mut self.server, Instant::now());
         match arrival {
             Some(Arrival::Packet { flow, payload }) => {
@@ -139,18 +158,20 @@ impl Ready {
     fn located(&mut self, answer: Answer) {
         self.server.handle_location_answer(Instant::now(), answer);
         self.drain();
+        self.send();
     }
 
     /// A sound that was asked for has been read.
     fn play(&mut self, (id, samples): Read) {
         self.server.handle_sound(Instant::now(), id, samples);
         self.drain();
+        self.send();
     }
 
     fn drain(&mut self) {
         while let Some(output) = self.server.poll_output() {
             match output {
-                Output::Transmit(transmit) => self.sockets.transmit(transmit),
+                Output::Transmit(transmit) => self.unsent.push(transmit),
                 Output::Resolve(question) => self.sockets.resolve(question),
                 Output::Locate(question) => {
                     let at_once = self.location.as_ref().and_then(|store| store.ask(question));

@@ -13,6 +13,7 @@ use offhook_routing::{Conf, TargetKind};
 use offhook_server::{Config, FILE_TARGETS, MediaConfig, Office, Server, TARGETS};
 use offhook_sip::Transport;
 use offhook_store::{ConfFolder, Journal, JournalConfig};
+use offhook_transaction::Transmit;
 use offhook_ua::Local;
 use tracing::warn;
 
@@ -34,6 +35,8 @@ pub(crate) type Failure = Box<dyn std::error::Error>;
 pub(crate) struct Ready {
     pub(crate) server: Server,
     pub(crate) sockets: Sockets,
+    /// What goes out at the end of this turn.
+    pub(crate) unsent: Vec<Transmit>,
     /// Datagrams that found no room.
     pub(crate) losses: Losses,
     pub(crate) sounds: Sounds,
@@ -92,6 +95,7 @@ pub(crate) fn ready(arguments: Arguments) -> Result<Ready, Failure> {
     Ok(Ready {
         server,
         sockets,
+        unsent: Vec::new(),
         losses: Losses::default(),
         sounds,
         journal,
