@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use offhook_sip::{HeaderName, Message, Method, Request};
-use offhook_ua::{Config, EndCause, SessionTimerConfig};
+use offhook_ua::{Config, EndCause, Event, Failure, SessionTimerConfig};
 use support::{ALICE, ANSWER, BOB, Stage, World, answer, config, header, requests, with, within};
 
 fn timed(at: &str, seconds: u64) -> Config {
@@ -184,6 +184,48 @@ fn a_peer_that_knows_no_timer_may_refuse_every_refresh() {
     stage.sleep(59_000);
     stage.silence();
     stage.no_event();
+}
+
+/// Somebody in the middle has nobody to ask about a change, and only keeps the session as it is.
+#[test]
+fn a_change_that_is_answered_491_for_ever_does_not_cost_the_session() {
+    let mut stage = Stage::with(timed(ALICE, 120));
+    let call = stage.call(|_| {});
+    let invite = stage.hear_request(&Method::Invite);
+    let ok = answer(&invite, 200, "b", Some(ANSWER));
+    stage.say(with(ok, HeaderName::SESSION_EXPIRES, "120;refresher=uac"));
+    let _ = stage.hear_request(&Method::Ack);
+    let _ = stage.event();
+    stage.sleep(59_000);
+    stage.net.act(stage.alice, |alice, now| {
+        alice.ua.reoffer(now, call, support::sdp(ANSWER));
+    });
+    let mut asked = 0;
+    let refresh = loop {
+        while stage.net.node(stage.peer).heard.is_empty() {
+            stage.sleep(10);
+        }
+        let request = stage.hear_request(&Method::Invite);
+        if request.body().as_ref() == support::OFFER.as_bytes() {
+            break request;
+        }
+        asked += 1;
+        stage.say(answer(&request, 491, "b", None));
+        let _ = stage.hear_request(&Method::Ack);
+    };
+    assert!((2..=8).contains(&asked), "{asked}");
+    stage.say(with(
+        answer(&refresh, 200, "b", Some(ANSWER)),
+        HeaderName::SESSION_EXPIRES,
+        "120;refresher=uac",
+    ));
+    let _ = stage.hear_request(&Method::Ack);
+    let Event::ReofferFailed { failure, .. } = stage.event() else {
+        panic!("the change is given up");
+    };
+    assert!(matches!(failure, Failure::Pending));
+    stage.sleep(40_000);
+    stage.silence();
 }
 
 #[test]

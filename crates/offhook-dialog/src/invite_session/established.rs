@@ -319,19 +319,29 @@ impl Established {
                 let headers = wire::reason("SIP;cause=408;text=\"Session expired\"");
                 return self.hang_up(cx, headers, EndCause::SessionExpired);
             }
-            Some(SessionDue::Refresh) if self.wanted.is_none() => {
-                self.wanted = Some(Box::new(Wanted {
-                    update: self.peer_updates,
-                    body: self.described.clone(),
-                    refresh: true,
-                    glares: 0,
-                    not_before: cx.now,
-                }));
-            }
-            Some(SessionDue::Refresh) | None => {}
+            Some(SessionDue::Refresh) => self.want_refresh(cx),
+            None => {}
         }
         self.pursue(cx);
         Talk::Established(self)
+    }
+
+    /// A change serves as a refresh too, unless it is answered 491 again and again: then the session as
+    /// it is comes first, since nobody need be asked about that.
+    fn want_refresh(&mut self, cx: &mut Context<'_>) {
+        if let Some(wanted) = &self.wanted {
+            if wanted.refresh || wanted.glares < 2 {
+                return;
+            }
+            cx.report(Report::ReofferFailed(Failure::Pending));
+        }
+        self.wanted = Some(Box::new(Wanted {
+            update: self.peer_updates,
+            body: self.described.clone(),
+            refresh: true,
+            glares: 0,
+            not_before: cx.now,
+        }));
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
