@@ -181,7 +181,7 @@ fn who_would_join_a_silent_phone_goes_back() {
     u1.in_dialog(exchange, &mut scene.second, "INVITE", "", &refresh, true);
     u1.answered(exchange, &mut scene.second);
     let asked = u2.expect_request(exchange, &Method::Invite);
-    exchange.pass(Duration::from_secs(24));
+    exchange.pass(Duration::from_secs(12));
     notified(exchange, u1, "408 Request Timeout", true);
     u3.agrees(exchange);
     d3.cseq += 2;

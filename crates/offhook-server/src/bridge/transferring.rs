@@ -23,8 +23,9 @@ use crate::passing;
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// So long somebody waits for the leg that stays, whose phone answers by itself if it is there. Two others
-/// can change nothing meanwhile, and the shortest sessions must be refreshed within 30 s (RFC 4028 §10).
-const PATIENCE: Duration = Duration::from_secs(24);
+/// can change nothing meanwhile, and of the shortest sessions 15 s are left when a refresh is due (RFC 4028
+/// §10: half of 90 s, and 30 s before their end).
+const PATIENCE: Duration = Duration::from_secs(12);
 
 impl Bridge {
     /// Whether a transfer of this leg may begin.
