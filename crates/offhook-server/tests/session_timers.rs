@@ -83,7 +83,7 @@ fn a_callee_who_answers_no_refresh_is_gone() {
     assert!(messages.iter().any(is_bye));
     let bye = u1.is_hung_up(exchange);
     let reason = bye.headers().get("Reason");
-    assert_eq!(reason, Some("SIP;cause=408;text=\"Other side gone\""));
+    assert_eq!(reason, Some("SIP;cause=408;text=\"Session expired\""));
     take_all(exchange, u1);
     trio.finish();
 }
