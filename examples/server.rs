@@ -97,7 +97,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             }
         }
     }
-    ready.part().await;
+    Box::pin(ready.part()).await;
     Ok(())
 }
 
