@@ -228,9 +228,15 @@ impl Checker {
         assert!(ua.server_transactions <= logins, "{counts:?}");
         self.judge(town, now);
         self.post.judge(town, &mut self.summary.tally);
+        let called = &town.network.node(town.exchange).called;
         for (call_id, leg) in std::mem::take(&mut self.ended) {
             for ended in leg.ends {
-                let wrong = if !leg.recorded && (ended.role == Role::Callee || ended.talked) {
+                // No call of the exchange's: it answers nobody under a Call-ID that it has not written.
+                let garbled = || ended.role == Role::Callee && !called.contains(&call_id);
+                let wrong = if !leg.recorded
+                    && (ended.role == Role::Callee || ended.talked)
+                    && !garbled()
+                {
                     "no record of it"
                 } else if leg.recorded && !leg.excused && matches!(ended.fate, Fate::Lost(_)) {
                     "lost without a reason"

@@ -1,6 +1,6 @@
 //! The server on the virtual network. Voice is not simulated: ports open and close at a word.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,9 @@ pub(crate) struct Exchange {
     /// When the voice of a call stopped, by the ports where it was taken, which are the same in both
     /// versions of IP.
     pub(crate) silenced: BTreeMap<[u16; 2], Instant>,
+    /// The Call-IDs that the exchange has written: a phone may have read another one in a datagram whose
+    /// octets changed on their way.
+    pub(crate) called: HashSet<String>,
     /// Open relays, with one leg or two.
     ports: BTreeMap<RelayId, Vec<LegPorts>>,
     opened: u64,
@@ -68,6 +71,7 @@ impl Exchange {
             records: Vec::new(),
             told: BTreeMap::new(),
             silenced: BTreeMap::new(),
+            called: HashSet::new(),
             ports: BTreeMap::new(),
             opened: 0,
             todo: BTreeMap::new(),
@@ -95,7 +99,10 @@ impl Exchange {
     fn drain(&mut self, now: Instant) {
         while let Some(output) = self.server.poll_output() {
             match output {
-                Output::Transmit(transmit) => self.transmits.push_back(transmit),
+                Output::Transmit(transmit) => {
+                    self.note_call(&transmit.payload);
+                    self.transmits.push_back(transmit);
+                }
                 Output::Media(command) => self.relay(now, command),
                 Output::Sound(request) => self.sound(now, request),
                 Output::Resolve(question) => {
@@ -105,6 +112,15 @@ impl Exchange {
                 Output::Event(Event::CallEnded(record)) => self.records.push((now, *record)),
                 _ => {}
             }
+        }
+    }
+
+    fn note_call(&mut self, payload: &[u8]) {
+        if payload.starts_with(b"INVITE ") {
+            let text = String::from_utf8_lossy(payload);
+            let mut lines = text.lines();
+            let call_id = lines.find_map(|line| line.strip_prefix("Call-ID: "));
+            self.called.extend(call_id.map(str::to_owned));
         }
     }
 
