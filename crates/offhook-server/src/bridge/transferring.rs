@@ -322,40 +322,28 @@ impl Bridge {
             self.transfer_failed(desk, StatusCode::REQUEST_TERMINATED);
             return Some(cause);
         }
-        match &transfer.stage {
-            Stage::Opening { newcomer }
-            | Stage::Invited { newcomer }
-            | Stage::Willing { newcomer }
-                if newcomer.leg.call == call =>
-            {
-                self.transfer_failed(desk, StatusCode::TEMPORARILY_UNAVAILABLE);
-            }
-            Stage::Joining { newcomer, .. } if newcomer.leg.call == call => {
-                self.stop_joining(desk, StatusCode::TEMPORARILY_UNAVAILABLE);
-            }
-            _ => {}
+        let newcomer = transfer.stage.newcomer();
+        if newcomer.is_some_and(|newcomer| newcomer.leg.call == call) {
+            self.newcomer_lost(desk, StatusCode::TEMPORARILY_UNAVAILABLE);
         }
         None
     }
 
-    /// The newcomer does not join after all: what the leg that stays is being asked must be taken back.
-    fn stop_joining(&mut self, desk: &mut Desk<'_>, status: StatusCode) {
-        let Some(transfer) = &mut self.transfer else {
+    /// The newcomer does not join after all. What the leg that stays is being asked by then must be taken back.
+    fn newcomer_lost(&mut self, desk: &mut Desk<'_>, status: StatusCode) {
+        let Some(mut transfer) = self.transfer.take() else {
             return;
         };
-        let Stage::Joining { before, .. } = &transfer.stage else {
-            return;
+        let Stage::Joining { newcomer, before } = transfer.stage else {
+            self.transfer = Some(transfer);
+            return self.transfer_failed(desk, status);
         };
-        let undoing = Stage::Undoing {
-            before: before.clone(),
-        };
-        let joining = std::mem::replace(&mut transfer.stage, undoing);
         if let Some(report) = &mut transfer.report {
             report.tell(desk, status);
         }
-        if let Stage::Joining { newcomer, .. } = joining {
-            self.dismiss(desk, *newcomer, StatusCode::REQUEST_TERMINATED, true);
-        }
+        transfer.stage = Stage::Undoing { before };
+        self.transfer = Some(transfer);
+        self.dismiss(desk, *newcomer, StatusCode::REQUEST_TERMINATED, true);
         self.stop_undoing(desk);
     }
 
@@ -370,12 +358,7 @@ impl Bridge {
         if self.newcomer_timeout().is_none_or(|until| desk.now < until) {
             return;
         }
-        let stage = self.transfer.as_ref().map(|transfer| &transfer.stage);
-        if matches!(stage, Some(Stage::Joining { .. })) {
-            self.stop_joining(desk, StatusCode::REQUEST_TIMEOUT);
-        } else {
-            self.transfer_failed(desk, StatusCode::REQUEST_TIMEOUT);
-        }
+        self.newcomer_lost(desk, StatusCode::REQUEST_TIMEOUT);
     }
 
     /// Once the newcomer and the old leg are both gone, nothing that the leg that stays may still answer
