@@ -30,30 +30,31 @@ pub(crate) fn referred_by(user: &str, host: Host<'_>) -> Headers {
     headers
 }
 
-/// The reason that the losers of a forked call are given (RFC 3326 §2).
-const COMPLETED_ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+/// Why the exchange ends a conversation whose one side has vanished.
+pub(crate) const NO_VOICE: &str = "No voice";
 
-/// Why the exchange ends a conversation whose one side has vanished, in the record.
-pub(crate) const NO_VOICE_TEXT: &str = "No voice";
-/// The same for the phones (RFC 3326 §2).
-const NO_VOICE: &str = "SIP;cause=408;text=\"No voice\"";
-
+/// What both phones are told of that.
 pub(crate) fn no_voice() -> Headers {
+    our_reason(StatusCode::REQUEST_TIMEOUT, NO_VOICE)
+}
+
+/// The reason that the losers of a forked call are given.
+pub(crate) fn completed_elsewhere() -> Headers {
+    our_reason(StatusCode::OK, "Call completed elsewhere")
+}
+
+/// A Reason of the exchange's own (RFC 3326 §2).
+fn our_reason(status: StatusCode, text: &str) -> Headers {
     let mut headers = Headers::default();
-    // The text is a constant without line breaks, so it cannot be refused.
-    let _always = headers.append(HeaderName::REASON, NO_VOICE);
+    let cause = status.get();
+    let reason = format!("SIP;cause={cause};text=\"{text}\"");
+    // The texts are constants without line breaks, so none can be refused.
+    let _always = headers.append(HeaderName::REASON, &reason);
     headers
 }
 
 pub(crate) fn no_headers() -> Headers {
     Headers::default()
-}
-
-pub(crate) fn completed_elsewhere() -> Headers {
-    let mut headers = Headers::default();
-    // The text is a constant without line breaks, so it cannot be refused.
-    let _always = headers.append(HeaderName::REASON, COMPLETED_ELSEWHERE);
-    headers
 }
 
 /// What the phone of a branch is told when the hunt ends its ringing.
@@ -82,14 +83,12 @@ const fn vanished(cause: &EndCause) -> Option<&'static str> {
 /// The Reason headers of the request that ended a leg, for the request that ends the other; or of our
 /// own, where its party has vanished.
 pub(crate) fn reason_of(cause: &EndCause) -> Headers {
+    if let Some(text) = vanished(cause) {
+        return our_reason(StatusCode::REQUEST_TIMEOUT, text);
+    }
     let mut headers = Headers::default();
     if let EndCause::RemoteHangUp { request } | EndCause::Cancelled { request } = cause {
         copy(request.headers(), &HeaderName::REASON, &mut headers);
-    }
-    if let Some(text) = vanished(cause) {
-        // The text is a constant without line breaks, so it cannot be refused.
-        let reason = format!("SIP;cause=408;text=\"{text}\"");
-        let _always = headers.append(HeaderName::REASON, &reason);
     }
     headers
 }

@@ -94,7 +94,7 @@ impl Bridge {
     }
 
     fn end_for_silence(&mut self, desk: &mut Desk<'_>) {
-        let reason = Some(passing::NO_VOICE_TEXT.to_owned());
+        let reason = Some(passing::NO_VOICE.to_owned());
         self.draft.ends(Outcome::Answered(End::Exchange), reason);
         for call in &self.open {
             desk.ua.hang_up(desk.now, *call, passing::no_voice());
