@@ -241,10 +241,6 @@ impl Layer {
         let Ok(Some(to)) = ack.headers().typed::<To>() else {
             return false;
         };
-        let given = match self.server(id).and_then(|server| server.tag.as_deref()) {
-            Some(tag) => tag.to_owned(),
-            None => self.local_tag(ServerTransactionId(id)).as_str().to_owned(),
-        };
-        to.tag() == Some(given.as_str())
+        to.tag() == Some(self.tag_told(id).as_str())
     }
 }

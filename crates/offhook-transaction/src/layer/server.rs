@@ -223,8 +223,15 @@ impl Layer {
     pub(super) fn tag_beside(&self, id: Id) -> String {
         match self.server(id) {
             Some(server) if server.in_dialog => String::new(),
-            Some(Server { tag: Some(tag), .. }) => tag.as_ref().to_owned(),
-            _ => self.token_of(id).as_str().to_owned(),
+            _ => self.tag_told(id),
+        }
+    }
+
+    /// The tag in the To of those responses.
+    pub(super) fn tag_told(&self, id: Id) -> String {
+        match self.server(id).and_then(|server| server.tag.as_deref()) {
+            Some(tag) => tag.to_owned(),
+            None => self.token_of(id).as_str().to_owned(),
         }
     }
 
