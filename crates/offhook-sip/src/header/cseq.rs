@@ -146,7 +146,6 @@ impl<'a> TypedHeader<'a> for RAck {
 mod tests {
     use super::*;
 
-    // RFC 3261 §8.1.1.5
     #[test]
     fn what_is_plain_reads_as_the_grammar_reads_it() {
         for (text, is_plain) in [
@@ -178,6 +177,7 @@ mod tests {
         }
     }
 
+    // RFC 3261 §8.1.1.5
     #[test]
     fn a_number_is_less_than_two_to_the_31() {
         let largest = CSeq::new(CSeq::MAX, Method::Bye);
