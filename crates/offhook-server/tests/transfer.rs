@@ -12,7 +12,7 @@ use std::time::Duration;
 use offhook_media::relay::{self, Relay, Side};
 use offhook_sip::{Method, Request};
 use support::Exchange;
-use support::party::description;
+use support::party::{Dialog, Party, description};
 use support::trio::{
     body_of, conversation, hang_up, notified, refer, referred, reinvited, they_talk, voice_of,
 };
@@ -87,14 +87,26 @@ fn the_caller_transfers_the_callee() {
     trio.finish();
 }
 
+/// u1 transfers u2 to u3, who answers; u1 has not hung up yet.
+fn transferred(
+    exchange: &mut Exchange,
+    u1: &mut Party,
+    d1: &mut Dialog,
+    u2: &mut Party,
+    u3: &mut Party,
+) -> Dialog {
+    let invite = referred(exchange, u1, d1, u3);
+    let d3 = u3.pick_up(exchange, &invite);
+    reinvited(exchange, u2, 200, &description(u2.address));
+    notified(exchange, u1, "200 OK", true);
+    d3
+}
+
 #[test]
 fn a_second_transfer_while_the_first_transferor_has_not_hung_up() {
     let (mut trio, mut d1, mut d2) = conversation();
     let (exchange, u1, u2, u3) = trio.all();
-    let invite = referred(exchange, u1, &mut d1, u3);
-    let mut d3 = u3.pick_up(exchange, &invite);
-    reinvited(exchange, u2, 200, &description(u2.address));
-    notified(exchange, u1, "200 OK", true);
+    let mut d3 = transferred(exchange, u1, &mut d1, u2, u3);
     // He takes his time, and meanwhile the other one sends whom he talks to on: to him, of all people.
     refer(exchange, u2, &mut d2, "sip:1@192.0.2.50");
     let invite = u1.expect_request(exchange, &Method::Invite);
@@ -145,10 +157,7 @@ fn the_voice_goes_on_in_one_stream() {
     let way = relay.handle_packet(exchange.now, keys.a_rtp, t, &mut packet);
     assert_eq!(way.expect("a way").to.to_string(), "192.0.2.102:40000");
 
-    let invite = referred(exchange, u1, &mut d1, u3);
-    u3.pick_up(exchange, &invite);
-    reinvited(exchange, u2, 200, &description(u2.address));
-    notified(exchange, u1, "200 OK", true);
+    let _ = transferred(exchange, u1, &mut d1, u2, u3);
     obey(exchange, &mut relay);
     exchange.pass(Duration::from_millis(500));
     // The transferor is heard no more.
@@ -393,10 +402,7 @@ fn a_transferor_who_wants_no_reports_gets_none() {
 fn a_transfer_can_be_transferred_on() {
     let (mut trio, mut d1, mut d2) = conversation();
     let (exchange, u1, u2, u3) = trio.all();
-    let invite = referred(exchange, u1, &mut d1, u3);
-    let mut d3 = u3.pick_up(exchange, &invite);
-    reinvited(exchange, u2, 200, &description(u2.address));
-    notified(exchange, u1, "200 OK", true);
+    let mut d3 = transferred(exchange, u1, &mut d1, u2, u3);
     u1.leave(exchange, &mut d1);
     // Back to u1, in a call of its own.
     refer(exchange, u3, &mut d3, "sip:1@192.0.2.50");
