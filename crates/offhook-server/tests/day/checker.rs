@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use offhook_server::{CallRecord, Outcome};
 
+use super::call_id_in;
 use super::case::Case;
 use super::fate::{Ended, Fate, Role};
 use super::letters::Post;
 use super::liar::STRANGER;
 use super::tally::Tally;
-use super::town::{Town, call_id_in};
+use super::town::Town;
 
 /// What has been found so far.
 #[derive(Debug, Default)]
@@ -195,6 +196,9 @@ impl Checker {
     /// Nothing may be left of any call.
     pub(crate) fn rest(&mut self, town: &mut Town) {
         let now = town.network.now();
+        // A trouble that goes on excuses everything.
+        let trouble: Vec<_> = town.in_trouble_still().collect();
+        assert!(trouble.is_empty(), "it never ended: {trouble:?}");
         for phone in town.phones.clone() {
             let node = town.network.node(phone);
             let talks = node.talks();

@@ -17,6 +17,8 @@ use offhook_testkit::Node;
 use offhook_transaction::{Flow, Transmit};
 use offhook_ua::Local;
 
+use super::call_id_in;
+
 /// Where the exchange is.
 pub(crate) const EXCHANGE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 50));
 
@@ -118,9 +120,7 @@ impl Exchange {
     fn note_call(&mut self, payload: &[u8]) {
         if payload.starts_with(b"INVITE ") {
             let text = String::from_utf8_lossy(payload);
-            let mut lines = text.lines();
-            let call_id = lines.find_map(|line| line.strip_prefix("Call-ID: "));
-            self.called.extend(call_id.map(str::to_owned));
+            self.called.extend(call_id_in(&text));
         }
     }
 

@@ -42,3 +42,9 @@ pub(crate) fn description(at: std::net::IpAddr, version: u32, direction: &str) -
          m=audio 40000 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\na={direction}\r\n"
     )
 }
+
+/// The call that a message is about.
+pub(crate) fn call_id_in(text: &str) -> Option<String> {
+    let line = text.lines().find_map(|line| line.strip_prefix("Call-ID: "));
+    line.map(str::to_owned)
+}

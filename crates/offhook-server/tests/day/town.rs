@@ -9,6 +9,7 @@ use std::time::Instant;
 use offhook_sip::Transport;
 use offhook_testkit::{Conditions, Network, NodeId};
 
+use super::call_id_in;
 use super::exchange::{EXCHANGE, EXCHANGE_6, Exchange};
 use super::identity::{Identity, everybody, fair};
 use super::liar::{Liar, Overheard};
@@ -168,7 +169,7 @@ impl Town {
     }
 
     /// Few phones have connections: it is one of those that breaks, with a call on it if there is one.
-    fn victim(&mut self, trouble: Trouble, first: usize) -> usize {
+    fn victim(&self, trouble: Trouble, first: usize) -> usize {
         if trouble != Trouble::Disconnection {
             return first;
         }
@@ -177,14 +178,13 @@ impl Town {
             let by_stream = self.identities[*phone].transport == Transport::Tcp;
             by_stream && self.network.node(self.phones[*phone]).is_talking()
         });
-        let victim = victim.unwrap_or(first);
-        self.disconnected.insert(first, victim);
-        victim
+        victim.unwrap_or(first)
     }
 
     fn begin(&mut self, trouble: Trouble, first: usize) {
         let phone = self.victim(trouble, first);
-        if self.ongoing.contains_key(&phone) || self.identities[phone].dead {
+        let again = trouble == Trouble::Disconnection && self.disconnected.contains_key(&first);
+        if again || self.ongoing.contains_key(&phone) || self.identities[phone].dead {
             return;
         }
         let (now, identity) = (self.network.now(), &self.identities[phone]);
@@ -203,6 +203,7 @@ impl Town {
                 self.tally.take(&mut old.tally);
             }
             Trouble::Disconnection => {
+                self.disconnected.insert(first, phone);
                 let by_stream = identity.transport == Transport::Tcp;
                 let talking = self.network.node(self.phones[phone]).is_talking();
                 if by_stream && talking {
@@ -214,7 +215,13 @@ impl Town {
     }
 
     fn end(&mut self, trouble: Trouble, first: usize) {
-        let phone = self.disconnected.remove(&first).unwrap_or(first);
+        // What broke for the sake of this phone may be another one's connection, and it alone is mended:
+        // other troubles of this phone end by their own name.
+        let phone = match trouble {
+            Trouble::Disconnection => self.disconnected.remove(&first),
+            _ => Some(first),
+        };
+        let Some(phone) = phone else { return };
         let now = self.network.now();
         let Some((_, since)) = self
             .ongoing
@@ -237,6 +244,12 @@ impl Town {
             }
             Trouble::Disconnection => self.network.act(self.phones[phone], Phone::log_in_again),
         }
+    }
+
+    /// Phones whose trouble never ended, once it should have.
+    pub(crate) fn in_trouble_still(&self) -> impl Iterator<Item = (usize, Trouble)> {
+        let ongoing = self.ongoing.iter();
+        ongoing.map(|(phone, (trouble, _))| (*phone, *trouble))
     }
 
     /// Phones that are off most of the time are switched on for a moment.
@@ -369,10 +382,4 @@ impl Town {
         let mut over = over.map(|(a, b)| *b >= from && *a <= until);
         over.any(|within| within) || self.ongoing.contains_key(&phone)
     }
-}
-
-/// The call that a message is about.
-pub(crate) fn call_id_in(text: &str) -> Option<String> {
-    let line = text.lines().find_map(|line| line.strip_prefix("Call-ID: "));
-    line.map(str::to_owned)
 }
