@@ -1,6 +1,6 @@
 //! Responses to what we sent within an answered call.
 
-use offhook_sip::{HeaderName, Headers, Method, Response, StatusCode};
+use offhook_sip::{HeaderName, Method, Response, StatusCode};
 
 use crate::invite_session::context::{Context, Sent};
 use crate::invite_session::established::{Established, Talk};
@@ -205,8 +205,7 @@ impl Established {
         cause: EndCause,
     ) -> Talk {
         let reason = format!("SIP;cause={};text=\"{}\"", status.get(), status.reason());
-        let headers: Headers = wire::reason(&reason);
-        self.hang_up(cx, headers, cause)
+        self.give_up(cx, wire::reason(&reason), cause)
     }
 }
 

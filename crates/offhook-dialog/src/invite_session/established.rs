@@ -140,6 +140,21 @@ impl Established {
         }
     }
 
+    /// Hangs up on a peer that has vanished. It leaves the BYE unanswered as well, and nobody is to wait
+    /// 64*T1 more for that, unless a re-INVITE of ours is open: its 2xx must have its ACK.
+    pub(super) fn give_up(
+        self: Box<Self>,
+        cx: &mut Context<'_>,
+        headers: Headers,
+        cause: EndCause,
+    ) -> Talk {
+        let asks = matches!(self.exchange, Exchange::AwaitFinal(_));
+        match self.hang_up(cx, headers, cause) {
+            Talk::AwaitByeAnswer(bye) if !asks => Talk::Ended(bye.answered(cx)),
+            talk => talk,
+        }
+    }
+
     /// Sends BYE, after what must not stay open.
     pub(super) fn leave(
         mut self: Box<Self>,
@@ -317,7 +332,7 @@ impl Established {
         match self.timer.as_mut().and_then(|t| t.handle_timeout(cx.now)) {
             Some(SessionDue::Expired) => {
                 let headers = wire::reason("SIP;cause=408;text=\"Session expired\"");
-                return self.hang_up(cx, headers, EndCause::SessionExpired);
+                return self.give_up(cx, headers, EndCause::SessionExpired);
             }
             Some(SessionDue::Refresh) => self.want_refresh(cx),
             None => {}
