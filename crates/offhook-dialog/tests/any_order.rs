@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "a base for virtual time")]
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -180,7 +181,7 @@ impl Driver {
         if caller {
             driver.out.push((Purpose::Invite, driver.invite.clone()));
         } else {
-            let (transaction, invite) = (driver.servers[0], driver.invite.clone());
+            let (transaction, invite) = (driver.servers[0], Arc::new(driver.invite.clone()));
             let mut steps = Steps::new();
             let mut cx = Context {
                 now,
@@ -287,6 +288,7 @@ impl Driver {
             } => {
                 let request = self.request_of_peer(method, cseq, tag, body);
                 let transaction = self.servers[server];
+                let request = Arc::new(request);
                 self.turn(|session, cx| session.handle_request(cx, transaction, request));
             }
             Input::Ack { cseq } => {

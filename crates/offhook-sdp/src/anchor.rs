@@ -57,10 +57,29 @@ use crate::text::Text;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Anchor {
     address: IpAddr,
-    ports: Vec<u16>,
+    ports: Ports,
     session_id: u64,
     version: u64,
     passing: Vec<String>,
+}
+
+/// Which ports of the relay the streams have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Ports {
+    /// In the order of the streams.
+    Each(Vec<u16>),
+    /// Of the stream at one place; all others are off.
+    Only { place: usize, port: u16 },
+}
+
+impl Ports {
+    fn of(&self, stream: usize) -> u16 {
+        match self {
+            Self::Each(ports) => ports.get(stream).copied().unwrap_or_default(),
+            Self::Only { place, port } if *place == stream => *port,
+            Self::Only { .. } => 0,
+        }
+    }
 }
 
 /// Attributes whose values describe a codec or a fax, and nothing else.
@@ -110,9 +129,38 @@ impl Anchor {
     /// order (RTCP on the next one; 0, or none, switches the stream off), and the session's number
     /// and version for `o=` on that leg.
     pub fn new(address: IpAddr, ports: impl Into<Vec<u16>>, session_id: u64, version: u64) -> Self {
+        Self::with(address, Ports::Each(ports.into()), session_id, version)
+    }
+
+    /// The same for a relay that carries one stream, the one of that number counted from 0: all others
+    /// are switched off.
+    ///
+    /// ```
+    /// # use offhook_sdp::{Anchor, SessionDescription};
+    /// let offer = SessionDescription::parse(
+    ///     b"v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\n\
+    ///       m=video 4000 RTP/AVP 34\r\nm=audio 4002 RTP/AVP 8\r\n",
+    /// )?;
+    /// let told = Anchor::of_stream("203.0.113.1".parse()?, 1, 30000, 7, 1).apply(&offer)?;
+    /// let ports: Vec<u16> = told.media().iter().map(|stream| stream.port()).collect();
+    /// assert_eq!(ports, [0, 30000]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub const fn of_stream(
+        address: IpAddr,
+        stream: usize,
+        port: u16,
+        session_id: u64,
+        version: u64,
+    ) -> Self {
+        let place = stream;
+        Self::with(address, Ports::Only { place, port }, session_id, version)
+    }
+
+    const fn with(address: IpAddr, ports: Ports, session_id: u64, version: u64) -> Self {
         Self {
             address,
-            ports: ports.into(),
+            ports,
             session_id,
             version,
             passing: Vec::new(),
@@ -147,7 +195,7 @@ impl Anchor {
             if !is_plain_kind(&stream.kind) || !is_plain_protocol(&stream.protocol) {
                 return Err(NegotiationError::NotAnchorable(index));
             }
-            let port = self.ports.get(index).copied().unwrap_or_default();
+            let port = self.ports.of(index);
             result
                 .media
                 .push(self.stream(session, stream, port, &identity));
@@ -223,6 +271,8 @@ const MOST_NAMES: usize = 128;
 /// What the first party's description says about who and where it is.
 struct Identity<'a> {
     words: Vec<&'a [u8]>,
+    /// The one that it signs with, which mostly is its only one.
+    own: Option<IpAddr>,
     addresses: Vec<IpAddr>,
 }
 
@@ -231,6 +281,7 @@ impl<'a> Identity<'a> {
     fn of(session: &'a SessionDescription) -> Option<Self> {
         let mut identity = Self {
             words: Vec::new(),
+            own: session.origin.address.ip(),
             addresses: Vec::new(),
         };
         identity.word(session.origin.username.as_bytes());
@@ -238,7 +289,7 @@ impl<'a> Identity<'a> {
         let streams = session.media.iter().flat_map(MediaDescription::connections);
         for connection in session.connection.iter().chain(streams) {
             identity.address(connection.address());
-            if identity.words.len() + identity.addresses.len() > MOST_NAMES {
+            if identity.len() > MOST_NAMES {
                 return None;
             }
         }
@@ -247,8 +298,8 @@ impl<'a> Identity<'a> {
 
     fn address(&mut self, address: &'a Address) {
         match address {
-            Address::Ip(ip) if !self.addresses.contains(ip) => self.addresses.push(*ip),
-            Address::Ip(_) => {}
+            Address::Ip(ip) if self.has(*ip) => {}
+            Address::Ip(ip) => self.addresses.push(*ip),
             Address::Name { name, .. } => {
                 // A machine's own name is told without its domain too.
                 let own = name.as_bytes().split(|octet| *octet == b'.').next();
@@ -263,6 +314,14 @@ impl<'a> Identity<'a> {
         }
     }
 
+    fn len(&self) -> usize {
+        self.words.len() + usize::from(self.own.is_some()) + self.addresses.len()
+    }
+
+    fn has(&self, ip: IpAddr) -> bool {
+        self.own == Some(ip) || self.addresses.contains(&ip)
+    }
+
     /// Short words say little and would be found everywhere: `-`, `0`, `sip`.
     fn word(&mut self, word: &'a [u8]) {
         if word.len() > 3 && !self.words.contains(&word) {
@@ -275,7 +334,7 @@ impl<'a> Identity<'a> {
             line.windows(word.len())
                 .any(|window| window.eq_ignore_ascii_case(word))
         };
-        let is_own = |text: &str| text.parse().is_ok_and(|ip| self.addresses.contains(&ip));
+        let is_own = |text: &str| text.parse().is_ok_and(|ip| self.has(ip));
         self.words.iter().any(has_word) || address_like(line).any(is_own)
     }
 }
@@ -354,6 +413,10 @@ fn formats(stream: &MediaDescription) -> Text {
             || (format.len() <= 3 && number(format).is_some())
     };
     let all = stream.formats.as_bytes();
+    // Set apart by one space each.
+    if all.split(|octet| *octet == b' ').all(is_known) {
+        return stream.formats.clone();
+    }
     let mut known = Vec::with_capacity(all.len());
     for format in fields(all).filter(|format| is_known(format)) {
         if !known.is_empty() {

@@ -84,6 +84,12 @@ impl Bridges {
         self.entries.get_mut(&id).map(|entry| &mut entry.bridge)
     }
 
+    /// Who must prove himself to change a leg.
+    pub(crate) fn account(&self, call: CallId) -> Option<&str> {
+        let entry = self.entries.get(&self.of_call(call)?)?;
+        entry.bridge.account(call)
+    }
+
     pub(crate) fn of_call(&self, call: CallId) -> Option<BridgeId> {
         self.of_call.get(&call).copied()
     }

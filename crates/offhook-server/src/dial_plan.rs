@@ -137,29 +137,31 @@ impl Ringing {
     ) -> Option<Self> {
         bindings.sort_by_key(|binding| Reverse(binding.q));
         let wishes = Wishes::of_call(parameters);
-        let reached = bindings.into_iter().filter_map(|binding| {
+        let mut candidates = Vec::with_capacity(bindings.len());
+        let mut order = hunt::Plan::new();
+        // Those who are preferred alike ring together.
+        let (mut group, mut alike) = (0, None);
+        for binding in bindings {
             let q = binding.q;
             let candidate = match edge {
                 None => Candidate::registered(binding),
-                Some(edge) => Candidate::shared(binding, edge)?,
+                Some(edge) => match Candidate::shared(binding, edge) {
+                    Some(candidate) => candidate,
+                    None => continue,
+                },
             };
-            Some((q, candidate.with(wishes.clone())))
-        });
-        let reached: Vec<(u16, Candidate)> = reached.collect();
-        if reached.is_empty() {
+            if alike.replace(q).is_some_and(|before| before != q) {
+                order = order.group((group..candidates.len()).map(branch_id), Then::Failed);
+                group = candidates.len();
+            }
+            candidates.push(candidate.with(wishes.clone()));
+        }
+        if candidates.is_empty() {
             return None;
         }
-        let mut order = hunt::Plan::new();
-        let mut place = 0;
-        for equal in reached.chunk_by(|(a, _), (b, _)| a == b) {
-            order = order.group((place..place + equal.len()).map(branch_id), Then::Failed);
-            place += equal.len();
-        }
+        order = order.group((group..candidates.len()).map(branch_id), Then::Failed);
         Some(Self {
-            candidates: reached
-                .into_iter()
-                .map(|(_, candidate)| candidate)
-                .collect(),
+            candidates,
             order,
             attended: None,
             give_up: patience(|name| parameters.get(name)),

@@ -58,6 +58,15 @@ impl<'a> Host<'a> {
         }
     }
 
+    /// How many octets it takes when it is written; at least so many for an address of IPv6.
+    pub(crate) fn written_len(&self) -> usize {
+        match self {
+            Self::Ip(IpAddr::V4(address)) => Dotted::of(*address).len,
+            Self::Ip(IpAddr::V6(_)) => "[::]".len(),
+            Self::Domain(name) => name.len(),
+        }
+    }
+
     /// The address, if it is one.
     #[must_use]
     pub const fn ip(&self) -> Option<IpAddr> {

@@ -114,16 +114,16 @@ impl Server {
         &mut self,
         response: &Response,
         payload: &Bytes,
-        own_tag: Option<Box<str>>,
+        own_tag: Option<&str>,
         tag: &str,
     ) {
         let request = self.request.take();
         let is_invite = matches!(self.machine, ServerMachine::Invite(_));
         let in_dialog = self.in_dialog;
-        let added = match own_tag.as_deref() {
-            _ if in_dialog => "",
-            Some(own) => own,
-            None => tag,
+        let added = if in_dialog {
+            ""
+        } else {
+            own_tag.unwrap_or(tag)
         };
         self.kept = match request {
             // The 2xx of an INVITE is the user's to repeat.
@@ -132,7 +132,7 @@ impl Server {
             _ => Kept::whole(payload.clone()),
         };
         if own_tag.is_some() && (is_invite || !in_dialog) {
-            self.tag = own_tag;
+            self.tag = own_tag.map(Into::into);
         }
     }
 }

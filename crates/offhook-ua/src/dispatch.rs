@@ -169,7 +169,7 @@ impl UserAgent {
             usages.heard(&request);
         }
         self.with_session(now, id, |session, cx| {
-            session.handle_request(cx, transaction, Arc::unwrap_or_clone(request));
+            session.handle_request(cx, transaction, request);
         });
     }
 

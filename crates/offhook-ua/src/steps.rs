@@ -1,6 +1,5 @@
 //! What sessions want done, done.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use offhook_dialog::{CallId, EndCause, Report, Step};
@@ -85,7 +84,7 @@ impl UserAgent {
                 call: Some(call),
                 flow: self.way_of(transaction, call),
                 transaction,
-                request: Arc::new(request),
+                request,
             }),
             Report::ReofferCancelled => Event::ReofferCancelled { call },
             Report::ReofferAnswered {
@@ -107,7 +106,7 @@ impl UserAgent {
                     call: Some(call),
                     flow: self.way_of(transaction, call),
                     transaction,
-                    request: Arc::new(request),
+                    request,
                 },
             },
             Report::Ended(cause) => {

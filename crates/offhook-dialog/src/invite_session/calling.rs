@@ -1,5 +1,7 @@
 //! The caller before the final answer: early dialogs, reliable provisionals, CANCEL (RFC 3261 §13.2).
 
+use std::sync::Arc;
+
 use offhook_sip::{HeaderName, Headers, Method, Request, Response, StatusCode};
 use offhook_transaction::ServerTransactionId;
 
@@ -202,7 +204,7 @@ impl AwaitFinal {
         &mut self,
         cx: &mut Context<'_>,
         transaction: ServerTransactionId,
-        request: Request,
+        request: Arc<Request>,
     ) {
         let tag = wire::from_tag(request.headers()).unwrap_or_default();
         let offered = self.offered;

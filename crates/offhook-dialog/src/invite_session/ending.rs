@@ -1,5 +1,7 @@
 //! The end of a call that we chose: BYE is out (RFC 3261 §15).
 
+use std::sync::Arc;
+
 use offhook_sip::{Headers, Method, Request, StatusCode};
 use offhook_transaction::ServerTransactionId;
 
@@ -73,7 +75,7 @@ impl AwaitByeAnswer {
         &mut self,
         cx: &mut Context<'_>,
         transaction: ServerTransactionId,
-        request: Request,
+        request: Arc<Request>,
     ) {
         let status = match *request.method() {
             // Both hang up at once: each BYE gets its 200 (§15.1.2).

@@ -1,5 +1,6 @@
 //! Where the one INVITE of a confirmed dialog stands (RFC 3261 §14).
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use offhook_sip::{Request, Response};
@@ -87,7 +88,7 @@ pub(super) struct AwaitFinal {
 #[derive(Debug)]
 pub(super) struct AwaitDecision {
     pub(super) transaction: ServerTransactionId,
-    pub(super) request: Request,
+    pub(super) request: Arc<Request>,
 }
 
 /// See [`Exchange::AwaitOurAnswer`].

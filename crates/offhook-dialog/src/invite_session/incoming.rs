@@ -1,5 +1,7 @@
 //! What the peer asks within an answered call.
 
+use std::sync::Arc;
+
 use offhook_sip::{Headers, Method, Request, StatusCode};
 use offhook_transaction::ServerTransactionId;
 
@@ -18,7 +20,7 @@ impl Established {
         mut self: Box<Self>,
         cx: &mut Context<'_>,
         transaction: ServerTransactionId,
-        request: Request,
+        request: Arc<Request>,
     ) -> Talk {
         if !cx.in_order(&mut self.dialog, transaction, &request) {
             return if *request.method() == Method::Bye {
@@ -75,7 +77,7 @@ impl Established {
         &mut self,
         cx: &mut Context<'_>,
         transaction: ServerTransactionId,
-        request: Request,
+        request: Arc<Request>,
     ) {
         match &self.exchange {
             Exchange::AwaitFinal(_) | Exchange::AwaitOurAnswer(_) | Exchange::AwaitAck(_) => {
@@ -107,7 +109,7 @@ impl Established {
         }
         self.exchange = Exchange::AwaitDecision(Box::new(AwaitDecision {
             transaction,
-            request: request.clone(),
+            request: Arc::clone(&request),
         }));
         cx.report(Report::Reoffer {
             transaction,
@@ -117,8 +119,7 @@ impl Established {
 
     /// A BYE that a later request of the peer has overtaken, as UDP may have it, has got its 500
     /// (§12.2.2). The peer is gone all the same (§15.1.1), so this side leaves with a BYE of its own.
-    fn overtaken_bye(self: Box<Self>, cx: &mut Context<'_>, request: Request) -> Talk {
-        let request = Box::new(request);
+    fn overtaken_bye(self: Box<Self>, cx: &mut Context<'_>, request: Arc<Request>) -> Talk {
         self.leave(cx, &Headers::new(), EndCause::RemoteHangUp { request })
     }
 
@@ -127,7 +128,7 @@ impl Established {
         mut self: Box<Self>,
         cx: &mut Context<'_>,
         transaction: ServerTransactionId,
-        request: Request,
+        request: Arc<Request>,
     ) -> Talk {
         cx.refuse(transaction, &request, StatusCode::OK);
         match core::mem::take(&mut self.exchange) {
@@ -141,9 +142,7 @@ impl Established {
             Exchange::Idle | Exchange::AwaitAck(_) | Exchange::AwaitFinal(_) => {}
         }
         self.updates.drop_asked(cx);
-        let cause = EndCause::RemoteHangUp {
-            request: Box::new(request),
-        };
+        let cause = EndCause::RemoteHangUp { request };
         Talk::Ended(Ended::with(cx, self.dialog, cause))
     }
 

@@ -20,6 +20,7 @@ mod step;
 mod update;
 mod verbs;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use offhook_sip::{Method, Request, Response, StatusCode};
@@ -108,11 +109,11 @@ impl InviteSession {
     pub fn called(
         cx: &mut Context<'_>,
         transaction: ServerTransactionId,
-        invite: &Request,
+        invite: &Arc<Request>,
         local_tag: &str,
     ) -> Result<Self, DialogError> {
         let dialog = Dialog::of_callee(invite, local_tag)?;
-        let waiting = AwaitDecision::new(cx, transaction, invite.clone(), dialog);
+        let waiting = AwaitDecision::new(cx, transaction, Arc::clone(invite), dialog);
         Ok(Self {
             state: State::AwaitDecision(Box::new(waiting)),
         })
@@ -182,7 +183,7 @@ impl InviteSession {
         &mut self,
         cx: &mut Context<'_>,
         transaction: ServerTransactionId,
-        request: Request,
+        request: Arc<Request>,
     ) {
         self.transit(|state| match state {
             State::AwaitFinal(mut s) => {

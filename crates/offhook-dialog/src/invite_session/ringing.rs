@@ -1,6 +1,7 @@
 //! The callee before its final answer: provisionals, reliable or not, and the decision (RFC 3261 §13.3).
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use offhook_sip::header::Expires;
@@ -30,7 +31,7 @@ const WAITING: usize = 8;
 #[derive(Debug)]
 pub(super) struct AwaitDecision {
     transaction: ServerTransactionId,
-    invite: Request,
+    invite: Arc<Request>,
     pub(super) dialog: Dialog,
     updates: Updates,
     last: Option<Response>,
@@ -66,7 +67,7 @@ impl AwaitDecision {
     pub(super) fn new(
         cx: &mut Context<'_>,
         transaction: ServerTransactionId,
-        invite: Request,
+        invite: Arc<Request>,
         dialog: Dialog,
     ) -> Self {
         Self {
@@ -209,7 +210,7 @@ impl AwaitDecision {
 
     pub(super) fn cancelled(self: Box<Self>, cx: &mut Context<'_>, cancel: Request) -> Ringing {
         let cause = EndCause::Cancelled {
-            request: Box::new(cancel),
+            request: Arc::new(cancel),
         };
         self.refuse(cx, StatusCode::REQUEST_TERMINATED, cause)
     }
@@ -219,7 +220,7 @@ impl AwaitDecision {
         mut self: Box<Self>,
         cx: &mut Context<'_>,
         transaction: ServerTransactionId,
-        request: Request,
+        request: Arc<Request>,
     ) -> Ringing {
         if !cx.in_order(&mut self.dialog, transaction, &request) {
             return Ringing::AwaitDecision(self);
@@ -228,9 +229,7 @@ impl AwaitDecision {
             // §15: the caller may end an early dialog by BYE.
             Method::Bye => {
                 cx.refuse(transaction, &request, StatusCode::OK);
-                let cause = EndCause::RemoteHangUp {
-                    request: Box::new(request),
-                };
+                let cause = EndCause::RemoteHangUp { request };
                 return self.refuse(cx, StatusCode::REQUEST_TERMINATED, cause);
             }
             Method::Prack => return self.prack(cx, transaction, request),
@@ -269,7 +268,7 @@ impl AwaitDecision {
         mut self: Box<Self>,
         cx: &mut Context<'_>,
         transaction: ServerTransactionId,
-        request: Request,
+        request: Arc<Request>,
     ) -> Ringing {
         let rack = RAckValue::of_prack(&request);
         let matched = self
@@ -286,7 +285,7 @@ impl AwaitDecision {
         cx.refuse(transaction, &request, StatusCode::OK);
         self.last = Some(waiting.response);
         if !request.body().is_empty() {
-            cx.report(Report::ProgressConfirmed(request));
+            cx.report(Report::ProgressConfirmed(Arc::unwrap_or_clone(request)));
         }
         if let Some(response) = self.answer.take() {
             return self.answer_with(cx, response);

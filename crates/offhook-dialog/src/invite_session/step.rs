@@ -1,6 +1,7 @@
 //! What a session wants done and what it reports.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use offhook_sip::{Headers, Request, Response, StatusCode};
 use offhook_transaction::{ClientTransactionId, ServerTransactionId};
@@ -69,7 +70,7 @@ pub enum EndCause {
     /// The peer's BYE, with its Reason.
     RemoteHangUp {
         /// The BYE.
-        request: Box<Request>,
+        request: Arc<Request>,
     },
     /// The peer refused our INVITE.
     Rejected {
@@ -79,7 +80,7 @@ pub enum EndCause {
     /// The peer gave up before we answered.
     Cancelled {
         /// The CANCEL, with its Reason.
-        request: Box<Request>,
+        request: Arc<Request>,
     },
     /// The time that the INVITE's Expires gave us to answer is over (RFC 3261 §13.3.1).
     InvitationExpired,
@@ -138,7 +139,7 @@ pub enum Report {
         /// To be answered here.
         transaction: ServerTransactionId,
         /// INVITE or UPDATE.
-        request: Request,
+        request: Arc<Request>,
     },
     /// The peer took its re-INVITE back, or ended the call, before it was answered.
     ReofferCancelled,
@@ -158,7 +159,7 @@ pub enum Report {
         /// To be answered here.
         transaction: ServerTransactionId,
         /// INFO, MESSAGE, REFER, ...
-        request: Request,
+        request: Arc<Request>,
     },
     /// The end; nothing follows.
     Ended(EndCause),

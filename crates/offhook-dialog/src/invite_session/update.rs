@@ -1,5 +1,7 @@
 //! UPDATE within one dialog, early or confirmed: at most one open each way (RFC 3311 §5).
 
+use std::sync::Arc;
+
 use offhook_sip::{HeaderName, Method, Request, Response, StatusCode};
 use offhook_transaction::ServerTransactionId;
 
@@ -31,7 +33,7 @@ struct Ours {
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) transaction: ServerTransactionId,
-    pub(super) request: Request,
+    pub(super) request: Arc<Request>,
 }
 
 /// What became of our UPDATE.
@@ -126,7 +128,7 @@ impl Updates {
         }
         self.theirs = Some(Box::new(Asked {
             transaction,
-            request: request.clone(),
+            request: Arc::clone(&request),
         }));
         cx.report(Report::Reoffer {
             transaction,

@@ -129,7 +129,7 @@ impl Fact {
                 let time = scope.message.time;
                 format!("{}.{:06}", time.as_secs(), time.subsec_micros())
             }
-            Self::MessageName => scope.message.name.clone(),
+            Self::MessageName => scope.message.name.to_string(),
             Self::MessageTime => scope.message.time.as_secs().to_string(),
             Self::MessageRetval => scope.message.retval.clone(),
             Self::MessageCount => scope.parameters.iter().count().to_string(),

@@ -1,9 +1,14 @@
 //! Which sections answer which messages, and in which order.
 
+use std::borrow::Cow;
+
 use crate::conf::{ConfError, Entry, Section};
 use crate::parameters::Parameters;
 use crate::regexroute::pattern::{Flavour, Pattern};
 use crate::regexroute::rule::Program;
+
+/// The section that says which context a caller is in.
+pub(crate) const CONTEXTS: &str = "contexts";
 
 /// The handlers of all messages.
 #[derive(Debug, Default)]
@@ -100,32 +105,32 @@ impl Handlers {
 
 impl Handler {
     /// The section to run for a message and the string to match, if the handler wants it.
-    pub(crate) fn entry(
-        &self,
+    pub(crate) fn entry<'h>(
+        &'h self,
         message: &str,
         parameters: &Parameters,
         preroute_all: bool,
-    ) -> Option<(String, String)> {
+    ) -> Option<(Cow<'h, str>, String)> {
         let get = |name| parameters.get(name).unwrap_or_default();
         match self {
             Self::Preroute => {
                 let caller = get("caller");
                 let wanted = preroute_all || (get("context").is_empty() && !caller.is_empty());
-                wanted.then(|| ("contexts".to_owned(), caller.to_owned()))
+                wanted.then(|| (CONTEXTS.into(), caller.to_owned()))
             }
             Self::Route => {
                 let called = get("called");
                 let context = parameters
                     .get("context")
                     .filter(|context| !context.is_empty())
-                    .unwrap_or("default");
-                (!called.is_empty()).then(|| (context.to_owned(), called.to_owned()))
+                    .map_or("default".into(), |context| context.to_owned().into());
+                (!called.is_empty()).then(|| (context, called.to_owned()))
             }
             Self::Extra(extra) => {
                 let matched = extra.parameter.as_deref().map_or(message, get);
                 extra
                     .wants(parameters)
-                    .then(|| (extra.context.to_string(), matched.to_owned()))
+                    .then(|| ((&*extra.context).into(), matched.to_owned()))
             }
         }
     }

@@ -25,7 +25,7 @@ pub(crate) struct Run<'a> {
     pub(crate) program: &'a Program,
     pub(crate) state: &'a mut State,
     pub(crate) parameters: Parameters,
-    pub(crate) message: Message,
+    pub(crate) message: Message<'a>,
     captures: Captures,
     /// Counts the match strings, so that it shows when there is another.
     matched: usize,
@@ -45,7 +45,7 @@ impl<'a> Run<'a> {
         program: &'a Program,
         state: &'a mut State,
         parameters: Parameters,
-        message: Message,
+        message: Message<'a>,
     ) -> Self {
         Self {
             program,
@@ -219,7 +219,7 @@ impl<'a> Run<'a> {
                 argument.clone_into(match_string);
                 self.matched += 1;
             }
-            Word::Rename(_) => argument.clone_into(&mut self.message.name),
+            Word::Rename(_) => argument.clone_into(self.message.name.to_mut()),
             Word::Retval(_) => argument.clone_into(&mut self.message.retval),
             Word::Output(_) => self.state.say(Line::Output(argument.to_owned())),
             Word::Debug(level, _) => self.state.say(Line::Debug(*level, argument.to_owned())),

@@ -1,5 +1,6 @@
 //! What a rule can see while it is evaluated.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::parameters::Parameters;
@@ -15,8 +16,8 @@ pub(crate) struct Captures {
 
 /// The message that is being routed.
 #[derive(Debug)]
-pub(crate) struct Message {
-    pub(crate) name: String,
+pub(crate) struct Message<'m> {
+    pub(crate) name: Cow<'m, str>,
     /// Since 1970.
     pub(crate) time: Duration,
     pub(crate) retval: String,
@@ -27,7 +28,7 @@ pub(crate) struct Message {
 pub(crate) struct Scope<'a> {
     pub(crate) parameters: &'a Parameters,
     pub(crate) state: &'a mut State,
-    pub(crate) message: &'a Message,
+    pub(crate) message: &'a Message<'a>,
     pub(crate) captures: &'a Captures,
     pub(crate) max_value: usize,
     /// Set when some text grew over `max_value`.

@@ -8,7 +8,7 @@ use crate::parameters::Parameters;
 use crate::regexroute::check;
 use crate::regexroute::compile;
 use crate::regexroute::decision::Decision;
-use crate::regexroute::handler::{Handler, Handlers};
+use crate::regexroute::handler::{CONTEXTS, Handler, Handlers};
 use crate::regexroute::pattern::{Flavour, Pattern};
 use crate::regexroute::rule::Program;
 use crate::regexroute::run::Run;
@@ -116,7 +116,10 @@ impl Table {
             program.budget += 4 * section.entries().len();
         }
         let mut handlers = Handlers::default();
-        handlers.add(PREROUTE, options.preroute, Handler::Preroute);
+        // Without the section it would handle nothing.
+        if program.section(CONTEXTS).is_some() {
+            handlers.add(PREROUTE, options.preroute, Handler::Preroute);
+        }
         handlers.add(ROUTE, options.route, Handler::Route);
         if let Some(extra) = conf.section("extra") {
             handlers.add_extra(extra, options.flavour, &program, &mut warnings)?;
@@ -280,7 +283,7 @@ impl Table {
         wanted: impl Fn(u32) -> bool,
     ) -> Result<Handled, Decision> {
         let facts = Message {
-            name: message.to_owned(),
+            name: message.into(),
             time,
             retval: String::new(),
         };

@@ -251,11 +251,9 @@ fn rewritten(
     line: Option<usize>,
     port: u16,
 ) -> Result<SessionDescription, StatusCode> {
-    let mut ports = vec![0; heard.media().len()];
-    if let Some(place) = line.and_then(|line| ports.get_mut(line)) {
-        *place = port;
-    }
-    Rewriting::new(leg.named(leg.here()), ports, leg.session_id, 1)
+    // Without a line all streams are off.
+    let (stream, port) = line.map_or((0, 0), |line| (line, port));
+    Rewriting::of_stream(leg.named(leg.here()), stream, port, leg.session_id, 1)
         .apply(heard)
         .map_err(|_| StatusCode::NOT_ACCEPTABLE_HERE)
 }

@@ -331,11 +331,7 @@ impl Server {
 
     /// A request that would change a call: whoever owns the side that it claims must prove it.
     pub(super) fn guarded(&mut self, now: Instant, guarded: Guarded) {
-        let account = self
-            .bridges
-            .of_call(guarded.call())
-            .and_then(|id| self.bridges.get_mut(id))
-            .and_then(|bridge| bridge.account(guarded.call()).map(str::to_owned));
+        let account = self.bridges.account(guarded.call());
         // What makes a phone ring is proved in any case.
         let refers = *guarded.request().method() == Method::Refer;
         let Some(account) = account else {

@@ -61,8 +61,10 @@ impl Uri {
         port: Option<u16>,
     ) -> Result<Self, BuildError> {
         host.check()?;
-        // Room for the port and for the longest address of IPv4, or most names.
-        let size = scheme.len() + user.map_or(0, str::len) + 32;
+        // As long as it is where nothing is to be escaped, so that the text is kept as it lies.
+        let user_size = user.map_or(0, |user| user.len() + "@".len());
+        let port_size = port.map_or(0, |port| 2 + port.checked_ilog10().unwrap_or(0) as usize);
+        let size = scheme.len() + user_size + host.written_len() + port_size;
         let mut text = String::with_capacity(size);
         text.push_str(scheme);
         if let Some(user) = user {

@@ -39,12 +39,10 @@ impl Layer {
         let status = response.status();
         let tag = self.token_of(id);
         let tag = tag.as_str();
-        let told = to_tag(&response);
-        let is_told = told.is_some();
-        let own_tag = told.filter(|own| *own != tag).map(Box::<str>::from);
-        if !is_told && status != StatusCode::TRYING {
+        if to_tag(&response).is_none() && status != StatusCode::TRYING {
             add_to_tag(&mut response, tag);
         }
+        let own_tag = to_tag(&response).filter(|own| *own != tag);
         let timers = self.config.timers;
         let entry = self.table.get_mut(id).ok_or(RespondError::Gone)?;
         let flow = entry.flow();
