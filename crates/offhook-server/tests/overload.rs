@@ -164,6 +164,36 @@ fn a_queue_that_is_quickly_worked_off_is_no_overload() {
     exchange.assert_nothing_left();
 }
 
+/// Strangers who keep a queue that stays, and ask for no more than it takes: they are refused themselves, for
+/// as long as they like, and no phone is.
+#[test]
+fn a_trickle_of_strangers_that_never_ends_shuts_no_phone_out() {
+    let mut trio = Trio::new();
+    let (exchange, u1, u2, _) = trio.all();
+    let mut strangers: Vec<_> = (0..20)
+        .map(|port| {
+            let at = format!("198.51.100.66:{}", 7000 + port);
+            let mut stranger = Party::new("evil", "guessed", &at);
+            while stranger.serial() < port * 10_000 {}
+            stranger
+        })
+        .collect();
+    let mut refused = 0;
+    for round in 0..30 {
+        for stranger in &mut strangers {
+            exchange.pass(Duration::from_millis(5));
+            let waited = if round % 2 == 0 { LONG } else { FAR };
+            exchange.server.handle_delay(exchange.now, waited);
+            refused += usize::from(is_refused(exchange, stranger));
+        }
+        let (mut mine, _) = talk(exchange, u1, u2, "2");
+        hang_up(exchange, u1, &mut mine, u2);
+        u1.register(exchange, 3600);
+    }
+    assert!(refused > 300, "{refused}");
+    trio.finish();
+}
+
 #[test]
 fn phones_are_not_shut_out_by_strangers_and_their_own_rush_is_bounded() {
     let mut trio = Trio::new();
