@@ -145,6 +145,32 @@ fn who_has_sent_a_call_on_may_want_to_be_hidden() {
     }
 }
 
+/// Neither a caller nor a phone that redirects has others named, nor lines of its own passed on.
+#[test]
+fn nobody_says_who_else_has_sent_a_call_on() {
+    let mut trio = office();
+    let (exchange, u1, u2, u3) = trio.all();
+    let forged = [
+        ("Diversion", "<sip:boss@192.0.2.50>;reason=unconditional"),
+        ("History-Info", "<sip:boss@192.0.2.50>;index=1"),
+        ("Referred-By", "<sip:boss@192.0.2.50>"),
+        ("P-Asserted-Identity", "<sip:boss@192.0.2.50>"),
+    ];
+    let lines = forged.map(|(name, value)| format!("{name}: {value}\r\n"));
+    let body = description(u1.address);
+    let dialog = u1.dial_with(exchange, "2", &lines.concat(), &body);
+    let invite = u2.expect_request(exchange, &Method::Invite);
+    assert!(!invite.to_string().contains("boss"), "{invite}");
+    let place = "<sip:3@192.0.2.50?Diversion=%3Csip:boss%40192.0.2.50%3E&Subject=boss>";
+    u2.redirect_with(exchange, &invite, place, &forged);
+    let invite = u3.expect_request(exchange, &Method::Invite);
+    assert!(!invite.to_string().contains("boss"), "{invite}");
+    assert_eq!(diverters(&invite), ["<sip:u2@192.0.2.50>;reason=unknown"]);
+    u3.refuse(exchange, &invite, 486);
+    u1.refused(exchange, &dialog, 486);
+    trio.finish();
+}
+
 #[test]
 fn outside_only_trusted_peers_are_told() {
     for trusted in [false, true] {
