@@ -1,8 +1,9 @@
 //! Nonces that the server can check without having kept them, and the window that stops their second use.
 //!
-//! A nonce is `owner (1 octet) | issued (5) | serial (6) | MAC (12)` in hexadecimal: 48 digits. The MAC is HMAC-SHA-256
-//! under a key of the server over the three fields and the realm, so a nonce proves by itself who issued it and when
-//! (RFC 7616 §3.3, §5.10). Only a nonce that came back with a right response takes a place in memory.
+//! A nonce is `owner (1 octet) | issued (5) | serial (6) | place (6) | MAC (12)` in hexadecimal: 60 digits. The MAC is
+//! HMAC-SHA-256 under a key of the server over the four fields and the realm, so a nonce proves by itself who issued
+//! it, when, and to where it was sent (RFC 7616 §3.3, §5.10). Only a nonce that came back with a right response takes a
+//! slot in memory.
 
 use alloc::string::String;
 use alloc::vec;
@@ -14,9 +15,10 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use crate::hex;
+use crate::place::Place;
 use crate::unix_time::UnixTime;
 
-const FIELDS: usize = 12;
+const FIELDS: usize = 12 + Place::OCTETS;
 const MAC: usize = 12;
 const OCTETS: usize = FIELDS + MAC;
 const DIGITS: usize = 2 * OCTETS;
@@ -27,6 +29,7 @@ pub struct Nonce {
     owner: u8,
     issued: UnixTime,
     serial: u64,
+    place: Place,
 }
 
 impl Nonce {
@@ -42,11 +45,18 @@ impl Nonce {
         self.issued
     }
 
+    /// To where it was sent.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        self.place
+    }
+
     fn fields(self) -> [u8; FIELDS] {
         let mut fields = [0; FIELDS];
         fields[0] = self.owner;
         fields[1..6].copy_from_slice(&self.issued.as_secs().to_be_bytes()[3..]);
-        fields[6..].copy_from_slice(&self.serial.to_be_bytes()[2..]);
+        fields[6..12].copy_from_slice(&self.serial.to_be_bytes()[2..]);
+        fields[12..].copy_from_slice(&self.place.octets());
         fields
     }
 
@@ -56,10 +66,13 @@ impl Nonce {
                 .iter()
                 .fold(0, |sum, octet| sum << 8 | u64::from(*octet))
         };
+        let mut place = [0; Place::OCTETS];
+        place.copy_from_slice(&fields[12..]);
         Self {
             owner: fields[0],
             issued: UnixTime::from_secs(number(&fields[1..6])),
-            serial: number(&fields[6..]),
+            serial: number(&fields[6..12]),
+            place: Place::of_octets(place),
         }
     }
 }
@@ -111,19 +124,25 @@ impl NonceIssuer {
         }
     }
 
-    /// Makes the next nonce.
+    /// Makes the next nonce, for whoever asks.
     pub fn issue(&mut self, now: UnixTime) -> String {
-        let digits = self.issue_digits(now);
+        self.issue_to(now, Place::ANYWHERE)
+    }
+
+    /// Makes the next nonce, to be sent to `place`.
+    pub fn issue_to(&mut self, now: UnixTime, place: Place) -> String {
+        let digits = self.issue_digits(now, place);
         String::from_utf8(digits.into()).unwrap_or_default()
     }
 
     /// The same in place: a challenge writes it into its values.
-    pub(crate) fn issue_digits(&mut self, now: UnixTime) -> [u8; DIGITS] {
+    pub(crate) fn issue_digits(&mut self, now: UnixTime, place: Place) -> [u8; DIGITS] {
         self.last_serial = (self.last_serial + 1) & 0xffff_ffff_ffff;
         let nonce = Nonce {
             owner: self.owner,
             issued: now,
             serial: self.last_serial,
+            place,
         };
         let fields = nonce.fields();
         let mut octets = [0; OCTETS];
@@ -175,17 +194,17 @@ pub struct Replayed;
 
 /// Which counts of which nonces were used, in memory of a fixed size.
 ///
-/// Each nonce has its place by its serial number. A newer nonce takes the place of an older one, and an older one that
-/// finds a newer in its place counts as replayed: it may have been used and forgotten. So forgetting never lets a
+/// Each nonce has its slot by its serial number. A newer nonce takes the slot of an older one, and an older one that
+/// finds a newer in its slot counts as replayed: it may have been used and forgotten. So forgetting never lets a
 /// replay through; it only costs an honest phone one more challenge.
 #[derive(Clone, Debug)]
 pub struct ReplayWindows {
-    places: Vec<Place>,
+    slots: Vec<Slot>,
 }
 
 /// The last counts of one nonce: bit `n` of `seen` stands for `highest - n`.
 #[derive(Clone, Copy, Debug, Default)]
-struct Place {
+struct Slot {
     serial: u64,
     highest: u64,
     seen: u64,
@@ -196,7 +215,7 @@ impl ReplayWindows {
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self {
-            places: vec![Place::default(); capacity.max(1)],
+            slots: vec![Slot::default(); capacity.max(1)],
         }
     }
 
@@ -205,20 +224,20 @@ impl ReplayWindows {
     /// # Errors
     /// [`Replayed`] if that use was seen before, is more than 63 counts behind the highest, or the nonce was forgotten.
     pub fn accept(&mut self, nonce: &Nonce, used: NonceUse) -> Result<(), Replayed> {
-        let capacity = u64::try_from(self.places.len()).unwrap_or(u64::MAX);
+        let capacity = u64::try_from(self.slots.len()).unwrap_or(u64::MAX);
         let index = usize::try_from(nonce.serial % capacity).unwrap_or_default();
-        let place = self.places.get_mut(index).ok_or(Replayed)?;
-        if nonce.serial < place.serial {
+        let slot = self.slots.get_mut(index).ok_or(Replayed)?;
+        if nonce.serial < slot.serial {
             return Err(Replayed);
         }
-        if nonce.serial > place.serial {
-            *place = match used {
-                NonceUse::Count(count) => Place {
+        if nonce.serial > slot.serial {
+            *slot = match used {
+                NonceUse::Count(count) => Slot {
                     serial: nonce.serial,
                     highest: count,
                     seen: 1,
                 },
-                NonceUse::Once => Place {
+                NonceUse::Once => Slot {
                     serial: nonce.serial,
                     highest: u64::MAX,
                     seen: u64::MAX,
@@ -227,13 +246,13 @@ impl ReplayWindows {
             return Ok(());
         }
         match used {
-            NonceUse::Count(count) => place.accept(count),
+            NonceUse::Count(count) => slot.accept(count),
             NonceUse::Once => Err(Replayed),
         }
     }
 }
 
-impl Place {
+impl Slot {
     fn accept(&mut self, count: u64) -> Result<(), Replayed> {
         if let Some(ahead) = count.checked_sub(self.highest).filter(|ahead| *ahead > 0) {
             let kept = u32::try_from(ahead)
@@ -269,6 +288,7 @@ mod tests {
             owner: 0,
             issued: NOW,
             serial,
+            place: Place::ANYWHERE,
         }
     }
 
@@ -279,6 +299,11 @@ mod tests {
         assert_eq!(owner_of(&text), Some(7));
         let nonce = issuer.check(&text).expect("ours");
         assert_eq!((nonce.owner(), nonce.issued()), (7, NOW));
+        assert_eq!(nonce.place(), Place::ANYWHERE);
+        let place = Place::new(0x1234_5678_9abc_def0);
+        let sent = issuer.check(&issuer.clone().issue_to(NOW, place));
+        let expected = Place::new(0x5678_9abc_def0);
+        assert_eq!(sent.map(|nonce| nonce.place()), Some(expected));
         assert_ne!(
             text,
             issuer.issue(NOW),
@@ -305,8 +330,8 @@ mod tests {
             "0",
             &good[1..],
             &good.to_uppercase(),
-            &"z".repeat(48),
-            &"é".repeat(24),
+            &"z".repeat(60),
+            &"é".repeat(30),
         ] {
             assert!(ours.check(text).is_none(), "{text}");
         }
@@ -357,12 +382,12 @@ mod tests {
         assert!(windows.accept(&numbered(1), NonceUse::Count(1)).is_ok());
         assert!(
             windows.accept(&numbered(5), NonceUse::Count(1)).is_ok(),
-            "takes the place of 1"
+            "takes the slot of 1"
         );
         assert!(windows.accept(&numbered(1), NonceUse::Count(2)).is_err());
         assert!(
             windows.accept(&numbered(2), NonceUse::Count(1)).is_ok(),
-            "older, but its place is free"
+            "older, but its slot is free"
         );
     }
 

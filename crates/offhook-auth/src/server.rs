@@ -11,11 +11,20 @@ use crate::config::Config;
 use crate::digest::{self, Covered, Protection};
 use crate::ha2_memo::Ha2Memo;
 use crate::nonce::{Nonce, NonceIssuer, NonceUse, ReplayWindows};
+use crate::place::{Origin, Place};
 use crate::role::Role;
 use crate::secret::Secret;
 use crate::unix_time::UnixTime;
 use crate::verdict::{Challenge, Claim, Reason, Verdict, Verified};
 use crate::wording::Wording;
+
+/// What comes of looking at credentials.
+enum Judgement {
+    Right,
+    /// They are for another request.
+    OfAnother,
+    Wrong(Reason),
+}
 
 /// Issues challenges and checks the answers, remembering only which nonces were used.
 ///
@@ -59,7 +68,13 @@ impl Authenticator {
 
     /// A challenge for a request without credentials.
     pub fn challenge(&mut self, now: UnixTime, role: Role) -> Challenge {
-        self.challenge_because(now, role, Reason::NoCredentials)
+        self.challenge_because(now, role, Place::ANYWHERE, Reason::NoCredentials)
+    }
+
+    /// A challenge that says `stale`, so that a phone answers it without a question to its user: for credentials that
+    /// [`Self::verify_from`] did not look at, because their origin was only claimed.
+    pub fn challenge_anew(&mut self, now: UnixTime, role: Role, place: Place) -> Challenge {
+        self.challenge_because(now, role, place, Reason::Anew)
     }
 
     /// The user name that a request carries for this realm, **unproved**.
@@ -104,41 +119,110 @@ impl Authenticator {
         request: &Request,
         lookup: impl FnOnce(&str) -> Result<Option<&'s Secret>, E>,
     ) -> Result<Verdict, E> {
+        self.verify_from(now, role, request, Place::ANYWHERE, |claim, _| {
+            lookup(claim)
+        })
+    }
+
+    /// Like [`Self::verify_unless`], for a request that comes from `place`, to where the challenge is sent if there is
+    /// one. `lookup` is told as well whether the credentials prove that they come from there: it may hold up guesses
+    /// of the one kind without those of the other, so that nobody locks a phone out by forging its address.
+    ///
+    /// Right credentials are right from wherever they come: a phone's address may have changed since its challenge.
+    ///
+    /// # Errors
+    /// Whatever `lookup` says.
+    ///
+    /// ```
+    /// use offhook_auth::{Authenticator, ClientAuth, Config, Credentials, Origin, Place, Role, Secret};
+    /// use offhook_auth::{UnixTime, Verdict};
+    /// # let text = "OPTIONS sip:192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n\
+    /// #     From: <sip:u1@192.0.2.1>;tag=1\r\nTo: <sip:192.0.2.1>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n";
+    /// # let offhook_sip::Message::Request(mut request) = offhook_sip::parse_datagram(text.into())? else {
+    /// #     unreachable!()
+    /// # };
+    /// let (now, role) = (UnixTime::from_secs(1_795_412_587), Role::UserAgent);
+    /// let mut server = Authenticator::new(Config::new("offhook", [1; 32]));
+    /// let secret = Secret::Password("secret1".into());
+    /// let [phone, elsewhere] = [Place::new(1), Place::new(2)];
+    /// let mut origin = None;
+    /// let mut ask = |request: &_, place| {
+    ///     server.verify_from(now, role, request, place, |_user, found| {
+    ///         origin = Some(found);
+    ///         Ok::<_, ()>(Some(&secret))
+    ///     })
+    /// };
+    /// let Ok(Verdict::Challenge(challenge)) = ask(&request, phone) else { unreachable!() };
+    /// let mut response = request.response(challenge.status());
+    /// challenge.apply_to(&mut response)?;
+    /// ClientAuth::new(Credentials::new("u1", "secret1"), [2; 32]).handle_challenge(&response, &mut request)?;
+    /// assert!(matches!(ask(&request, phone), Ok(Verdict::Verified(_))));
+    /// assert_eq!(origin, Some(Origin::Proved));
+    /// # let mut ask = |request: &_, place| {
+    /// #     server.verify_from(now, role, request, place, |_user, found| {
+    /// #         origin = Some(found);
+    /// #         Ok::<_, ()>(Some(&secret))
+    /// #     })
+    /// # };
+    /// let _used_already = ask(&request, elsewhere);
+    /// assert_eq!(origin, Some(Origin::Claimed));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn verify_from<'s, E>(
+        &mut self,
+        now: UnixTime,
+        role: Role,
+        request: &Request,
+        place: Place,
+        lookup: impl FnOnce(&str, Origin) -> Result<Option<&'s Secret>, E>,
+    ) -> Result<Verdict, E> {
         self.started.get_or_insert(now);
         for fields in credentials(role, request) {
             match fields.and_then(|fields| fields.answer(&self.config.realm)) {
                 Ok(Some(answer)) => {
-                    let secret = lookup(&answer.username)?;
-                    return Ok(self.judge(now, role, request, answer, secret));
+                    let nonce = self.fresh(now, &answer.nonce);
+                    let origin = match nonce {
+                        Some(nonce) if nonce.place() == place => Origin::Proved,
+                        Some(_) | None => Origin::Claimed,
+                    };
+                    let secret = lookup(&answer.username, origin)?;
+                    return Ok(match self.judge(request, &answer, nonce, secret) {
+                        Judgement::Right => {
+                            Verdict::Verified(Verified::new(answer.username.into_owned()))
+                        }
+                        Judgement::OfAnother => Verdict::Refused(StatusCode::BAD_REQUEST),
+                        Judgement::Wrong(reason) => {
+                            Verdict::Challenge(self.challenge_because(now, role, place, reason))
+                        }
+                    });
                 }
                 Ok(None) => {}
                 Err(_) => return Ok(Verdict::Refused(StatusCode::BAD_REQUEST)),
             }
         }
-        Ok(Verdict::Challenge(self.challenge(now, role)))
+        let none = Reason::NoCredentials;
+        let challenge = self.challenge_because(now, role, place, none);
+        Ok(Verdict::Challenge(challenge))
     }
 
     fn judge(
         &mut self,
-        now: UnixTime,
-        role: Role,
         request: &Request,
-        answer: Answer<'_>,
+        answer: &Answer<'_>,
+        nonce: Option<Nonce>,
         secret: Option<&Secret>,
-    ) -> Verdict {
+    ) -> Judgement {
         if !self.uri_fits(&answer.uri, request.uri()) {
             // RFC 7616 §3.4.6: the credentials are for something else.
-            return Verdict::Refused(StatusCode::BAD_REQUEST);
+            return Judgement::OfAnother;
         }
-        if !(self.is_offered(&answer) && self.is_right(&answer, request, secret)) {
-            let reason = Reason::Wrong(Claim::new(&answer.username));
-            return Verdict::Challenge(self.challenge_because(now, role, reason));
+        if !(self.is_offered(answer) && self.is_right(answer, request, secret)) {
+            return Judgement::Wrong(Reason::Wrong(Claim::new(&answer.username)));
         }
-        if self.spend(now, &answer).is_none() {
-            let reason = Reason::Stale(Claim::new(&answer.username));
-            return Verdict::Challenge(self.challenge_because(now, role, reason));
+        match nonce.and_then(|nonce| self.spend(&nonce, answer)) {
+            Some(()) => Judgement::Right,
+            None => Judgement::Wrong(Reason::Stale(Claim::new(&answer.username))),
         }
-        Verdict::Verified(Verified::new(answer.username.into_owned()))
     }
 
     /// RFC 3261 §22.4 wants the `uri` to mean the Request-URI; in practice it may also be the server that both mean.
@@ -204,29 +288,39 @@ impl Authenticator {
         (given == Some(expected) && usable) || matches!(secret, Some(Secret::Anything))
     }
 
-    /// Uses up one use of the nonce; `None` if there was none left. Comes after the digest, so that `stale` is only
-    /// said to someone who knows the password (RFC 7616 §3.3) and a stranger takes no place in the memory.
-    fn spend(&mut self, now: UnixTime, answer: &Answer<'_>) -> Option<()> {
-        let nonce: Nonce = self.issuer.check(&answer.nonce)?;
+    /// A nonce of ours that may still be used.
+    fn fresh(&self, now: UnixTime, text: &str) -> Option<Nonce> {
+        let nonce = self.issuer.check(text)?;
         let age = now.since(nonce.issued())?;
         let after_start = self.started.is_none_or(|started| nonce.issued() >= started);
-        if nonce.owner() != self.config.owner || age > self.config.nonce_lifetime || !after_start {
-            return None;
-        }
+        let is_fresh =
+            nonce.owner() == self.config.owner && age <= self.config.nonce_lifetime && after_start;
+        is_fresh.then_some(nonce)
+    }
+
+    /// Uses up one use of the nonce; `None` if there was none left. Comes after the digest, so that `stale` is only
+    /// said to someone who knows the password (RFC 7616 §3.3) and a stranger takes no place in the memory.
+    fn spend(&mut self, nonce: &Nonce, answer: &Answer<'_>) -> Option<()> {
         let used = answer
             .protection
             .as_ref()
             .map_or(NonceUse::Once, |protection| {
                 NonceUse::Count(protection.count)
             });
-        self.windows.accept(&nonce, used).ok()
+        self.windows.accept(nonce, used).ok()
     }
 
-    fn challenge_because(&mut self, now: UnixTime, role: Role, reason: Reason) -> Challenge {
+    fn challenge_because(
+        &mut self,
+        now: UnixTime,
+        role: Role,
+        place: Place,
+        reason: Reason,
+    ) -> Challenge {
         self.started.get_or_insert(now);
-        let nonce = self.issuer.issue_digits(now);
+        let nonce = self.issuer.issue_digits(now, place);
         let nonce = core::str::from_utf8(&nonce).unwrap_or_default();
-        let stale = matches!(reason, Reason::Stale(_));
+        let stale = matches!(reason, Reason::Stale(_) | Reason::Anew);
         Challenge::new(role, reason, self.wording.values(nonce, stale))
     }
 }

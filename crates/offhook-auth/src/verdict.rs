@@ -64,6 +64,9 @@ pub enum Reason {
     Wrong(Claim),
     /// All was right, but the nonce is too old or was used so before. Not a failed login.
     Stale(Claim),
+    /// It was not looked whether the credentials are right: see
+    /// [`Authenticator::challenge_anew`](crate::Authenticator::challenge_anew). Not a failed login.
+    Anew,
 }
 
 /// A challenge to put into a 401 or 407.
