@@ -11,6 +11,9 @@
 //!   the rest of the network, and in the network, so a guesser behind the same NAT does not take the phones there
 //!   with him.
 //!
+//! All that is about sources that are proved. The address of a datagram can be forged: failures whose source is only
+//! claimed are counted apart ([`LoginGuard::failed_elsewhere`]), for each user, and hold up nobody else.
+//!
 //! Every table has a fixed size. A full one forgets the entry with the fewest failures, so an attacker with many
 //! addresses cannot wash out the memory of what each of them did by adding more.
 
@@ -87,6 +90,8 @@ pub struct LoginGuard {
     spread: Tally<IpAddr>,
     users: Tally<u64>,
     pairs: Tally<u64>,
+    /// Of a user, and of a user in a network, where the source was only claimed.
+    claimed: Tally<u64>,
     known_good: KnownGood,
 }
 
@@ -99,6 +104,7 @@ impl LoginGuard {
             spread: Tally::new(&limits),
             users: Tally::new(&limits),
             pairs: Tally::new(&limits),
+            claimed: Tally::new(&limits),
             known_good: KnownGood::new(&limits),
             limits,
         }
@@ -124,11 +130,7 @@ impl LoginGuard {
         } else {
             self.wait_of_stranger(now, place, claimed)
         };
-        if wait.is_zero() {
-            Ok(())
-        } else {
-            Err(TooManyFailures { retry_after: wait })
-        }
+        granted(wait)
     }
 
     /// Whoever has not logged in at this very place.
@@ -173,6 +175,52 @@ impl LoginGuard {
         }
     }
 
+    /// Like [`Self::check`], where nothing proves that the request comes from `source`: failures of this kind are
+    /// counted for the user as a whole, and apart from those in networks where he has logged in lately.
+    ///
+    /// # Errors
+    /// [`TooManyFailures`] with the time to wait. The user's own phone may be who asks: let it prove its source.
+    ///
+    /// ```
+    /// # use offhook_registrar::{LoginGuard, LoginLimits};
+    /// # use std::time::Instant;
+    /// # #[allow(clippy::disallowed_methods)]
+    /// # let now = Instant::now();
+    /// let mut guard = LoginGuard::new(LoginLimits { free_failures: 0, ..LoginLimits::default() });
+    /// let [phone, forged] = ["192.0.2.7:5060".parse()?, "198.51.100.1:5060".parse()?];
+    /// guard.failed_elsewhere(now, phone, "u1");
+    /// assert!(guard.check_elsewhere(now, forged, "u1").is_err());
+    /// assert!(guard.check(now, phone, "u1").is_ok(), "it was not he");
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    pub fn check_elsewhere(
+        &self,
+        now: Instant,
+        source: SocketAddr,
+        claimed: &str,
+    ) -> Result<(), TooManyFailures> {
+        if self.claimed.is_empty() {
+            return Ok(());
+        }
+        let key = self.elsewhere(now, source, claimed);
+        granted(self.wait(now, self.claimed.get(now, &key)))
+    }
+
+    /// Notes that credentials were wrong which did not prove that they came from `source`.
+    pub fn failed_elsewhere(&mut self, now: Instant, source: SocketAddr, claimed: &str) {
+        let key = self.elsewhere(now, source, claimed);
+        self.claimed.count(now, key);
+    }
+
+    fn elsewhere(&self, now: Instant, source: SocketAddr, claimed: &str) -> u64 {
+        let here = pair((network(source.ip()), 0), claimed);
+        if self.known_good.contains(now, here) {
+            here
+        } else {
+            hash(&claimed)
+        }
+    }
+
     fn wait(&self, now: Instant, entry: Option<&Entry>) -> Duration {
         let Some(entry) = entry else {
             return Duration::ZERO;
@@ -187,6 +235,14 @@ impl LoginGuard {
             .saturating_mul(factor)
             .min(self.limits.longest_delay);
         delay.saturating_sub(now.saturating_duration_since(entry.last))
+    }
+}
+
+const fn granted(wait: Duration) -> Result<(), TooManyFailures> {
+    if wait.is_zero() {
+        Ok(())
+    } else {
+        Err(TooManyFailures { retry_after: wait })
     }
 }
 
@@ -503,6 +559,35 @@ mod tests {
             guard.check(now, phone, "u1").is_ok(),
             "he has logged in there"
         );
+    }
+
+    #[test]
+    fn failures_whose_source_is_only_claimed_hold_up_no_others() {
+        let (mut guard, now) = (guard(), start());
+        guard.succeeded(now, at("192.0.2.1"), "u1");
+        // From as many forged addresses as one likes: all of them are one guesser.
+        let mut guesses = 0;
+        for host in 0..10_000_u32 {
+            let forged = SocketAddr::new(IpAddr::V4((0x0a00_0000 + host).into()), 5060);
+            if guard.check_elsewhere(now, forged, "u1").is_ok() {
+                guard.failed_elsewhere(now, forged, "u1");
+                guesses += 1;
+            }
+        }
+        assert_eq!(guesses, 6);
+        let phone = at("192.0.2.1");
+        assert!(
+            guard.check_elsewhere(now, phone, "u1").is_ok(),
+            "known there"
+        );
+        for _ in 0..20 {
+            guard.failed_elsewhere(now, phone, "u1");
+        }
+        assert!(guard.check_elsewhere(now, phone, "u1").is_err());
+        for host in ["192.0.2.1", "192.0.2.2", "10.0.0.1"] {
+            assert_eq!(wait(&guard, now, host, "u1"), 0, "{host}");
+            assert_eq!(wait(&guard, now, host, "u2"), 0, "{host}");
+        }
     }
 
     #[test]

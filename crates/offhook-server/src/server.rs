@@ -148,6 +148,7 @@ impl Server {
                 authenticator,
                 LoginGuard::new(config.logins.clone()),
                 FloodGuard::new(config.flood.clone(), random.random()),
+                random.random(),
             ),
             congestion: Congestion::new(config.overload.clone()),
             alarms: Bucket::default(),

@@ -56,10 +56,10 @@ impl Server {
     /// Somebody wants to call: who is it? Nothing is kept of it until that is proved.
     pub(super) fn knock(&mut self, now: Instant, knock: Knock) {
         let at = self.clock.moment(now);
-        let source = knock.flow().remote;
+        let flow = knock.flow();
         match self
             .admission
-            .prove(at, source, knock.request(), &self.directory)
+            .prove(at, flow, knock.request(), &self.directory)
         {
             Ok(verified) => {
                 if let Some(incoming) = self.ua.receive(now, knock) {
@@ -67,7 +67,7 @@ impl Server {
                 }
             }
             Err(refusal) => {
-                self.unauthorized(now, knock.request(), knock.flow());
+                self.unauthorized(now, knock.request(), flow);
                 let mut response = knock.response(refusal.status());
                 refusal.apply_to(&mut response);
                 self.ua.dismiss(now, knock, response);
@@ -341,10 +341,10 @@ impl Server {
             return self.ua.admit(now, guarded);
         }
         let at = self.clock.moment(now);
-        let source = guarded.flow().remote;
+        let flow = guarded.flow();
         let refusal = match self
             .admission
-            .prove(at, source, guarded.request(), &self.directory)
+            .prove(at, flow, guarded.request(), &self.directory)
         {
             Ok(verified) if verified.username() == account => {
                 if refers {

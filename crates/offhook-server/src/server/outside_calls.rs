@@ -44,9 +44,7 @@ impl Server {
     fn pass_on(&mut self, now: Instant, incoming: IncomingRequest) {
         let at = self.clock.moment(now);
         let (flow, request) = (incoming.flow(), incoming.request());
-        let proof = self
-            .admission
-            .prove(at, flow.remote, request, &self.directory);
+        let proof = self.admission.prove(at, flow, request, &self.directory);
         let by = match proof {
             Ok(verified) => verified,
             Err(refusal) => {

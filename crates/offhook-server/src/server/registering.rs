@@ -23,7 +23,7 @@ impl Server {
         } else {
             match self
                 .admission
-                .prove(at, flow.remote, incoming.request(), &self.directory)
+                .prove(at, flow, incoming.request(), &self.directory)
             {
                 Ok(verified) => {
                     self.call_settings.found_at(flow.local.ip());
