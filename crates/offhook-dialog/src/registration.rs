@@ -52,6 +52,8 @@ pub struct Registration {
     wanted: Duration,
     state: State,
     failures: u32,
+    /// The registrar has taken it before.
+    was_granted: bool,
     leaving: bool,
 }
 
@@ -78,6 +80,7 @@ impl Registration {
             wanted,
             state: State::AwaitTime(now),
             failures: 0,
+            was_granted: false,
             leaving: false,
         }
     }
@@ -176,7 +179,10 @@ impl Registration {
             return Progress::Again;
         }
         let told = wire::seconds(response.headers(), HeaderName::RETRY_AFTER);
-        self.failed(now, again, told, worth_trying_again(status), rng)
+        // What was right before is not wrong in itself: it may have been garbled on the way, or the registrar
+        // may be at fault for a while.
+        let retry = self.was_granted || worth_trying_again(status);
+        self.failed(now, again, told, retry, rng)
     }
 
     /// No response: a timeout, or a transport that failed.
@@ -200,6 +206,7 @@ impl Registration {
         rng: &mut StdRng,
     ) -> Progress {
         self.failures = 0;
+        self.was_granted = true;
         let expires = granted.unwrap_or(self.wanted);
         self.state = if again {
             State::AwaitTime(now)

@@ -168,6 +168,34 @@ fn a_challenge_is_answered_once_and_a_wrong_password_not_tried_again() {
     stage.silence();
 }
 
+/// It may have been garbled on the way: a phone that once was registered does not stay away for ever.
+#[test]
+fn a_refresh_that_is_refused_is_tried_again() {
+    for status in [400, 403, 404] {
+        let mut stage = Stage::new();
+        let _ = register(&mut stage, None);
+        let first = stage.hear_request(&Method::Register);
+        stage.say(granted(&first, 200));
+        let _ = state(&mut stage);
+        stage.sleep(170_000);
+        let refresh = stage.hear_request(&Method::Register);
+        stage.forget(); // its repeats
+        stage.say(answer(&refresh, status, "r", None));
+        let RegistrationState::Failed { retry_in, .. } = state(&mut stage) else {
+            panic!("a failure was expected")
+        };
+        assert!(retry_in.is_some_and(|wait| wait <= Duration::from_secs(30)));
+        stage.sleep(30_000);
+        let again = stage.hear_request(&Method::Register);
+        stage.forget();
+        stage.say(granted(&again, 200));
+        assert!(matches!(
+            state(&mut stage),
+            RegistrationState::Registered { .. }
+        ));
+    }
+}
+
 // checklist: R5626-07
 #[test]
 fn a_silent_registrar_is_tried_again_ever_more_rarely() {
