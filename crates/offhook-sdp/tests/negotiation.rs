@@ -114,6 +114,23 @@ fn codecs_keep_the_order_of_the_offer_and_static_ones_need_no_rtpmap() {
     assert_eq!(stream.remote_rtcp, Some("192.0.2.1:4001".parse().unwrap()));
 }
 
+/// RFC 8866 §9 wants no leading zero. Who writes one means the number, and is answered with it.
+#[test]
+fn a_payload_type_with_leading_zeros_is_its_number() {
+    let offered = described(&[
+        "m=audio 49170 RTP/AVP 08 097",
+        "a=rtpmap:97 telephone-event/8000",
+    ]);
+    let agreement = answer(&offered, &bob(), &voice()).unwrap();
+    let formats: Vec<_> = agreement.answer.media()[0].formats().collect();
+    assert_eq!(formats, ["8", "97"]);
+    let alices = complete(&offered, &agreement.answer).unwrap();
+    let stream = alices[0].as_ref().unwrap();
+    assert_eq!(stream.codecs[0].send_payload_type, 8);
+    let events = stream.telephone_event.as_ref().unwrap();
+    assert_eq!(events.send_payload_type, 97);
+}
+
 #[test]
 fn an_rtpmap_may_give_a_static_number_another_meaning() {
     let offered = described(&[
