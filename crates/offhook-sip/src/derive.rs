@@ -1,5 +1,7 @@
 //! Messages that follow from a request: its responses, its ACK, its CANCEL.
 
+use bytes::Bytes;
+
 use crate::error::{BuildError, ErrorKind, HeaderError};
 use crate::header::cseq::CSeq;
 use crate::header::map::Headers;
@@ -64,6 +66,25 @@ impl Request {
         let mut response = Response::new(status);
         *response.headers_mut() = self.headers.share(names);
         response
+    }
+
+    /// Leaves of the request only the headers of some names that the RFCs define, and no body: what has to be kept
+    /// of one that was sent, to know its dialog and its ACK by, in no more room than that takes.
+    ///
+    /// ```
+    /// use offhook_sip::{HeaderName, Method, Request};
+    /// let mut invite = Request::new(Method::Invite, "sip:bob@example.com".parse()?);
+    /// invite.headers_mut().append(HeaderName::CALL_ID, "a84b4c76e66710")?;
+    /// invite.headers_mut().append(HeaderName::SUBJECT, "lunch")?;
+    /// invite.reduce_to(&[HeaderName::CALL_ID, HeaderName::CSEQ]);
+    /// assert_eq!(invite.headers().len(), 1);
+    /// assert_eq!(invite.headers().get(HeaderName::CALL_ID), Some("a84b4c76e66710"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn reduce_to(&mut self, names: &[HeaderName<'_>]) {
+        self.headers = self.headers.only(names);
+        self.body = Bytes::new();
+        self.untouched = false;
     }
 
     /// The request that a URI asks for (RFC 3261 §19.1.5): its `method`, its headers, its body.

@@ -41,7 +41,7 @@ impl<'a> Host<'a> {
                 .ok()
                 .map(IpAddr::V6),
             // no name ends in a digit but an address (RFC 3261 §25.1: toplabel)
-            [b'0'..=b'9', .., b'0'..=b'9'] => text.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+            [b'0'..=b'9', .., b'0'..=b'9'] => Dotted::read(text).map(IpAddr::V4),
             _ => None,
         };
         address.map_or(Self::Domain(text), Self::Ip)
@@ -88,7 +88,7 @@ impl fmt::Display for Host<'_> {
 }
 
 /// An IPv4 address as text. Each message names several, and the formatting machinery takes ten times
-/// as long for its four numbers.
+/// as long for its four numbers, the standard library's parser four times.
 struct Dotted {
     text: [u8; Self::LONGEST],
     len: usize,
@@ -113,6 +113,29 @@ impl Dotted {
             }
         }
         dotted
+    }
+
+    /// What the standard library reads: four numbers up to 255 without leading zeros.
+    fn read(text: &str) -> Option<Ipv4Addr> {
+        let mut octets = [0; 4];
+        let mut place = 0;
+        let (mut number, mut digits) = (0_u16, 0);
+        for letter in text.bytes() {
+            match letter {
+                b'0'..=b'9' if digits < 3 && (number > 0 || digits == 0) => {
+                    number = number * 10 + u16::from(letter - b'0');
+                    digits += 1;
+                }
+                b'.' if digits > 0 && place < 3 => {
+                    octets[place] = u8::try_from(number).ok()?;
+                    place += 1;
+                    (number, digits) = (0, 0);
+                }
+                _ => return None,
+            }
+        }
+        octets[3] = u8::try_from(number).ok()?;
+        (place == 3 && digits > 0).then(|| Ipv4Addr::from(octets))
     }
 
     fn push(&mut self, letter: u8) {
@@ -161,6 +184,8 @@ impl From<IpAddr> for Host<'_> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+
     use super::*;
 
     #[test]
@@ -170,6 +195,26 @@ mod tests {
             Host::parse("192.0.2.1").map(|host| host.ip()),
             Ok("192.0.2.1".parse().ok())
         );
+    }
+
+    #[test]
+    fn numbers_with_dots_are_what_the_standard_library_says() {
+        let parts = [
+            "", "0", "00", "01", "1", "9", "10", "99", "255", "256", "999", "1000", "a",
+        ];
+        let count = parts.len();
+        let mut addresses = 0;
+        for case in 0..count.pow(4) {
+            let part = |place| parts[case / count.pow(place) % count];
+            let text = [part(0), part(1), part(2), part(3)].join(".");
+            for text in [&*text, &format!("{text}."), &format!("{text}.1"), part(0)] {
+                let read = Dotted::read(text);
+                assert_eq!(read, text.parse().ok(), "{text}");
+                addresses += usize::from(read.is_some());
+            }
+        }
+        // 0, 1, 9, 10, 99 and 255 in each of the four places.
+        assert_eq!(addresses, 6_usize.pow(4));
     }
 
     #[test]

@@ -276,6 +276,13 @@ impl Headers {
         }
     }
 
+    /// The headers of some names that the RFCs define, in just the room that they take.
+    pub(crate) fn only(&self, names: &[HeaderName<'_>]) -> Self {
+        Self {
+            store: self.store.only(names),
+        }
+    }
+
     pub(crate) fn append_clean(&mut self, name: HeaderName<'_>, value: &str) {
         self.insert(self.len(), name, value);
     }

@@ -208,26 +208,41 @@ impl Store {
         for name in names {
             let number = name.number();
             for entry in self.entries().filter(|entry| entry.number == number) {
-                if entry.place == Place::MESSAGE {
-                    table.push(entry);
-                    continue;
-                }
-                let name_start = length(&added);
-                added.push_str(name.as_str());
-                let value_start = length(&added);
-                added.push_str(self.value(entry));
-                table.push(Entry {
-                    name_start,
-                    value_start,
-                    value_end: length(&added),
-                    name_len: u16::try_from(name.as_str().len()).unwrap_or(u16::MAX),
-                    number,
-                    place: Place::ADDED,
+                table.push(if entry.place == Place::MESSAGE {
+                    entry
+                } else {
+                    added_line(&mut added, *name, self.value(entry))
                 });
             }
         }
         Self {
             text: self.text.clone(),
+            added,
+            table,
+        }
+    }
+
+    /// The headers of some names that the RFCs define, in a text of their own and in just the room
+    /// that they take.
+    pub(crate) fn only(&self, names: &[HeaderName<'_>]) -> Self {
+        let bits = names.iter().map(|name| bit(name.number()));
+        let wanted = bits.fold(0, core::ops::BitOr::bitor);
+        let (mut lines, mut octets) = (0, 0);
+        let kept = || {
+            self.entries()
+                .filter(|entry| bit(entry.number) & wanted != 0)
+        };
+        for entry in kept() {
+            lines += 1;
+            octets += self.name(entry).as_str().len() + self.value(entry).len();
+        }
+        let mut added = String::with_capacity(octets);
+        let mut table = Table::with_capacity(lines);
+        for entry in kept() {
+            table.push(added_line(&mut added, self.name(entry), self.value(entry)));
+        }
+        Self {
+            text: ByteString::new(),
             added,
             table,
         }
@@ -314,6 +329,22 @@ fn bit(number: u8) -> u128 {
 /// Room in what is shared for the headers of a usual response.
 const SHARED_ENTRIES: usize = 16;
 const SHARED_TEXT: usize = 256;
+
+/// Adds a name and a value to a text.
+fn added_line(text: &mut String, name: HeaderName<'_>, value: &str) -> Entry {
+    let name_start = length(text);
+    text.push_str(name.as_str());
+    let value_start = length(text);
+    text.push_str(value);
+    Entry {
+        name_start,
+        value_start,
+        value_end: length(text),
+        name_len: u16::try_from(name.as_str().len()).unwrap_or(u16::MAX),
+        number: name.number(),
+        place: Place::ADDED,
+    }
+}
 
 fn length(text: &str) -> u32 {
     u32::try_from(text.len()).unwrap_or(u32::MAX)
