@@ -1,6 +1,6 @@
 //! A flow in little room: a busy server keeps some million finished transactions.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use offhook_sip::Transport;
 
@@ -61,9 +61,12 @@ impl From<Flow> for PackedFlow {
 }
 
 fn octets(address: SocketAddr) -> [u8; 16] {
-    match address.ip() {
-        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
-        IpAddr::V6(ip) => ip.octets(),
+    match address {
+        SocketAddr::V4(address) => {
+            let [a, b, c, d] = address.ip().octets();
+            [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        }
+        SocketAddr::V6(address) => address.ip().octets(),
     }
 }
 
@@ -75,11 +78,11 @@ fn scope(address: SocketAddr) -> u32 {
 }
 
 fn address(octets: [u8; 16], port: u16, scope: u32, is_ipv4: bool) -> SocketAddr {
-    let ip = Ipv6Addr::from(octets);
-    match ip.to_ipv4_mapped() {
-        Some(ip) if is_ipv4 => SocketAddr::new(IpAddr::V4(ip), port),
-        _ => SocketAddr::V6(SocketAddrV6::new(ip, port, 0, scope)),
+    if is_ipv4 {
+        let [a, b, c, d, ..] = octets;
+        return SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), port));
     }
+    SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::from(octets), port, 0, scope))
 }
 
 #[cfg(test)]

@@ -165,6 +165,11 @@ fn a_phone_behind_nat_may_write_another_sent_by_but_no_stranger_may() {
     assert!(desk.take_events().is_empty());
     let refused = sent_response(&desk.take_sent()[0]);
     assert_eq!(refused.status().get(), 481);
+    // Nor one who has seen the INVITE and writes all that it says.
+    desk.receive(stranger, incoming("CANCEL", VIA));
+    assert!(desk.take_events().is_empty());
+    let refused = sent_response(&desk.take_sent()[0]);
+    assert_eq!(refused.status().get(), 481);
     desk.receive(udp(), incoming("CANCEL", &other));
     assert_eq!(desk.take_events(), ["Cancelled"]);
     let response = sent_response(&desk.take_sent()[0]);

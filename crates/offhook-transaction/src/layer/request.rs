@@ -43,7 +43,10 @@ impl Layer {
         };
         match request.method() {
             Method::Ack => self.handle_ack(now, flow, request, matching),
-            Method::Cancel => self.handle_cancel(flow, request, matching),
+            Method::Cancel => {
+                let way = WayBack::of(top, &flow, self.config.answer_source_port);
+                self.handle_cancel(flow, request, matching, way);
+            }
             _ => {
                 if let Some(id) = self.find_server(matching.own) {
                     return self.handle_repeat(id, flow, request);
@@ -175,12 +178,21 @@ impl Layer {
     }
 
     /// RFC 3261 §9.2. Answered without a transaction: the answer to a repeat is the same.
-    fn handle_cancel(&mut self, flow: Flow, mut request: Request, matching: Matching) {
+    fn handle_cancel(
+        &mut self,
+        flow: Flow,
+        mut request: Request,
+        matching: Matching,
+        way: WayBack,
+    ) {
         if let Err(error) = request.validate() {
             self.refuse_invalid(flow, request, error);
             return;
         }
-        let Some(id) = self.find_invite(&matching) else {
+        // §22.1: no challenge protects it, so it must come from where its INVITE came from. Whoever has seen
+        // that one knows all that it says.
+        let found = self.find_invite(&matching);
+        let Some(id) = found.filter(|id| self.is_of_same_hop(*id, &way)) else {
             let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
             self.refuse(flow, request, status, matching.own);
             return;
@@ -235,6 +247,13 @@ impl Layer {
         [matching.own, matching.source]
             .into_iter()
             .find_map(|key| self.find_server(key))
+    }
+
+    /// Whether both answers go to the same address; a NAT may have changed the port.
+    fn is_of_same_hop(&self, id: Id, way: &WayBack) -> bool {
+        let address = |flow: Flow| flow.remote.ip().to_canonical();
+        let first = self.table.get(id).map(Entry::flow);
+        first.is_some_and(|first| address(first) == address(way.flow))
     }
 
     fn answered_with_tag_of(&self, id: Id, ack: &Request) -> bool {
