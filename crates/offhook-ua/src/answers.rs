@@ -6,6 +6,7 @@ use offhook_dialog::{CallId, Dialog, Failure, InviteSession, Purpose, Sent};
 use offhook_sip::{HeaderName, Method, Request, Response, StatusCode};
 use offhook_transaction::{ClientTransactionId, Flow};
 
+use crate::accepted::Accepted;
 use crate::compose::{self, MethodSet};
 use crate::event::Event;
 use crate::exchange::{Exchange, Outgoing, Owner, is_invite};
@@ -15,9 +16,6 @@ use crate::user_agent::UserAgent;
 
 /// So often a request is sent again for a 401, 407, 415, 416, 420 or 422.
 const RETRIES: u8 = 4;
-/// So many branches of one INVITE get their ACK, and a BYE where another one has the call. Whoever is called
-/// makes up as many tags as he likes, and names in Contact whom all that goes to.
-const MOST_BRANCHES: usize = 32;
 
 impl UserAgent {
     /// A response in one of our transactions.
@@ -29,6 +27,10 @@ impl UserAgent {
         flow: Flow,
     ) {
         let Some(mut exchange) = self.exchanges.remove(&transaction) else {
+            if let Some(accepted) = self.accepted.get_mut(&transaction) {
+                accepted.flow = flow;
+                self.accepted_again(now, transaction, &response);
+            }
             return;
         };
         exchange.flow = flow;
@@ -49,42 +51,57 @@ impl UserAgent {
         }
     }
 
-    /// A 2xx to an INVITE: the first one, a repeat, or one of another branch (§13.2.2.4).
+    /// The first 2xx to an INVITE (§13.2.2.4).
     fn invite_succeeded(
         &mut self,
         now: Instant,
         transaction: ClientTransactionId,
-        mut exchange: Box<Exchange>,
+        exchange: Box<Exchange>,
         response: Response,
     ) {
-        let tag = tag_of(&response).to_owned();
-        if let Some((_, ack)) = exchange.acks.iter().find(|(of, _)| *of == tag) {
-            // The ACK was lost, or waits for the application's answer.
-            if let Some(ack) = ack {
-                self.layer.resend(ack.clone());
-            }
-            self.exchanges.insert(transaction, exchange);
-            return;
-        }
-        if exchange.acks.len() >= MOST_BRANCHES {
-            self.exchanges.insert(transaction, exchange);
-            return;
-        }
-        let first = exchange.acks.is_empty();
-        exchange.acks.push((tag, None));
         let wanted = match &exchange.outgoing.owner {
-            Owner::Call { call, .. } => first && self.calls.contains_key(call),
+            Owner::Call { call, .. } => self.calls.contains_key(call),
             _ => false,
         };
         if wanted {
+            let tag = tag_of(&response).to_owned();
             self.deliver(now, transaction, &exchange, response);
-            self.exchanges.insert(transaction, exchange);
+            let mut accepted = Accepted::of(*exchange);
+            accepted.expect_ack(tag);
+            self.accepted.insert(transaction, Box::new(accepted));
         } else {
-            let dialog = Dialog::of_caller(&exchange.outgoing.request, &response);
-            self.exchanges.insert(transaction, exchange);
-            if let Ok(dialog) = dialog {
-                self.turn_away(now, transaction, dialog);
+            let accepted = Accepted::of(*exchange);
+            self.accepted.insert(transaction, Box::new(accepted));
+            self.accepted_again(now, transaction, &response);
+        }
+    }
+
+    /// A repeat of a 2xx, or that of another branch: its ACK, and for a branch that nobody wants BYE (§13.2.2.4).
+    fn accepted_again(
+        &mut self,
+        now: Instant,
+        transaction: ClientTransactionId,
+        response: &Response,
+    ) {
+        let Some(accepted) = self.accepted.get_mut(&transaction) else {
+            return;
+        };
+        let tag = tag_of(response);
+        if !response.status().is_success() {
+            return;
+        }
+        if let Some(ack) = accepted.ack_of(tag) {
+            // It was lost, or waits for the application's answer.
+            if let Some(ack) = ack {
+                self.layer.resend(ack.clone());
             }
+            return;
+        }
+        if !accepted.expect_ack(tag.to_owned()) {
+            return;
+        }
+        if let Ok(dialog) = Dialog::of_caller(accepted.request(), response) {
+            self.turn_away(now, transaction, dialog);
         }
     }
 
@@ -97,31 +114,30 @@ impl UserAgent {
         response: Response,
         flow: Flow,
     ) {
+        if self.accepted.contains_key(&transaction) {
+            self.accepted_again(now, transaction, &response);
+            return;
+        }
         let exchange = self.exchanges.remove(&transaction);
         let exchange = exchange.unwrap_or_else(|| {
             Box::new(Exchange {
                 outgoing: Outgoing::new(Owner::Nobody, invite_of(&response), Destination::Uri),
                 flow,
                 heard: true,
-                acks: Vec::new(),
             })
         });
         self.invite_succeeded(now, transaction, exchange, response);
     }
 
-    /// Another branch of a forked INVITE answered too: ACK, then BYE (§13.2.2.4).
     fn turn_away(&mut self, now: Instant, transaction: ClientTransactionId, mut dialog: Dialog) {
-        let Some(exchange) = self.exchanges.get(&transaction) else {
+        let Some(accepted) = self.accepted.get(&transaction) else {
             return;
         };
-        let ack = dialog.ack(&exchange.outgoing.request);
-        let pinned = exchange.outgoing.pinned;
-        let flow = exchange.flow;
+        let ack = dialog.ack(accepted.request());
         let routed = !dialog.route_set().is_empty();
-        let destination = if pinned && !routed {
-            Destination::Flow(flow)
-        } else {
-            Destination::Uri
+        let destination = match accepted.pinned_to() {
+            Some(flow) if !routed => Destination::Flow(flow),
+            _ => Destination::Uri,
         };
         let owner = Owner::Ack {
             transaction,

@@ -63,17 +63,13 @@ impl UserAgent {
             .map(|credentials| Box::new(ClientAuth::new(credentials, self.rng.random())));
         self.by_tag.insert(tag, id);
         self.calls.insert(id, Box::new(call));
-        self.send(
-            now,
-            Outgoing::new(
-                Owner::Call {
-                    call: id,
-                    purpose: Purpose::Invite,
-                },
-                request,
-                outgoing.destination,
-            ),
-        );
+        let owner = Owner::Call {
+            call: id,
+            purpose: Purpose::Invite,
+        };
+        let mut sent = Outgoing::new(owner, request, outgoing.destination);
+        sent.avoid = outgoing.avoid.into();
+        self.send(now, sent);
         self.settle(now);
         id
     }

@@ -52,7 +52,7 @@ impl UserAgent {
             tags: self.by_tag.len(),
             client_transactions: layer.client,
             server_transactions: layer.server,
-            exchanges: self.exchanges.len(),
+            exchanges: self.exchanges.len() + self.accepted.len(),
             invited: self.invited.len(),
             resolving: self.resolving.len(),
             registrations: self.registrations.len(),

@@ -1,10 +1,12 @@
 //! A request of ours: who wants to know of it, where it goes, and what became of it.
 
+use std::net::IpAddr;
+
 use offhook_auth::ClientAuth;
 use offhook_dialog::{CallId, Failure, Purpose, RequestId};
 use offhook_routing::next_hop::NextHop;
 use offhook_sip::{Method, Request, Uri};
-use offhook_transaction::{ClientTransactionId, Flow, Transmit};
+use offhook_transaction::{ClientTransactionId, Flow};
 
 use crate::event::{RegistrationId, SubscriptionId};
 use crate::outgoing::Destination;
@@ -53,6 +55,8 @@ pub(crate) struct Outgoing {
     pub(crate) auth: Option<Box<ClientAuth>>,
     /// Finds further addresses of the same target, under the number of its questions.
     pub(crate) hop: Option<Box<(u64, NextHop)>>,
+    /// Where none of them may be.
+    pub(crate) avoid: Box<[IpAddr]>,
     /// How often it has been sent again for another answer.
     pub(crate) retries: u8,
 }
@@ -69,8 +73,15 @@ impl Outgoing {
             contact_user: None,
             auth: None,
             hop: None,
+            avoid: Box::default(),
             retries: 0,
         }
+    }
+
+    /// Whether it may not be sent there, though a name leads there.
+    pub(crate) fn avoids(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.avoid.iter().any(|one| one.to_canonical() == address)
     }
 
     /// The URI whose address it goes to (§8.1.2).
@@ -98,8 +109,6 @@ pub(crate) struct Exchange {
     pub(crate) outgoing: Outgoing,
     pub(crate) flow: Flow,
     pub(crate) heard: bool,
-    /// The tags of 2xx that were taken, with their ACK as it was sent.
-    pub(crate) acks: Vec<(String, Option<Transmit>)>,
 }
 
 /// A request that got no answer.

@@ -1,5 +1,6 @@
 //! What an application hands over to be sent.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use offhook_auth::Credentials;
@@ -51,6 +52,8 @@ pub struct OutgoingCall {
     /// Where a name is to be looked up, only addresses of this kind are tried: those that the offer
     /// suits. Otherwise all kinds that the user agent listens on.
     pub only: Option<Family>,
+    /// Addresses that the INVITE is not sent to, when that is where a name leads.
+    pub avoid: Vec<IpAddr>,
 }
 
 impl OutgoingCall {
@@ -71,6 +74,7 @@ impl OutgoingCall {
             route: Vec::new(),
             pin_flow: false,
             only: None,
+            avoid: Vec::new(),
         }
     }
 }
@@ -103,6 +107,8 @@ pub struct OutgoingRequest {
     pub call_id: Option<String>,
     /// Preloaded Route.
     pub route: Vec<Uri>,
+    /// Addresses that it is not sent to, when that is where a name leads.
+    pub avoid: Vec<IpAddr>,
 }
 
 impl OutgoingRequest {
@@ -122,6 +128,7 @@ impl OutgoingRequest {
             contact_user: None,
             call_id: None,
             route: Vec::new(),
+            avoid: Vec::new(),
         }
     }
 }

@@ -294,6 +294,7 @@ impl UserAgent {
             }
         }
         let mut sent = Outgoing::new(Owner::Request(id), request, outgoing.destination);
+        sent.avoid = outgoing.avoid.into();
         sent.contact_user = outgoing.contact_user.map(Into::into);
         sent.auth = outgoing
             .credentials

@@ -83,8 +83,10 @@ impl UserAgent {
         let near = self.near(&outgoing.owner);
         match found {
             Some(Some(hop)) => match self.config.flow_to(&hop, near.as_ref()) {
-                Some(flow) => self.transmit(now, outgoing, flow),
-                None => self.fail_over(now, outgoing, failure),
+                Some(flow) if !outgoing.avoids(hop.remote.ip()) => {
+                    self.transmit(now, outgoing, flow);
+                }
+                _ => self.fail_over(now, outgoing, failure),
             },
             Some(None) => self.undelivered.push_back(Undelivered {
                 owner: outgoing.owner,
@@ -118,7 +120,7 @@ impl UserAgent {
     fn near(&self, owner: &Owner) -> Option<Flow> {
         match owner {
             Owner::Call { call, .. } => self.calls.get(call)?.flow,
-            Owner::Ack { transaction, .. } => Some(self.exchanges.get(transaction)?.flow),
+            Owner::Ack { transaction, .. } => Some(self.accepted.get(transaction)?.flow),
             Owner::Subscription { id, .. } => self.subscriptions.get(id)?.flow,
             Owner::Subscriber(id) => Some(self.subscribers.get(id)?.flow),
             Owner::Request(_) | Owner::Registration(_) | Owner::Nobody => None,

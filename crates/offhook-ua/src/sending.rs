@@ -68,10 +68,8 @@ impl UserAgent {
     pub(crate) fn transmit(&mut self, now: Instant, mut outgoing: Outgoing, flow: Flow) {
         if let Owner::Ack { transaction, tag } = &outgoing.owner {
             let transmit = self.layer.send_ack(&outgoing.request, flow);
-            if let Some(exchange) = self.exchanges.get_mut(transaction)
-                && let Some(ack) = exchange.acks.iter_mut().find(|(of, _)| of == tag)
-            {
-                ack.1 = Some(transmit);
+            if let Some(accepted) = self.accepted.get_mut(transaction) {
+                accepted.acknowledged(tag, transmit);
             }
             return;
         }
@@ -118,7 +116,6 @@ impl UserAgent {
             outgoing,
             flow,
             heard: false,
-            acks: Vec::new(),
         };
         self.exchanges.insert(transaction, Box::new(exchange));
     }
@@ -134,12 +131,9 @@ impl UserAgent {
 
     /// Tries the next address of the target, or tells the owner (RFC 3263 §4.3).
     fn lost(&mut self, now: Instant, transaction: ClientTransactionId, failure: Failure) {
-        let Some(exchange) = self.exchanges.get_mut(&transaction) else {
+        let Some(exchange) = self.exchanges.get(&transaction) else {
             return;
         };
-        if !exchange.acks.is_empty() {
-            return;
-        }
         let owner = exchange.outgoing.owner.clone();
         let given_up = self.given_up(&owner);
         let Some(exchange) = self.exchanges.remove(&transaction) else {

@@ -14,6 +14,7 @@ use offhook_transaction::{
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use crate::accepted::Accepted;
 use crate::call::Call;
 use crate::compose::Abilities;
 use crate::config::Config;
@@ -41,6 +42,7 @@ pub struct UserAgent {
     pub(crate) by_tag: SerialMap<Token, CallId>,
     /// What each live client transaction is for, until its last event.
     pub(crate) exchanges: SerialMap<ClientTransactionId, Box<Exchange>>,
+    pub(crate) accepted: SerialMap<ClientTransactionId, Box<Accepted>>,
     /// INVITEs of peers that may still be cancelled.
     pub(crate) invited: SerialMap<ServerTransactionId, CallId>,
     pub(crate) resolving: Resolving,
@@ -75,6 +77,7 @@ impl UserAgent {
             calls: SerialMap::default(),
             by_tag: SerialMap::default(),
             exchanges: SerialMap::default(),
+            accepted: SerialMap::default(),
             invited: SerialMap::default(),
             resolving: Resolving::default(),
             registrations: BTreeMap::new(),
@@ -224,6 +227,7 @@ impl UserAgent {
             LayerEvent::TransportFailed { transaction } => self.transport_failed(now, transaction),
             LayerEvent::ClientEnded { transaction } => {
                 self.exchanges.remove(&transaction);
+                self.accepted.remove(&transaction);
             }
             LayerEvent::ServerEnded { transaction } => {
                 self.invited.remove(&transaction);

@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use offhook_sip::{HeaderName, Message, Method, Request};
-use offhook_ua::{Config, EndCause, Event, Failure, SessionTimerConfig};
+use offhook_ua::{CallId, Config, EndCause, Event, Failure, SessionTimerConfig};
 use support::{ALICE, ANSWER, BOB, Stage, World, answer, config, header, requests, with, within};
 
 fn timed(at: &str, seconds: u64) -> Config {
@@ -86,8 +86,8 @@ fn both_sides_end_a_call_that_lost_its_network() {
 }
 
 /// An answered call of Alice whose peer runs a timer as `terms` says, or none.
-fn answered(stage: &mut Stage, terms: Option<&str>, allow: &str) -> Request {
-    let _ = stage.call(|_| {});
+fn answered(stage: &mut Stage, terms: Option<&str>, allow: &str) -> (CallId, Request) {
+    let call = stage.call(|_| {});
     let invite = stage.hear_request(&Method::Invite);
     let ok = answer(&invite, 200, "b", Some(ANSWER));
     let ok = with(ok, HeaderName::ALLOW, allow);
@@ -97,7 +97,17 @@ fn answered(stage: &mut Stage, terms: Option<&str>, allow: &str) -> Request {
     });
     let _ = stage.hear_request(&Method::Ack);
     let _ = stage.event();
-    invite
+    (call, invite)
+}
+
+/// The peer agrees to a refresh by INVITE.
+fn refreshed(stage: &mut Stage, refresh: &Request) {
+    stage.say(with(
+        answer(refresh, 200, "b", Some(ANSWER)),
+        HeaderName::SESSION_EXPIRES,
+        "120;refresher=uac",
+    ));
+    let _ = stage.hear_request(&Method::Ack);
 }
 
 #[test]
@@ -111,12 +121,7 @@ fn a_peer_without_update_is_refreshed_by_the_same_description_again() {
         header(again.headers(), HeaderName::SESSION_EXPIRES),
         "120;refresher=uac"
     );
-    stage.say(with(
-        answer(&again, 200, "b", Some(ANSWER)),
-        HeaderName::SESSION_EXPIRES,
-        "120;refresher=uac",
-    ));
-    let _ = stage.hear_request(&Method::Ack);
+    refreshed(&mut stage, &again);
     stage.no_event();
     stage.sleep(40_000);
     stage.no_event();
@@ -192,12 +197,8 @@ fn a_peer_that_knows_no_timer_may_refuse_every_refresh() {
 #[test]
 fn a_change_that_is_answered_491_for_ever_does_not_cost_the_session() {
     let mut stage = Stage::with(timed(ALICE, 120));
-    let call = stage.call(|_| {});
-    let invite = stage.hear_request(&Method::Invite);
-    let ok = answer(&invite, 200, "b", Some(ANSWER));
-    stage.say(with(ok, HeaderName::SESSION_EXPIRES, "120;refresher=uac"));
-    let _ = stage.hear_request(&Method::Ack);
-    let _ = stage.event();
+    let terms = Some("120;refresher=uac");
+    let (call, _) = answered(&mut stage, terms, "INVITE, ACK, BYE");
     stage.sleep(59_000);
     stage.net.act(stage.alice, |alice, now| {
         alice.ua.reoffer(now, call, support::sdp(ANSWER));
@@ -216,12 +217,7 @@ fn a_change_that_is_answered_491_for_ever_does_not_cost_the_session() {
         let _ = stage.hear_request(&Method::Ack);
     };
     assert!((2..=8).contains(&asked), "{asked}");
-    stage.say(with(
-        answer(&refresh, 200, "b", Some(ANSWER)),
-        HeaderName::SESSION_EXPIRES,
-        "120;refresher=uac",
-    ));
-    let _ = stage.hear_request(&Method::Ack);
+    refreshed(&mut stage, &refresh);
     let Event::ReofferFailed { failure, .. } = stage.event() else {
         panic!("the change is given up");
     };
@@ -247,7 +243,7 @@ fn a_peer_that_should_refresh_and_does_not_is_hung_up_on_in_time() {
 #[test]
 fn a_refresh_by_the_peer_is_answered_without_asking_anybody() {
     let mut stage = Stage::with(timed(ALICE, 120));
-    let invite = answered(&mut stage, Some("120;refresher=uas"), "INVITE, UPDATE");
+    let (_, invite) = answered(&mut stage, Some("120;refresher=uas"), "INVITE, UPDATE");
     for number in 1..=4 {
         stage.sleep(60_000);
         let mut update = within(&invite, "b", &Method::Update, number);

@@ -41,6 +41,32 @@ fn to_port(stage: &Stage, number: usize) -> u16 {
 }
 
 #[test]
+fn a_name_leads_to_no_address_that_is_to_be_avoided() {
+    for (avoided, gets_through) in [("10.0.0.9", true), ("::ffff:10.0.0.2", false)] {
+        let mut stage = Stage::new();
+        let _ = stage.call(|outgoing| {
+            outgoing.request_uri = uri("sip:bob@host.example:5060");
+            outgoing.avoid = vec![avoided.parse().expect("an address")];
+        });
+        stage.resolve(|_, kind| match kind {
+            RecordKind::A if gets_through => vec![
+                Record::A([10, 0, 0, 9].into()),
+                Record::A([10, 0, 0, 2].into()),
+            ],
+            RecordKind::A => vec![Record::A([10, 0, 0, 2].into())],
+            _ => vec![],
+        });
+        if gets_through {
+            let _ = stage.hear_request(&Method::Invite);
+            assert_eq!(stage.net.sightings().len(), 1, "no other address was tried");
+        } else {
+            assert!(matches!(stage.ended(), EndCause::Unresolved));
+            assert!(stage.net.sightings().is_empty());
+        }
+    }
+}
+
+#[test]
 fn a_name_is_asked_for_and_the_next_server_tried_when_one_is_unavailable() {
     let mut stage = Stage::new();
     let call = stage.call(|outgoing| {

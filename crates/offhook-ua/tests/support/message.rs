@@ -8,7 +8,7 @@ use offhook_sip::{
     HeaderName, Headers, Message, Method, NameAddr, Request, Response, StatusCode, Uri,
 };
 use offhook_transaction::Flow;
-use offhook_ua::{Body, Destination};
+use offhook_ua::{Body, Destination, OutgoingCall};
 
 pub const ALICE: &str = "10.0.0.1";
 pub const BOB: &str = "10.0.0.2";
@@ -25,6 +25,17 @@ pub fn uri(text: &str) -> Uri {
 
 pub fn address(text: &str) -> NameAddr {
     NameAddr::new(uri(text))
+}
+
+/// What Alice asks for when she calls Bob with an offer.
+pub fn to_bob() -> OutgoingCall {
+    let mut outgoing = OutgoingCall::new(
+        uri("sip:bob@10.0.0.2"),
+        address("sip:alice@10.0.0.1"),
+        address("sip:bob@10.0.0.2"),
+    );
+    outgoing.body = sdp(OFFER);
+    outgoing
 }
 
 pub fn short(payload: &Bytes) -> String {

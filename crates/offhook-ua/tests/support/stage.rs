@@ -11,7 +11,7 @@ use offhook_testkit::{Conditions, Network, Node, NodeId};
 use offhook_transaction::{Flow, Transmit};
 use offhook_ua::{CallId, Config, EndCause, Event, IncomingRequest, OutgoingCall};
 
-use super::message::{ALICE, ANSWER, BOB, OFFER, address, answer, sdp, unasked, uri};
+use super::message::{ALICE, ANSWER, BOB, answer, to_bob, unasked};
 use super::phone::{Phone, add, config};
 
 /// A peer that says what the test writes and keeps what it hears.
@@ -74,12 +74,7 @@ impl Stage {
     }
 
     pub fn call(&mut self, change: impl FnOnce(&mut OutgoingCall)) -> CallId {
-        let mut outgoing = OutgoingCall::new(
-            uri("sip:bob@10.0.0.2"),
-            address("sip:alice@10.0.0.1"),
-            address("sip:bob@10.0.0.2"),
-        );
-        outgoing.body = sdp(OFFER);
+        let mut outgoing = to_bob();
         change(&mut outgoing);
         let call = self
             .net

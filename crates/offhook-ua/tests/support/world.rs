@@ -9,7 +9,7 @@ use offhook_ua::{
     Body, CallId, Config, EndCause, Event, IncomingCall, IncomingRequest, OutgoingCall, Reoffer,
 };
 
-use super::message::{ALICE, ANSWER, BOB, OFFER, address, sdp, short, uri};
+use super::message::{ALICE, ANSWER, BOB, sdp, short, to_bob};
 use super::phone::{Phone, add, config};
 
 pub struct World {
@@ -36,12 +36,7 @@ impl World {
     }
 
     pub fn call_with(&mut self, change: impl FnOnce(&mut OutgoingCall)) -> CallId {
-        let mut outgoing = OutgoingCall::new(
-            uri("sip:bob@10.0.0.2"),
-            address("sip:alice@10.0.0.1"),
-            address("sip:bob@10.0.0.2"),
-        );
-        outgoing.body = sdp(OFFER);
+        let mut outgoing = to_bob();
         change(&mut outgoing);
         self.net
             .act(self.alice, |alice, now| alice.ua.call(now, outgoing))
