@@ -54,7 +54,7 @@ pub(crate) struct Bridge {
     /// Somebody is to take the place of a leg.
     transfer: Option<Transfer>,
     /// A leg that has left the conversation and is to hang up.
-    parting: Option<Parting>,
+    parting: Option<Box<Parting>>,
     /// One of the legs is in another bridge, for it may be joined with a leg there.
     lent: bool,
     /// Its party is on the way here from another call.

@@ -18,6 +18,8 @@ pub struct CallSettings {
     pub no_answer: Duration,
     /// How often one call follows a 3xx; after that it counts as a refusal.
     pub most_redirects: u8,
+    /// Places that all redirects of one call together may name; more are passed over.
+    pub most_places_sent_to: usize,
     /// Places that one call may ring.
     pub most_branches: usize,
     /// How often a relay is asked for other ports when the ones proposed are taken.
@@ -59,6 +61,7 @@ impl Default for CallSettings {
         Self {
             no_answer: Duration::from_secs(180),
             most_redirects: 5,
+            most_places_sent_to: 8,
             most_branches: 64,
             port_attempts: 5,
             direct_media: false,

@@ -42,6 +42,8 @@ pub(crate) struct Candidate {
     wishes: Option<Box<Wishes>>,
     /// Its name is looked up for addresses of the other version of IP than the caller's.
     crosses: bool,
+    /// Not the owner's rules name it, but a redirect.
+    is_sent_to: bool,
 }
 
 impl Candidate {
@@ -60,6 +62,7 @@ impl Candidate {
             seen_at,
             wishes: None,
             crosses: false,
+            is_sent_to: false,
         }
     }
 
@@ -97,6 +100,15 @@ impl Candidate {
             seen_at: None,
             wishes: None,
             crosses: false,
+            is_sent_to: false,
+        }
+    }
+
+    /// A place that a redirect names.
+    pub(crate) fn sent_to(place: Uri) -> Self {
+        Self {
+            is_sent_to: true,
+            ..Self::outside(place)
         }
     }
 
@@ -201,17 +213,23 @@ impl Candidate {
     /// The same of what a user has registered: anywhere but on the way that his phone came he may be under
     /// his own name only, or a contact would be a way around the rules.
     fn objection_to_contact(&self, user: &str, settings: &CallSettings) -> Option<StatusCode> {
-        let is_himself = || {
-            self.request_uri
-                .user_decoded()
-                .is_none_or(|name| name == user)
-        };
-        if self.flow.is_some() || is_himself() {
+        if self.flow.is_some() || self.is_himself(user) {
             return None;
         }
         let forbidden =
             self.is_forbidden(settings) || settings.is_trusted_place(self.request_uri.as_ref());
         forbidden.then_some(StatusCode::FORBIDDEN)
+    }
+
+    fn is_himself(&self, user: &str) -> bool {
+        let name = self.request_uri.user_decoded();
+        name.is_none_or(|name| name == user)
+    }
+
+    /// Whether a user has named this place, who may know a name for any address.
+    fn is_of_a_users_choice(&self) -> bool {
+        let chosen = self.user.as_deref();
+        chosen.map_or(self.is_sent_to, |user| !self.is_himself(user))
     }
 
     fn is_forbidden(&self, settings: &CallSettings) -> bool {
@@ -260,6 +278,9 @@ impl Candidate {
         }
         if let Some(wishes) = &self.wishes {
             wishes.write(&mut leg.headers);
+        }
+        if self.is_of_a_users_choice() {
+            leg.avoid.clone_from(&settings.trusted_peers);
         }
         leg.pin_flow = self.flow.is_some() && self.seen_at.is_some();
         Ok(leg)

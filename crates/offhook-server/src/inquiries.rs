@@ -4,7 +4,7 @@
 //! that waits here is neither lost nor kept for ever: it ends with the answer, with the patience of the
 //! server, or with its sender giving up.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -136,6 +136,17 @@ impl Errand {
             Self::Register(_) | Self::Registered(..) | Self::Sever(_) | Self::Severed(_) => None,
         }
     }
+
+    /// The leg that has asked for a transfer.
+    fn transferor(&self) -> Option<CallId> {
+        let Self::Call(call) = self else {
+            return None;
+        };
+        match &call.purpose {
+            Purpose::Transfer(referral) => Some(referral.report.call()),
+            Purpose::Call(_) | Purpose::Request(_) | Purpose::Detour(_) => None,
+        }
+    }
 }
 
 /// A REGISTER that was let in.
@@ -172,6 +183,8 @@ pub(crate) struct Inquiries {
     /// By number; as all have the same patience, the first one's ends first.
     open: BTreeMap<u64, Inquiry>,
     of_call: HashMap<CallId, u64>,
+    /// The legs whose transfers wait here.
+    transferors: HashSet<CallId>,
     last: u64,
 }
 
@@ -191,12 +204,18 @@ impl Inquiries {
             most_bindings,
             open: BTreeMap::new(),
             of_call: HashMap::new(),
+            transferors: HashSet::new(),
             last: 0,
         }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.open.len()
+    }
+
+    /// Whether a transfer that this leg has asked for waits already.
+    pub(crate) fn transfers(&self, call: CallId) -> bool {
+        self.transferors.contains(&call)
     }
 
     /// Asks where these users are; gives the errand back when too many wait already.
@@ -245,6 +264,7 @@ impl Inquiries {
         if let Some(call) = errand.call() {
             self.of_call.insert(call, self.last);
         }
+        self.transferors.extend(errand.transferor());
         let room = usize::try_from(MOST_USERS).unwrap_or(usize::MAX);
         let inquiry = Inquiry {
             deadline: now + self.settings.patience,
@@ -312,6 +332,9 @@ impl Inquiries {
         let inquiry = self.open.remove(&number)?;
         if let Some(call) = inquiry.errand.call() {
             self.of_call.remove(&call);
+        }
+        if let Some(call) = inquiry.errand.transferor() {
+            self.transferors.remove(&call);
         }
         Some(inquiry)
     }

@@ -20,38 +20,49 @@ pub(crate) trait Tried {
     fn add(&mut self, candidate: Candidate, is_number: bool);
 }
 
+/// How far a call or request has been sent on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Followed {
+    redirects: u8,
+    /// What they have named. Whoever sends it on would flood others otherwise, at whom it is repeated for half a
+    /// minute.
+    places: usize,
+}
+
 /// Adds the places that a 3xx names, as far as the settings go, and none twice; beside them, what the
-/// caller is told when there are none. `redirects` counts those that were followed.
+/// caller is told when there are none.
 pub(crate) fn follow(
     tried: &mut impl Tried,
-    redirects: &mut u8,
+    followed: &mut Followed,
     settings: &CallSettings,
     here: IpAddr,
     response: &Response,
 ) -> (Vec<BranchId>, StatusCode) {
     let mut otherwise = StatusCode::TEMPORARILY_UNAVAILABLE;
-    if *redirects >= settings.most_redirects {
+    if followed.redirects >= settings.most_redirects {
         return (Vec::new(), otherwise);
     }
-    *redirects += 1;
+    followed.redirects += 1;
     let first = tried.count();
     let contacts = response
         .headers()
         .typed_all::<Contact<'_>>()
         .filter_map(Result::ok);
     for place in contacts.filter_map(|contact| contact.uri().map(|uri| uri.to_owned())) {
-        if tried.count() >= settings.most_branches {
+        let is_enough = followed.places >= settings.most_places_sent_to;
+        if is_enough || tried.count() >= settings.most_branches {
             break;
         }
         // A trusted peer takes our word for who may call what: only the rules lead there.
         let own = settings.is_own(place.as_ref(), here)
             || settings.is_trusted_place(place.as_ref())
             || is_telephone_number(&place);
-        let candidate = Candidate::outside(place);
+        let candidate = Candidate::sent_to(place);
         if !own && tried.knows(&candidate) {
             otherwise = StatusCode::LOOP_DETECTED;
             continue;
         }
+        followed.places += 1;
         tried.add(candidate, own);
     }
     let instead = (first..tried.count()).map(branch_id).collect();

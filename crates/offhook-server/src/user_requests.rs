@@ -15,7 +15,7 @@ use crate::desk::Desk;
 use crate::dial_plan::Ringing;
 use crate::identity::Caller;
 use crate::passing;
-use crate::redirection::{self, Tried};
+use crate::redirection::{self, Followed, Tried};
 use crate::restrictions::Redirects;
 
 /// Requests that may wait for phones at a time; more are answered 503.
@@ -49,7 +49,7 @@ struct UserRequest {
     from: Caller,
     hunt: Hunt,
     places: Vec<Place>,
-    redirects: u8,
+    followed: Followed,
     refusals: BTreeMap<BranchId, Response>,
     /// Of the phone that said 2xx.
     answer: Option<Response>,
@@ -129,7 +129,7 @@ impl UserRequests {
                     sent_by: None,
                 })
                 .collect(),
-            redirects: 0,
+            followed: Followed::default(),
             refusals: BTreeMap::new(),
             answer: None,
             asked: Vec::new(),
@@ -270,9 +270,9 @@ impl UserRequest {
             all: &mut self.places,
             by: &by,
         };
-        let redirects = &mut self.redirects;
+        let followed = &mut self.followed;
         let (instead, otherwise) =
-            redirection::follow(&mut places, redirects, desk.settings, here, response);
+            redirection::follow(&mut places, followed, desk.settings, here, response);
         self.hunt.redirect(desk.now, branch, otherwise, instead);
     }
 
@@ -337,6 +337,7 @@ impl UserRequest {
         let mut outgoing = OutgoingRequest::new(method, leg.request_uri, leg.from, leg.to);
         outgoing.destination = leg.destination;
         outgoing.route = leg.route;
+        outgoing.avoid = leg.avoid;
         outgoing.headers = leg.headers;
         passing::add(&passing::request_headers(request), &mut outgoing.headers);
         outgoing.body = match request.method() {

@@ -48,8 +48,7 @@ fn asked_of_one_who_left(method: &Method) {
     callee.is_hung_up(&mut exchange);
     callee.register(&mut exchange, 0);
     exchange.assert_nothing_left();
-    let outcomes: Vec<_> = exchange.records.iter().map(|of| &of.outcome).collect();
-    assert_eq!(outcomes, [&Outcome::Answered(End::Caller)]);
+    assert_eq!(exchange.outcomes(), [&Outcome::Answered(End::Caller)]);
 }
 
 #[test]
@@ -64,10 +63,9 @@ fn an_info_to_one_who_left_ends_the_call_but_not_by_481() {
 
 #[test]
 fn what_is_asked_of_one_who_hangs_up_instead_is_answered() {
-    let (mut exchange, [(caller, mut of_caller), (mut callee, mut of_callee)]) = conversation();
+    let (mut exchange, [(mut caller, mut of_caller), (mut callee, mut of_callee)]) = conversation();
     callee.in_dialog(&mut exchange, &mut of_callee, "INFO", "", "", true);
     caller.expect_request(&mut exchange, &Method::Info);
-    let mut caller = caller;
     caller.leave(&mut exchange, &mut of_caller);
     // RFC 3261 §15.1.2: requests that are still open are answered when the call ends.
     let bye = callee.expect_request(&mut exchange, &Method::Bye);
@@ -77,20 +75,29 @@ fn what_is_asked_of_one_who_hangs_up_instead_is_answered() {
     exchange.assert_nothing_left();
 }
 
+/// The callee says nothing for as long as the caller, who has asked, can wait; he is told so.
+fn is_silent(exchange: &mut Exchange, caller: &Party, callee: &Party, told: u16) {
+    exchange.pass(Duration::from_secs(25));
+    caller.expect(exchange, told);
+    while exchange.letter(callee.address).is_some() {}
+}
+
+/// What came late was not too late for the call.
+fn they_part(mut exchange: Exchange, mut caller: Party, of_caller: &mut Dialog, callee: &Party) {
+    caller.expect_silence(&exchange);
+    caller.leave(&mut exchange, of_caller);
+    callee.is_hung_up(&mut exchange);
+    exchange.assert_nothing_left();
+}
+
 #[test]
 fn what_is_asked_of_one_who_is_silent_is_answered_while_the_asker_still_waits() {
     let (mut exchange, [(mut caller, mut of_caller), (callee, _)]) = conversation();
     caller.in_dialog(&mut exchange, &mut of_caller, "INFO", "", "", true);
     let info = callee.expect_request(&mut exchange, &Method::Info);
-    exchange.pass(Duration::from_secs(25));
-    caller.expect(&mut exchange, 500);
-    while exchange.letter(callee.address).is_some() {}
-    // Late, but not too late for the call.
+    is_silent(&mut exchange, &caller, &callee, 500);
     callee.answer(&mut exchange, &info, 200, "");
-    caller.expect_silence(&exchange);
-    caller.leave(&mut exchange, &mut of_caller);
-    callee.is_hung_up(&mut exchange);
-    exchange.assert_nothing_left();
+    they_part(exchange, caller, &mut of_caller, &callee);
 }
 
 /// A user agent has to answer an UPDATE at once, whoever else it has to ask (RFC 3311 §5.2).
@@ -100,18 +107,13 @@ fn a_change_put_to_one_who_is_silent_is_answered_while_the_asker_still_waits() {
     let held = description(caller.address) + "a=sendonly\r\n";
     caller.in_dialog(&mut exchange, &mut of_caller, "UPDATE", "", &held, true);
     let asked = callee.expect_request(&mut exchange, &Method::Invite);
-    exchange.pass(Duration::from_secs(25));
-    caller.expect(&mut exchange, 504);
-    while exchange.letter(callee.address).is_some() {}
-    // Late, but not too late for the call: the callee is told that it stays as it was.
+    is_silent(&mut exchange, &caller, &callee, 504);
+    // The callee is told that it stays as it was.
     callee.pick_up(&mut exchange, &asked);
     let told = callee.expect_request(&mut exchange, &Method::Invite);
     assert!(!told.to_string().contains("a=sendonly"), "{told}");
     callee.pick_up(&mut exchange, &told);
-    caller.expect_silence(&exchange);
-    caller.leave(&mut exchange, &mut of_caller);
-    callee.is_hung_up(&mut exchange);
-    exchange.assert_nothing_left();
+    they_part(exchange, caller, &mut of_caller, &callee);
 }
 
 #[test]
@@ -126,6 +128,5 @@ fn who_leaves_an_offer_without_an_answer_has_ended_the_call() {
     for party in [&callee, &caller] {
         party.is_hung_up(&mut exchange);
     }
-    let outcomes: Vec<_> = exchange.records.iter().map(|of| &of.outcome).collect();
-    assert_eq!(outcomes, [&Outcome::Answered(End::Caller)]);
+    assert_eq!(exchange.outcomes(), [&Outcome::Answered(End::Caller)]);
 }

@@ -10,7 +10,7 @@ use offhook_media::relay::{Command, Side};
 use offhook_sip::{Method, Request, Response, StatusCode};
 use support::Exchange;
 use support::party::{Dialog, Party, description};
-use support::trio::{Trio, body_of, conversation, hang_up, reinvited};
+use support::trio::{Trio, body_of, conversation, dialled, hang_up, reinvited};
 
 fn body_in(response: &Response) -> String {
     String::from_utf8_lossy(response.body()).into_owned()
@@ -153,28 +153,23 @@ fn the_offer_may_come_in_the_answer() {
     let mut trio = Trio::new();
     let (exchange, u1, u2, _) = trio.all();
     let mut d1 = u1.dial(exchange, "2", "");
-    let invite = u2.expect_request(exchange, &Method::Invite);
-    assert!(invite.body().is_empty());
-    u2.answer(exchange, &invite, 200, &description(u2.address));
-    // The ACK waits for the caller's answer.
-    u2.expect_silence(exchange);
-    let offer = u1.expect(exchange, 200);
-    assert!(body_in(&offer).contains("192.0.2.50"), "{offer}");
     let said = description(u1.address);
-    u1.acknowledge(exchange, &mut d1, &offer, &said);
-    let ack = u2.expect_request(exchange, &Method::Ack);
-    assert!(body_of(&ack).contains("192.0.2.50"), "{ack}");
-    assert!(!body_of(&ack).contains("192.0.2.101"), "{ack}");
-    // And again within the call.
-    u1.in_dialog(exchange, &mut d1, "INVITE", "", "", true);
-    let invite = u2.expect_request(exchange, &Method::Invite);
-    assert!(invite.body().is_empty());
-    u2.answer(exchange, &invite, 200, &description(u2.address));
-    u2.expect_silence(exchange);
-    let offer = u1.expect(exchange, 200);
-    u1.acknowledge(exchange, &mut d1, &offer, &said);
-    let ack = u2.expect_request(exchange, &Method::Ack);
-    assert!(body_of(&ack).contains("192.0.2.50"), "{ack}");
+    for within_the_call in [false, true] {
+        if within_the_call {
+            u1.in_dialog(exchange, &mut d1, "INVITE", "", "", true);
+        }
+        let invite = u2.expect_request(exchange, &Method::Invite);
+        assert!(invite.body().is_empty());
+        u2.answer(exchange, &invite, 200, &description(u2.address));
+        // The ACK waits for the caller's answer.
+        u2.expect_silence(exchange);
+        let offer = u1.expect(exchange, 200);
+        assert!(body_in(&offer).contains("192.0.2.50"), "{offer}");
+        u1.acknowledge(exchange, &mut d1, &offer, &said);
+        let ack = u2.expect_request(exchange, &Method::Ack);
+        assert!(body_of(&ack).contains("192.0.2.50"), "{ack}");
+        assert!(!body_of(&ack).contains("192.0.2.101"), "{ack}");
+    }
     hang_up(exchange, u1, &mut d1, u2);
     trio.finish();
 }
@@ -260,10 +255,8 @@ fn a_change_that_is_taken_back_is_undone() {
 // yate: Calls: early media 183+SDP
 #[test]
 fn early_media_passes() {
-    let mut trio = Trio::new();
+    let (mut trio, mut d1, invite) = dialled();
     let (exchange, u1, u2, _) = trio.all();
-    let mut d1 = u1.dial(exchange, "2", &description(u1.address));
-    let invite = u2.expect_request(exchange, &Method::Invite);
     u2.answer(exchange, &invite, 183, &description(u2.address));
     let early = u1.expect(exchange, 183);
     assert!(body_in(&early).contains("192.0.2.50"), "{early}");
@@ -283,10 +276,8 @@ fn early_media_passes() {
 /// RFC 3262 on the callee's leg alone: the caller hears of it as he always would.
 #[test]
 fn a_callee_may_ring_reliably() {
-    let mut trio = Trio::new();
+    let (mut trio, mut d1, invite) = dialled();
     let (exchange, u1, u2, _) = trio.all();
-    let mut d1 = u1.dial(exchange, "2", &description(u1.address));
-    let invite = u2.expect_request(exchange, &Method::Invite);
     let supported = invite.headers().get("Supported").expect("a Supported");
     assert!(supported.contains("100rel"), "{supported}");
     let mut ringing = invite.response(StatusCode::RINGING);

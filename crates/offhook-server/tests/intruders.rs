@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use offhook_server::Config;
 use offhook_sip::Method;
-use support::party::{Dialog, Party, description};
-use support::trio::{Trio, hang_up, notified, refer, reinvited, take_all, talk};
+use support::party::{Party, description};
+use support::trio::{Trio, hang_up, notified, refer, reinvited, stop, take_all, talk};
 use support::{Exchange, NUMBERS, USERS};
 
 const GATEWAY: &str = "203.0.113.9:5060";
@@ -116,7 +116,8 @@ fn a_contact_leads_to_no_forbidden_number_and_to_no_trusted_peer() {
         });
         let mut u1 = Party::new("u1", "secret1", "192.0.2.101:5060");
         let mut u2 = Party::new("u2", "secret2", "192.0.2.102:5060");
-        log_in_with(&mut exchange, &mut u2, contact);
+        u2.names_itself(&mut exchange, contact);
+        u2.expect_one_of(&mut exchange, &[200, 400, 416]);
         let dialog = u1.dial(&mut exchange, "2", &description(u1.address));
         for place in [GATEWAY, "192.0.2.102:5060", "198.51.100.9:5060"] {
             let place = Party::new("u2", "", place);
@@ -136,27 +137,6 @@ fn a_contact_leads_to_no_forbidden_number_and_to_no_trusted_peer() {
         u1.acknowledge_failure(&mut exchange, &dialog, &refusal);
         exchange.assert_nothing_left();
     }
-}
-
-/// Registers this contact, whatever comes of it.
-fn log_in_with(exchange: &mut Exchange, party: &mut Party, contact: &str) {
-    let uri = "sip:192.0.2.50";
-    let mut dialog = party.new_dialog(uri);
-    dialog.remote = format!("<sip:{}@192.0.2.50>", party.user);
-    let usual = format!("<sip:{}@{}>", party.user, party.address);
-    let text = |party: &Party, dialog: &Dialog| {
-        party
-            .text("REGISTER", uri, dialog, "", "")
-            .replace(&usual, contact)
-    };
-    party.send(exchange, &text(party, &dialog));
-    let challenge = party.expect(exchange, 401);
-    dialog.cseq += 1;
-    dialog.branch = party.branch();
-    let again = text(party, &dialog);
-    let again = party.authorize(&again, &challenge);
-    party.send(exchange, &again);
-    party.expect_one_of(exchange, &[200, 400, 416]);
 }
 
 /// What is dialled fills a place in a rule, and is no part of the rule.
@@ -246,13 +226,7 @@ fn what_a_transfer_or_a_redirect_names_adds_nothing_to_the_call() {
         }
         // Whatever goes on ends with the exchange.
         drop(dialog);
-        exchange.server.shut_down(exchange.now);
-        for _ in 0..40 {
-            exchange.pass(Duration::from_secs(1));
-            for party in [&*u1, &*u2, &*u3] {
-                take_all(exchange, party);
-            }
-        }
+        stop(exchange, [&*u1, &*u2, &*u3]);
         exchange.assert_nothing_left();
     }
 }

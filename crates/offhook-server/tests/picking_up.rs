@@ -8,79 +8,11 @@ mod support;
 use std::time::Duration;
 
 use offhook_media::relay::Side;
-use offhook_sip::{Method, Request};
+use offhook_sip::Method;
 use support::Exchange;
-use support::party::{Dialog, Party, description};
-use support::trio::{
-    Trio, conversation, notified, refer_early, referred_and_rings, ring, take_over, talk,
-    they_talk, voice_of,
-};
-
-const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
-
-const USERS: &str = "[u1]\npassword=secret1\n\
-    [u2]\npassword=secret2\nalternatives=700\n\
-    [u3]\npassword=secret3\nalternatives=700\npickupgroup=stock\n\
-    [u4]\npassword=secret4\npickupgroup=shop, stock\n\
-    [u5]\npassword=secret5\npickupgroup=shop\n";
-
-/// u1 calls 2; the phone of u2 rings.
-struct Scene {
-    trio: Trio,
-    /// At the caller.
-    d1: Dialog,
-    /// At the phone that rings.
-    d2: Dialog,
-    ringing: Request,
-}
-
-fn scene(offer: bool) -> Scene {
-    let mut trio = Trio::with(Exchange::of(USERS, support::NUMBERS, |_| {}));
-    let (exchange, u1, u2, _) = trio.all();
-    let said = description(u1.address);
-    let (d1, d2, ringing) = ring(exchange, u1, u2, "2", if offer { &said } else { "" });
-    Scene {
-        trio,
-        d1,
-        d2,
-        ringing,
-    }
-}
-
-/// Another phone of u2.
-fn second() -> Party {
-    Party::new("u2", "secret2", "192.0.2.112:5060")
-}
-
-/// The call rings no more, for somebody else has it.
-fn lost(exchange: &mut Exchange, party: &Party, ringing: &Request) {
-    let cancel = party.is_cancelled(exchange, ringing);
-    assert_eq!(cancel.headers().get("Reason"), Some(ELSEWHERE));
-}
-
-/// The picker is in: he has been answered, and asked for what the caller wants.
-fn let_in(exchange: &mut Exchange, picker: &mut Party, dialog: &mut Dialog) -> Request {
-    let answer = picker.expect(exchange, 200);
-    let silent = String::from_utf8_lossy(answer.body()).into_owned();
-    assert!(silent.contains("a=inactive"), "{answer}");
-    picker.acknowledge(exchange, dialog, &answer, "");
-    picker.expect_request(exchange, &Method::Invite)
-}
-
-/// Voice is none of what he wants.
-fn only_video(picker: &Party) -> String {
-    let at = picker.address.ip();
-    format!(
-        "v=0\r\no=- 1 1 IN IP4 {at}\r\ns=-\r\nc=IN IP4 {at}\r\nt=0 0\r\nm=video 40000 RTP/AVP 96\r\n"
-    )
-}
-
-fn picks_up(exchange: &mut Exchange, picker: &mut Party, named: &Dialog) -> (Dialog, Request) {
-    let body = description(picker.address);
-    let mut dialog = take_over(exchange, picker, named, &body, "");
-    let asked = let_in(exchange, picker, &mut dialog);
-    (dialog, asked)
-}
+use support::party::{Party, description};
+use support::picking_up::{ELSEWHERE, USERS, let_in, lost, only_video, picks_up, scene, second};
+use support::trio::{take_over, talk, they_talk, voice_of};
 
 #[test]
 fn another_phone_of_the_callee_picks_up() {
@@ -381,90 +313,6 @@ fn a_picker_whom_the_caller_cannot_talk_to() {
             picker.refuse(exchange, &asked, 487);
         }
         scene.trio.finish();
-    }
-}
-
-#[test]
-fn the_target_of_a_transfer_is_picked_up() {
-    for late in [false, true] {
-        let (mut trio, mut d1, mut d2) = conversation();
-        let mut picker = Party::new("u3", "secret3", "192.0.2.113:5060");
-        let (exchange, u1, u2, u3) = trio.all();
-        let (named, ringing) = referred_and_rings(exchange, u1, &mut d1, u3);
-        let said = description(picker.address);
-        let offer = if late { "" } else { &said };
-        let mut dialog = take_over(exchange, &mut picker, &named, offer, "");
-        lost(exchange, u3, &ringing);
-        let asked = u2.expect_request(exchange, &Method::Invite);
-        u2.answer(exchange, &asked, 200, &description(u2.address));
-        if !late {
-            u2.expect_request(exchange, &Method::Ack);
-        }
-        let answer = picker.expect(exchange, 200);
-        let in_ack = if late { &said } else { "" };
-        picker.acknowledge(exchange, &mut dialog, &answer, in_ack);
-        if late {
-            u2.expect_request(exchange, &Method::Ack);
-        }
-        notified(exchange, u1, "200 OK", true);
-        u1.leave(exchange, &mut d1);
-        they_talk(exchange, u2, &mut d2, &picker);
-        trio.finish();
-    }
-}
-
-#[test]
-fn a_call_that_others_wait_for_is_picked_up() {
-    // u1 talks to u3 and rings u2; the key for a transfer is pressed early.
-    let mut scene = scene(true);
-    let mut picker = second();
-    let (exchange, u1, u2, u3) = scene.trio.all();
-    let (mut d13, mut d3) = talk(exchange, u1, u3, "3");
-    refer_early(exchange, u1, &mut d13, "2", &scene.d1);
-    let (_, asked) = picks_up(exchange, &mut picker, &scene.d2);
-    lost(exchange, u2, &scene.ringing);
-    picker.pick_up(exchange, &asked);
-    u1.answered(exchange, &mut scene.d1);
-    picker.agrees(exchange);
-    u3.agrees(exchange);
-    notified(exchange, u1, "200 OK", true);
-    u1.is_hung_up(exchange);
-    u1.leave(exchange, &mut d13);
-    they_talk(exchange, u3, &mut d3, &picker);
-    scene.trio.finish();
-}
-
-#[test]
-fn who_picks_up_is_brought_into_the_room() {
-    for refused in [false, true] {
-        let numbers = format!("{}^7$=conf/seven\n", support::NUMBERS);
-        let mut trio = Trio::with(Exchange::of(USERS, &numbers, |_| {}));
-        let mut picker = Party::new("u3", "secret3", "192.0.2.113:5060");
-        let (exchange, u1, _, u3) = trio.all();
-        let mut d1 = u1.dial(exchange, "7", &description(u1.address));
-        u1.answered(exchange, &mut d1);
-        let (named, ringing) = referred_and_rings(exchange, u1, &mut d1, u3);
-        let said = description(picker.address);
-        let video = only_video(&picker);
-        let offer = if refused { &video } else { &said };
-        let mut dialog = take_over(exchange, &mut picker, &named, offer, "");
-        lost(exchange, u3, &ringing);
-        if refused {
-            picker.refused(exchange, &dialog, 488);
-            notified(exchange, u1, "488 Not Acceptable Here", true);
-            u1.leave(exchange, &mut d1);
-        } else {
-            picker.answered(exchange, &mut dialog);
-            notified(exchange, u1, "200 OK", true);
-            u1.leave(exchange, &mut d1);
-            assert_eq!(exchange.server.counts().rooms, 1);
-            picker.leave(exchange, &mut dialog);
-            let record = exchange.records.last().expect("a record");
-            let [caller, called] = [&record.caller, &record.called].map(String::as_str);
-            assert_eq!([caller, called], ["u3", "conf/seven"]);
-            assert_eq!(record.call_ids, [dialog.call_id.clone()]);
-        }
-        trio.finish();
     }
 }
 

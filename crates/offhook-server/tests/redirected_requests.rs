@@ -7,12 +7,12 @@ mod support;
 
 use std::time::Duration;
 
-use offhook_server::{Config, Redirects, SharedLocation};
+use offhook_server::{Config, Redirects};
 use offhook_sip::{Method, Request};
 use support::party::Party;
 use support::store::Store;
 use support::trio::{Trio, ask, hang_up, talk};
-use support::{Exchange, NUMBERS, SERVER, address};
+use support::{Exchange, NUMBERS};
 
 const USERS: &str =
     "[u1]\npassword=secret1\n[u2]\npassword=secret2\nboss=u3\n[u3]\npassword=secret3\nmaxcalls=1\n";
@@ -169,17 +169,8 @@ fn who_is_in_a_call_can_be_written_to() {
 
 #[test]
 fn the_answer_of_a_shared_store_is_waited_for_and_may_come_too_late() {
-    let shared = |config: &mut Config| {
-        config.shared_location = Some(SharedLocation::new(address(SERVER)));
-        config.calls.no_answer = Duration::from_secs(3);
-    };
-    let (mut exchange, mut store) = (Exchange::with(shared), Store::default());
-    let mut u1 = Party::new("u1", "secret1", "192.0.2.101:5060");
-    let mut u2 = Party::new("u2", "secret2", "192.0.2.102:5060");
-    let mut u3 = Party::new("u3", "secret3", "192.0.2.103:5060");
-    for party in [&mut u2, &mut u3] {
-        store.log_in(party, &mut exchange, 600);
-    }
+    let soon = |config: &mut Config| config.calls.no_answer = Duration::from_secs(3);
+    let (mut exchange, mut store, [mut u1, u2, u3]) = Store::with_three(soon);
     for too_late in [false, true] {
         ask(&mut exchange, &mut u1, "MESSAGE", "", "Hello");
         store.serve(&mut exchange);

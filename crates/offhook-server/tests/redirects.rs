@@ -6,12 +6,12 @@
 mod support;
 
 use offhook_media::relay::Command;
-use offhook_server::{Config, SharedLocation};
+use offhook_server::Config;
 use offhook_sip::{Method, Request};
 use support::party::{Dialog, Party, description};
 use support::store::Store;
-use support::trio::{Trio, hang_up, notified, refer, reinvited, talk, they_talk};
-use support::{Exchange, NUMBERS, SERVER, address};
+use support::trio::{Trio, hang_up, notified, redirected, refer, reinvited, talk, they_talk};
+use support::{Exchange, NUMBERS, address};
 
 const USERS: &str =
     "[u1]\npassword=secret1\n[u2]\npassword=secret2\nboss=u3\n[u3]\npassword=secret3\nboss=u2\n";
@@ -28,15 +28,6 @@ fn office_with(choose: impl FnOnce(&mut Config)) -> Trio {
          ^6$=fork sip/sip:first@192.0.2.99:5060 | sip/sip:second@192.0.2.99:5060\n"
     );
     Trio::with(Exchange::of(USERS, &numbers, choose))
-}
-
-/// u1 calls 2, whose phone names another place.
-fn redirected(trio: &mut Trio, place: &str) -> Dialog {
-    let (exchange, u1, u2, _) = trio.all();
-    let dialog = u1.dial(exchange, "2", &description(u1.address));
-    let invite = u2.expect_request(exchange, &Method::Invite);
-    u2.redirect(exchange, &invite, place);
-    dialog
 }
 
 /// Both are connected, talk, and hang up.
@@ -310,16 +301,7 @@ fn the_target_of_a_transfer_may_redirect_too() {
 
 #[test]
 fn the_answer_of_a_shared_store_is_waited_for_and_may_come_too_late() {
-    let shared = |config: &mut Config| {
-        config.shared_location = Some(SharedLocation::new(address(SERVER)));
-    };
-    let (mut exchange, mut store) = (Exchange::with(shared), Store::default());
-    let mut u1 = Party::new("u1", "secret1", "192.0.2.101:5060");
-    let mut u2 = Party::new("u2", "secret2", "192.0.2.102:5060");
-    let mut u3 = Party::new("u3", "secret3", "192.0.2.103:5060");
-    for party in [&mut u2, &mut u3] {
-        store.log_in(party, &mut exchange, 600);
-    }
+    let (mut exchange, mut store, [mut u1, u2, u3]) = Store::with_three(|_| {});
     for gives_up in [false, true] {
         let mut dialog = u1.dial(&mut exchange, "2", &description(u1.address));
         store.serve(&mut exchange);

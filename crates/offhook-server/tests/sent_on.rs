@@ -7,8 +7,8 @@ mod support;
 
 use offhook_sip::Method;
 use support::Exchange;
-use support::party::{Dialog, Party, description};
-use support::trio::{Trio, hang_up, notified, refer, reinvited, talk};
+use support::party::{Party, description};
+use support::trio::{Trio, hang_up, notified, redirected, refer, reinvited, talk};
 
 const USERS: &str = "[u1]\npassword=secret1\n\
     [u2]\npassword=secret2\nmaxcalls=1\n\
@@ -30,21 +30,12 @@ fn is_busy(exchange: &mut Exchange, caller: &mut Party, others: [&Party; 2]) {
     }
 }
 
-/// u1 calls 2, whose phone sends him elsewhere.
-fn sent_on(trio: &mut Trio, place: &str) -> Dialog {
-    let (exchange, u1, u2, _) = trio.all();
-    let dialog = u1.dial(exchange, "2", &description(u1.address));
-    let invite = u2.expect_request(exchange, &Method::Invite);
-    u2.redirect(exchange, &invite, place);
-    dialog
-}
-
 #[test]
 fn a_call_that_is_sent_on_is_one_of_his() {
     // The place itself, or a number that leads there by a rule.
     for place in [OUTSIDE, "<sip:6@192.0.2.50>"] {
         let (mut trio, dear) = scene();
-        let mut dialog = sent_on(&mut trio, place);
+        let mut dialog = redirected(&mut trio, place);
         let (exchange, u1, u2, u3) = trio.all();
         let invite = dear.expect_request(exchange, &Method::Invite);
         // While it rings there, and when it is answered.
@@ -82,7 +73,7 @@ fn calls_that_ring_at_once_are_not_all_sent_on() {
 #[test]
 fn a_call_that_is_sent_on_to_a_user_is_not() {
     let (mut trio, _) = scene();
-    let mut dialog = sent_on(&mut trio, "<sip:3@192.0.2.50>");
+    let mut dialog = redirected(&mut trio, "<sip:3@192.0.2.50>");
     let (exchange, u1, u2, u3) = trio.all();
     let invite = u3.expect_request(exchange, &Method::Invite);
     u3.pick_up(exchange, &invite);

@@ -19,7 +19,7 @@ use crate::diversion::Diverters;
 use crate::identity::Caller;
 use crate::media_anchor::Reach;
 use crate::passing;
-use crate::redirection;
+use crate::redirection::{self, Followed};
 use crate::restrictions::Redirects;
 use crate::studio::Service;
 
@@ -29,7 +29,7 @@ pub(crate) struct Search {
     invitation: Invitation,
     hunt: Hunt,
     branches: Vec<Branch>,
-    redirects: u8,
+    followed: Followed,
     /// What the exchange itself gives, when its turn comes.
     attended: Option<Service>,
     /// What has to be looked up in the dial plan.
@@ -50,7 +50,7 @@ impl Search {
             invitation,
             hunt,
             branches: ringing.candidates.into_iter().map(Branch::new).collect(),
-            redirects: 0,
+            followed: Followed::default(),
             attended: ringing.attended,
             detours: Vec::new(),
             reached: Vec::new(),
@@ -362,7 +362,7 @@ impl Search {
         from: CallId,
         response: &Response,
     ) -> (Vec<BranchId>, StatusCode) {
-        let mut redirects = self.redirects;
+        let mut followed = self.followed;
         let here = self.invitation.here;
         let (diverters, sent_by) = match self.branch_of(from) {
             Some((_, branch)) => {
@@ -376,8 +376,8 @@ impl Search {
             None => (Diverters::default(), None),
         };
         let mut places = self.places(Some(from), diverters, sent_by);
-        let led = redirection::follow(&mut places, &mut redirects, settings, here, response);
-        self.redirects = redirects;
+        let led = redirection::follow(&mut places, &mut followed, settings, here, response);
+        self.followed = followed;
         led
     }
 

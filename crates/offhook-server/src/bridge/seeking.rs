@@ -60,7 +60,7 @@ impl Bridge {
             report: Some(report),
             stage: Stage::Ringing {
                 search: Box::new(search),
-                from,
+                from: Box::new(from),
                 join: Join::Leg(Box::new(offered)),
             },
         });
@@ -97,7 +97,7 @@ impl Bridge {
             report: Some(report),
             stage: Stage::Ringing {
                 search: Box::new(search),
-                from,
+                from: Box::new(from),
                 join: Join::Service(service),
             },
         });

@@ -45,7 +45,7 @@ pub(super) enum Stage {
     /// The target's phones ring; the conversation goes on as it is.
     Ringing {
         search: Box<Search>,
-        from: Caller,
+        from: Box<Caller>,
         join: Join,
     },
     /// Whoever answers another call of the transferor's, which still rings, will be asked to join.

@@ -184,12 +184,13 @@ impl Bridge {
             leg,
             until: Some(desk.now + FAREWELL),
         };
-        let before = self.parting.replace(parting);
+        let before = self.parting.replace(Box::new(parting));
         let before = before.filter(|before| before.until.is_some());
-        if let Some(Parting { leg, .. }) = before
-            && self.open.contains(&leg.call)
+        if let Some(before) = before
+            && self.open.contains(&before.leg.call)
         {
-            desk.ua.hang_up(desk.now, leg.call, passing::no_headers());
+            desk.ua
+                .hang_up(desk.now, before.leg.call, passing::no_headers());
         }
     }
 

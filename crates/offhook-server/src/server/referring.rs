@@ -78,12 +78,14 @@ impl Server {
             return Err(StatusCode::FORBIDDEN);
         }
         let hops = hops_left(request.request())?;
+        let waits = self.inquiries.as_ref();
+        let waits = waits.is_some_and(|inquiries| inquiries.transfers(call));
         let bridge = self
             .bridges
             .of_call(call)
             .and_then(|id| self.bridges.get_mut(id));
         match bridge {
-            Some(bridge) if bridge.may_transfer(call) => Ok((target, hops)),
+            Some(bridge) if bridge.may_transfer(call) && !waits => Ok((target, hops)),
             Some(_) => Err(StatusCode::REQUEST_PENDING),
             None => Err(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST),
         }

@@ -122,8 +122,9 @@ impl Case<'_> {
         if !his {
             return Err(format!("it was {user} who picked up"));
         }
-        let rings_on =
-            |of: &&Ended| of.role != Role::Picker && of.talked && of.fate != Fate::PeerHungUp;
+        // Cancelled in its early media, a phone has answered nothing.
+        let left = |of: &Ended| matches!(of.fate, Fate::PeerHungUp | Fate::Cancelled);
+        let rings_on = |of: &&Ended| of.role != Role::Picker && of.talked && !left(of);
         match self.callees.iter().find(|of| rings_on(of) && !of.wanted) {
             Some(other) => Err(format!("two phones have one call: {other:?}")),
             None => Ok(()),

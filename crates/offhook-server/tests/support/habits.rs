@@ -97,4 +97,23 @@ impl Party {
         self.answer(exchange, &bye, 200, "");
         bye
     }
+
+    /// Asks to be registered with this Contact; what is said to that is in the letter box.
+    pub(crate) fn names_itself(&mut self, exchange: &mut Exchange, contact: &str) {
+        let uri = format!("sip:{}", exchange.at.ip());
+        let mut dialog = self.new_dialog(&uri);
+        dialog.remote = format!("<sip:{}@{}>", self.user, exchange.at.ip());
+        let usual = format!("<sip:{}@{}>", self.user, self.address);
+        let text = |party: &Self, dialog: &Dialog| {
+            let text = party.text("REGISTER", &uri, dialog, "", "");
+            text.replace(&usual, contact)
+        };
+        self.send(exchange, &text(self, &dialog));
+        let challenge = self.expect(exchange, 401);
+        dialog.cseq += 1;
+        dialog.branch = self.branch();
+        let again = text(self, &dialog);
+        let again = self.authorize(&again, &challenge);
+        self.send(exchange, &again);
+    }
 }

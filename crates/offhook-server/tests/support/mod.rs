@@ -17,6 +17,7 @@ pub(crate) mod habits;
 pub(crate) mod house;
 pub(crate) mod networks;
 pub(crate) mod party;
+pub(crate) mod picking_up;
 pub(crate) mod store;
 pub(crate) mod trio;
 
@@ -32,7 +33,8 @@ use offhook_routing::Conf;
 use offhook_routing::location::{Answer, Change, Question};
 use offhook_routing::next_hop::{Record, RecordKind};
 use offhook_server::{
-    CallRecord, Config, Event, FILE_TARGETS, Office, Output, Server, SoundId, SoundRequest, TARGETS,
+    CallRecord, Config, Event, FILE_TARGETS, Office, Outcome, Output, Server, SoundId,
+    SoundRequest, TARGETS,
 };
 use offhook_sip::Transport;
 use offhook_transaction::{ConnectionId, Flow};
@@ -216,6 +218,11 @@ impl Exchange {
     pub(crate) fn media_event(&mut self, event: MediaEvent) {
         self.server.handle_media_event(self.now, event);
         self.drain();
+    }
+
+    /// How the calls ended that are over.
+    pub(crate) fn outcomes(&self) -> Vec<&Outcome> {
+        self.records.iter().map(|record| &record.outcome).collect()
     }
 
     /// What was asked for has been read, or not.

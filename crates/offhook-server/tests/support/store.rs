@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use offhook_routing::location::{Answer, Binding, Change, Question, Revision};
+use offhook_server::{Config, SharedLocation};
 use offhook_sip::Response;
 
-use super::Exchange;
 use super::party::Party;
+use super::{Exchange, SERVER, address};
 
 /// What several servers would share.
 #[derive(Default)]
@@ -15,6 +16,23 @@ pub(crate) struct Store {
 }
 
 impl Store {
+    /// A server that asks a store, and three users, of whom u2 and u3 are logged in.
+    pub(crate) fn with_three(choose: impl FnOnce(&mut Config)) -> (Exchange, Self, [Party; 3]) {
+        let mut exchange = Exchange::with(|config| {
+            config.shared_location = Some(SharedLocation::new(address(SERVER)));
+            choose(config);
+        });
+        let mut store = Self::default();
+        let mut parties = [1, 2, 3].map(|n| {
+            let [user, password] = [format!("u{n}"), format!("secret{n}")];
+            Party::new(&user, &password, &format!("192.0.2.10{n}:5060"))
+        });
+        for party in &mut parties[1..] {
+            store.log_in(party, &mut exchange, 600);
+        }
+        (exchange, store, parties)
+    }
+
     pub(crate) fn answer(&mut self, question: Question) -> Answer {
         match question {
             Question::Lookup { id, aor } => {

@@ -1,6 +1,9 @@
 //! Three users at an exchange, and what they do again and again.
 
+use std::time::Duration;
+
 use offhook_media::relay::{Command, Side};
+use offhook_server::Outcome;
 use offhook_sip::{Message, Method, Request, Response};
 
 use super::Exchange;
@@ -61,6 +64,38 @@ impl Trio {
         }
         self.exchange.assert_nothing_left();
     }
+
+    /// The same after one call, which ended so.
+    #[track_caller]
+    pub(crate) fn finish_after(&mut self, outcome: &Outcome) {
+        assert_eq!(self.exchange.outcomes(), [outcome]);
+        self.finish();
+    }
+}
+
+/// u1 dials 2, and the phone of u2 has the INVITE: the caller's dialog, and what has come.
+pub(crate) fn dialled() -> (Trio, Dialog, Request) {
+    dialled_at(Exchange::new())
+}
+
+/// The same at an exchange of the test's own.
+#[track_caller]
+pub(crate) fn dialled_at(exchange: Exchange) -> (Trio, Dialog, Request) {
+    let mut trio = Trio::with(exchange);
+    let (exchange, u1, u2, _) = trio.all();
+    let dialog = u1.dial(exchange, "2", &description(u1.address));
+    let invite = u2.expect_request(exchange, &Method::Invite);
+    (trio, dialog, invite)
+}
+
+/// u1 calls 2, whose phone names another place.
+#[track_caller]
+pub(crate) fn redirected(trio: &mut Trio, place: &str) -> Dialog {
+    let (exchange, u1, u2, _) = trio.all();
+    let dialog = u1.dial(exchange, "2", &description(u1.address));
+    let invite = u2.expect_request(exchange, &Method::Invite);
+    u2.redirect(exchange, &invite, place);
+    dialog
 }
 
 /// One dials another, who answers; both ends of the conversation.
@@ -253,6 +288,17 @@ pub(crate) fn ask(
     let text = party.authorize(&text, &challenge);
     party.send(exchange, &text);
     dialog
+}
+
+/// The exchange is stopped, and nobody says anything until all has run out.
+pub(crate) fn stop(exchange: &mut Exchange, parties: [&Party; 3]) {
+    exchange.server.shut_down(exchange.now);
+    for _ in 0..40 {
+        exchange.pass(Duration::from_secs(1));
+        for party in parties {
+            take_all(exchange, party);
+        }
+    }
 }
 
 /// Everything that waits for a party is answered, whatever it is: requests with 200.
