@@ -6,7 +6,8 @@
 mod support;
 
 use support::capture::{Capture, Datagram, Seen, messages};
-use support::{PATIENCE, Program, Server, in_folder, text, wav};
+use support::rows::{Row, rows_of};
+use support::{Program, Server, in_folder, text, wav};
 
 /// The addresses of the call that is captured.
 const SERVER: &str = "127.0.2.50";
@@ -32,13 +33,12 @@ fn run_call(server: &str, [caller_at, callee_at]: [&str; 2], folder: &tempfile::
         &wav::sweep(6.0, 1600.0, 3000.0),
     );
 
-    let mut callee = Program::phone(&format!(
-        "wait --server {server} --user u2 --password secret2 --listen {callee_at}:5060 \
-         --answer --calls 1 --play {} --record {}",
+    let more = format!(
+        "--answer --calls 1 --play {} --record {}",
         file("callee.wav"),
         file("callee-heard.wav"),
-    ));
-    callee.wait_for("waiting", PATIENCE);
+    );
+    let callee = Program::waiting(server, "u2", &format!("{callee_at}:5060"), &more);
     let caller = Program::phone(&format!(
         "call 2 --server {server} --user u1 --password secret1 --listen {caller_at}:5060 \
          --play {} --record {} --duration 4 --ladder",
@@ -375,7 +375,7 @@ fn assert_voice_goes_through_the_server(datagrams: &[Datagram]) {
 
 /// The ladder of the capture, reduced to the caller's address, has the rows that the phone printed.
 fn assert_ladders_agree(call: &Call, file: &std::path::Path) {
-    let printed = ladder_rows(&call.caller_said);
+    let printed = rows_of(&call.caller_said);
     assert!(
         printed.iter().any(|row| row.words.contains("INVITE")),
         "the phone printed no ladder:\n{}",
@@ -388,7 +388,7 @@ fn assert_ladders_agree(call: &Call, file: &std::path::Path) {
             CALLER,
         ]),
     );
-    let drawn_rows = ladder_rows(&drawn);
+    let drawn_rows = rows_of(&drawn);
     let both = format!("\n{drawn}\n{}", call.caller_said);
     let words = |rows: &[Row]| rows.iter().map(|row| row.words.clone()).collect::<Vec<_>>();
     assert_eq!(words(&drawn_rows), words(&printed), "{both}");
@@ -398,54 +398,5 @@ fn assert_ladders_agree(call: &Call, file: &std::path::Path) {
     }
     for part in ["INVITE SDP", "RTP G.711 mu-law", "packets", "SSRC", "lost"] {
         assert!(drawn.contains(part), "{part} is missing in\n{drawn}");
-    }
-}
-
-/// A row of a ladder without its times, which two observers cannot share to the millisecond.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Row {
-    words: String,
-    /// Of a row of voice; 0 in others.
-    packets: u32,
-}
-
-/// The rows of a ladder; voice that begins within the same millisecond may stand in either order.
-fn ladder_rows(text: &str) -> Vec<Row> {
-    let mut rows: Vec<Row> = text
-        .lines()
-        .filter_map(|line| {
-            let (time, row) = line.trim().split_once(' ')?;
-            time.parse::<f32>().ok().filter(|_| row.contains('|'))?;
-            Some(row_of(row.trim()))
-        })
-        .collect();
-    let is_voice = |row: &Row| row.words.contains("RTP");
-    for voice in rows.chunk_by_mut(|a, b| is_voice(a) == is_voice(b)) {
-        if voice.first().is_some_and(is_voice) {
-            voice.sort();
-        }
-    }
-    rows
-}
-
-/// Takes `200 packets, 3.984 s, SSRC ...` apart, where a row has that.
-fn row_of(row: &str) -> Row {
-    let counted = row.split_once("|  ").and_then(|(arrow, rest)| {
-        let (count, rest) = rest.split_once(" packets, ")?;
-        Some((arrow, count.parse().ok()?, rest))
-    });
-    let Some((arrow, packets, rest)) = counted else {
-        return Row {
-            words: row.to_owned(),
-            packets: 0,
-        };
-    };
-    let kept: Vec<&str> = rest
-        .split(", ")
-        .filter(|part| !part.ends_with(" s"))
-        .collect();
-    Row {
-        words: format!("{arrow}|  {}", kept.join(", ")),
-        packets,
     }
 }

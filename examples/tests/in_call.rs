@@ -4,29 +4,20 @@
 
 mod support;
 
-use std::time::Duration;
-
 use support::{PATIENCE, Program, Server, in_folder, text, wav};
 
 const SERVER: &str = "127.0.26.50:5060";
-
-fn waiting(user: &str, host: u8, more: &str) -> Program {
-    let mut phone = Program::phone(&format!(
-        "wait --server {SERVER} --user {user} --password secret{} --listen 127.0.26.{host}:5060 \
-         --answer --calls 1 {more}",
-        &user[1..],
-    ));
-    phone.wait_for("waiting", PATIENCE);
-    phone
-}
 
 #[test]
 fn a_caller_is_held_taken_up_and_passed_on() {
     let folder = tempfile::tempdir().expect("a folder");
     let heard = in_folder(&folder, "heard.wav");
     let server = Server::start(SERVER, &[]);
-    let mut second = waiting("u2", 101, "--tone 700");
-    let mut third = waiting("u1", 102, "--tone 2100");
+    let [mut second, mut third] =
+        [("u2", 101, 700), ("u1", 102, 2100)].map(|(user, host, hertz)| {
+            let more = format!("--answer --calls 1 --tone {hertz}");
+            Program::waiting(SERVER, user, &format!("127.0.26.{host}:5060"), &more)
+        });
     let mut caller = Program::phone(&format!(
         "call 2 --server {SERVER} --user u1 --password secret1 --listen 127.0.26.183:5060 \
          --tone 1300 --record {}",
@@ -34,8 +25,7 @@ fn a_caller_is_held_taken_up_and_passed_on() {
     ));
     caller.wait_for("hearing", PATIENCE);
     second.wait_for("hearing", PATIENCE);
-    // They talk for a while.
-    std::thread::sleep(Duration::from_secs(1));
+    wav::wait_for_tones(&heard, &[700.0]);
 
     second.type_in("x\n");
     second.wait_for("on hold", PATIENCE);
@@ -51,14 +41,15 @@ fn a_caller_is_held_taken_up_and_passed_on() {
     second.wait_for("transfer: 200", PATIENCE);
     second.ends_well();
     third.wait_for("hearing", PATIENCE);
-    std::thread::sleep(Duration::from_secs(1));
+    wav::wait_for_tones(&heard, &[2100.0]);
     caller.type_in("hangup\n");
     caller.ends_well();
     third.ends_well();
+    // The file is whole.
     let heard = wav::read(&heard);
     for hertz in [700.0, 2100.0] {
         let loudness = wav::loudness(&heard, hertz);
-        assert!(loudness > 5000.0, "{hertz} Hz is heard at {loudness}");
+        assert!(loudness >= wav::LOUD, "{hertz} Hz is heard at {loudness}");
     }
     server.program.stops_well();
 }

@@ -6,8 +6,8 @@ mod support;
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
+use support::player::wait_until_bound;
 use support::{PATIENCE, Program, Server, has_program, in_folder, skip, text, write};
 
 const SERVER: &str = "127.0.3.50";
@@ -126,7 +126,7 @@ fn calls(server_address: &str, caller: &str, callee: &str, count: u32, port: u16
         "none",
         &folder,
     );
-    std::thread::sleep(Duration::from_millis(300));
+    wait_until_bound(CALLEE.parse().expect("an address"), port);
     let calling = sipp(caller, CALLER, port, count, &server.address, "2", &folder);
     finish(calling, caller, &folder);
     finish(answering, callee, &folder);

@@ -10,7 +10,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use support::scenario::{NOTHING, SDP, Scenario, With};
-use support::stage::{Stage, address, caller, rings_in_vain};
+use support::stage::{Stage, address, caller, rings_in_vain, rings_until_told};
 use support::{PATIENCE, in_folder};
 
 /// 127.0.NET.x is this file's.
@@ -18,10 +18,7 @@ const NET: u8 = 48;
 
 /// Who is told this, and nothing else.
 fn is_refused(status: u16) -> Scenario {
-    caller()
-        .perhaps(180)
-        .expect(status, &[])
-        .acknowledges_failure()
+    caller().perhaps(180).gets_refused(status)
 }
 
 #[test]
@@ -55,14 +52,8 @@ fn a_place_takes_no_connection() {
         "Contact: <sip:b@{}:5060;transport=tcp>\n",
         address(NET, 25, 3)
     );
-    let moved = With {
-        headers: &moved,
-        sdp: None,
-    };
-    let callee = Scenario::new("a")
-        .gets_called(&[])
-        .says("302 Moved Temporarily", moved)
-        .takes("ACK", &[]);
+    let moved = With::headers(&moved);
+    let callee = Scenario::new("a").refuses("302 Moved Temporarily", moved);
     stage.play(&is_refused(503), &[&callee]);
 }
 
@@ -82,10 +73,7 @@ fn a_redirect_to_the_same_place_is_a_circle() {
         return;
     };
     // Its Contact is the place where it was called.
-    let callee = Scenario::new("a")
-        .gets_called(&[])
-        .says("302 Moved Temporarily", NOTHING)
-        .takes("ACK", &[]);
+    let callee = Scenario::new("a").refuses("302 Moved Temporarily", NOTHING);
     stage.play(&is_refused(482), &[&callee]);
 }
 
@@ -94,14 +82,8 @@ fn a_redirect_is_passed_on_where_the_owner_wants_that() {
     let Some(stage) = Stage::new(NET, 50, "^2$=A", &["--redirects", "pass"]) else {
         return;
     };
-    let moved = With {
-        headers: "Contact: <sip:b@elsewhere.example>\n",
-        sdp: None,
-    };
-    let callee = Scenario::new("callee")
-        .gets_called(&[])
-        .says("302 Moved Temporarily", moved)
-        .takes("ACK", &[]);
+    let moved = With::headers("Contact: <sip:b@elsewhere.example>\n");
+    let callee = Scenario::new("callee").refuses("302 Moved Temporarily", moved);
     let caller = caller()
         .expect(302, &["Contact: *<sip:b@elsewhere.example>"])
         .acknowledges_failure();
@@ -114,13 +96,13 @@ fn a_call_is_taken_back_before_anything_rings() {
         return;
     };
     // RFC 3261 §9.1: the CANCEL waits for the first answer.
-    let callee = rings_in_vain_after(1_500);
+    let late = Scenario::new("callee").gets_called(&[]).pause(1_500);
+    let callee = rings_until_told(late, &[]);
     let caller = Scenario::new("caller")
         .dials_and_waits(SDP)
         .cancels()
         .expect(200, &[])
-        .expect(487, &[])
-        .acknowledges_failure();
+        .gets_refused(487);
     stage.play(&caller, &[&callee]);
 }
 
@@ -140,16 +122,13 @@ fn a_call_is_not_kept_alive() {
     };
     let agreed = ["Session-Expires: 90;refresher=uac", "Require: timer"];
     let reason = ["Reason: SIP;cause=408;text=\"Session expired\""];
-    let hung_up_on = |party: Scenario| party.takes("BYE", &reason).agrees(NOTHING);
+    let hung_up_on = |party: Scenario| party.gets_hung_up(&reason);
     let caller = Scenario::new("caller")
         .dials(timer)
         .perhaps(180)
         .expect(200, &agreed)
         .acknowledges(NOTHING);
-    let callee = Scenario::new("callee")
-        .gets_called(&[])
-        .says("200 OK", SDP)
-        .takes("ACK", &[]);
+    let callee = Scenario::new("callee").picks_up(&[]);
     let first = [hung_up_on(callee)];
     let mut playing = vec![(
         forgotten.callees(&[&first[0]]),
@@ -165,11 +144,8 @@ fn a_call_is_not_kept_alive() {
         .takes("ACK", &[])
         .takes("UPDATE", &["Session-Expires: [0-9]+;refresher=uac"])
         .answers_within("481 Call/Transaction Does Not Exist")
-        .takes("BYE", &[])
-        .agrees(NOTHING);
-    let caller = talks()
-        .takes("BYE", &["Reason: SIP;cause=408;text=\"Other side gone\""])
-        .agrees(NOTHING);
+        .gets_hung_up(&[]);
+    let caller = talks().gets_hung_up(&["Reason: SIP;cause=408;text=\"Other side gone\""]);
     playing.push((lost.callees(&[&callee]), lost.caller(&caller)));
     for (callees, caller) in playing {
         caller.finish();
@@ -182,17 +158,6 @@ fn a_call_is_not_kept_alive() {
     }
 }
 
-fn rings_in_vain_after(milliseconds: u32) -> Scenario {
-    Scenario::new("callee")
-        .gets_called(&[])
-        .pause(milliseconds)
-        .says("180 Ringing", NOTHING)
-        .takes("CANCEL", &[])
-        .agrees(NOTHING)
-        .answers_invite("487 Request Terminated", NOTHING)
-        .takes("ACK", &[])
-}
-
 /// The caller's BYE and the server's, which tells that the callee has hung up, cross. An INFO of the
 /// caller, whose first BYE has been challenged by then, tells the callee to hang up.
 #[test]
@@ -201,17 +166,14 @@ fn both_hang_up_at_once() {
         return;
     };
     let callee = Scenario::new("callee")
-        .gets_called(&[])
-        .says("200 OK", SDP)
-        .takes("ACK", &[])
+        .picks_up(&[])
         .takes("INFO", &[])
         .agrees(NOTHING)
         .leaves()
         .expect(200, &[]);
     let caller = caller()
         .perhaps(180)
-        .expect(200, &[])
-        .acknowledges(NOTHING)
+        .gets_answered()
         .begins_to_hang_up()
         .insists("INFO")
         .expect(200, &[])
@@ -224,20 +186,14 @@ fn both_hang_up_at_once() {
 
 /// Both are up; the server ends it.
 fn talk_until_the_server_hangs_up(caller: Scenario, reason: &[&str]) -> [Scenario; 2] {
-    let callee = Scenario::new("callee")
-        .gets_called(&[])
-        .says("200 OK", SDP)
-        .takes("ACK", &[])
-        .takes("BYE", reason)
-        .agrees(NOTHING);
-    [caller.takes("BYE", reason).agrees(NOTHING), callee]
+    let callee = Scenario::new("callee").picks_up(&[]).gets_hung_up(reason);
+    [caller.gets_hung_up(reason), callee]
 }
 
 fn talks() -> Scenario {
     caller()
         .perhaps(180)
-        .expect(200, &[])
-        .acknowledges(NOTHING)
+        .gets_answered()
         .asks("OPTIONS", NOTHING)
         .expect(200, &[])
 }

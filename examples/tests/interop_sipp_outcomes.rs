@@ -16,10 +16,7 @@ fn nobody_answers_in_time() {
     let Some(stage) = Stage::new(NET, 10, "^2$=A", &["--no-answer", "1"]) else {
         return;
     };
-    let caller = caller()
-        .expect(180, &[])
-        .expect(480, &[])
-        .acknowledges_failure();
+    let caller = caller().expect(180, &[]).gets_refused(480);
     stage.play(&caller, &[&rings_in_vain(Scenario::new("callee"), &[])]);
 }
 
@@ -36,11 +33,8 @@ fn a_refusal_of_each_class_reaches_the_caller() {
         let Some(stage) = Stage::new(NET, host, "^2$=A", &[]) else {
             return;
         };
-        let callee = Scenario::new("callee")
-            .gets_called(&[])
-            .says(refusal, NOTHING)
-            .takes("ACK", &[]);
-        let caller = caller().expect(status, &[]).acknowledges_failure();
+        let callee = Scenario::new("callee").refuses(refusal, NOTHING);
+        let caller = caller().gets_refused(status);
         stage.play(&caller, &[&callee]);
     }
 }
@@ -51,14 +45,8 @@ fn a_redirection_is_followed() {
         return;
     };
     let moved = format!("Contact: <sip:b@{}:5060>\n", address(NET, 50, 3));
-    let moved = With {
-        headers: &moved,
-        sdp: None,
-    };
-    let first = Scenario::new("first")
-        .gets_called(&[])
-        .says("302 Moved Temporarily", moved)
-        .takes("ACK", &[]);
+    let moved = With::headers(&moved);
+    let first = Scenario::new("first").refuses("302 Moved Temporarily", moved);
     stage.play(
         &talks(caller()),
         &[&first, &answers(Scenario::new("second"))],
@@ -76,15 +64,13 @@ fn who_answers_first_has_the_call_and_the_other_is_told() {
         .pause(500)
         .says("200 OK", SDP)
         .takes("ACK", &[])
-        .takes("BYE", &[])
-        .agrees(NOTHING);
+        .gets_hung_up(&[]);
     let reason = "Reason: SIP;cause=200;text=\"Call completed elsewhere\"";
     let loser = rings_in_vain(Scenario::new("loser"), &[reason]);
     let caller = caller()
         .expect(180, &[])
         .perhaps(180)
-        .expect(200, &[])
-        .acknowledges(NOTHING)
+        .gets_answered()
         .pause(200)
         .hangs_up();
     stage.play(&caller, &[&winner, &loser]);
@@ -95,10 +81,7 @@ fn the_second_rings_when_the_first_is_busy() {
     let Some(stage) = Stage::new(NET, 70, "^2$=fork A | B", &[]) else {
         return;
     };
-    let busy = Scenario::new("busy")
-        .gets_called(&[])
-        .says("486 Busy Here", NOTHING)
-        .takes("ACK", &[]);
+    let busy = Scenario::new("busy").refuses("486 Busy Here", NOTHING);
     stage.play(
         &talks(caller()),
         &[&busy, &answers(Scenario::new("second"))],
@@ -111,16 +94,8 @@ fn a_callee_who_vanishes_does_not_hold_the_caller() {
         return;
     };
     // He is gone after the ACK: nothing listens at his address any more.
-    let gone = Scenario::new("gone")
-        .gets_called(&[])
-        .says("200 OK", SDP)
-        .takes("ACK", &[]);
-    let caller = caller()
-        .perhaps(180)
-        .expect(200, &[])
-        .acknowledges(NOTHING)
-        .pause(500)
-        .hangs_up();
+    let gone = Scenario::new("gone").picks_up(&[]);
+    let caller = caller().perhaps(180).gets_answered().pause(500).hangs_up();
     stage.play(&caller, &[&gone]);
 }
 
@@ -173,13 +148,11 @@ fn early_media_is_confirmed_to_the_callee_alone() {
         .agrees(NOTHING)
         .answers_invite("200 OK", NOTHING)
         .takes("ACK", &[])
-        .takes("BYE", &[])
-        .agrees(NOTHING);
+        .gets_hung_up(&[]);
     // The caller has not heard of PRACK.
     let caller = caller()
         .expect(183, &["m=audio [1-9]"])
-        .expect(200, &[])
-        .acknowledges(NOTHING)
+        .gets_answered()
         .pause(200)
         .hangs_up();
     stage.play(&caller, &[&callee]);
@@ -195,21 +168,17 @@ fn hold_and_resume_are_put_to_the_callee() {
         sdp: Some(direction),
     };
     let callee = Scenario::new("callee")
-        .gets_called(&[])
-        .says("200 OK", SDP)
-        .takes("ACK", &[])
+        .picks_up(&[])
         .takes("INVITE", &["a=sendonly"])
         .agrees(direction("a=recvonly\n"))
         .takes("ACK", &[])
         .takes("INVITE", &["a=sendrecv"])
         .agrees(direction("a=sendrecv\n"))
         .takes("ACK", &[])
-        .takes("BYE", &[])
-        .agrees(NOTHING);
+        .gets_hung_up(&[]);
     let caller = caller()
         .perhaps(180)
-        .expect(200, &[])
-        .acknowledges(NOTHING)
+        .gets_answered()
         .asks("INVITE", direction("a=sendonly\n"))
         .expect(200, &["a=recvonly"])
         .acknowledges(NOTHING)
@@ -230,8 +199,7 @@ fn an_offer_may_come_from_the_callee() {
         .gets_called(&["Content-Length: *0"])
         .says("200 OK", SDP)
         .takes("ACK", &["m=audio [1-9]"])
-        .takes("BYE", &[])
-        .agrees(NOTHING);
+        .gets_hung_up(&[]);
     let caller = Scenario::new("caller")
         .dials(NOTHING)
         .expect(200, &["m=audio [1-9]"])
@@ -254,13 +222,11 @@ fn a_cancel_that_crosses_the_answer_ends_both_legs() {
         .agrees(NOTHING)
         .answers_invite("200 OK", SDP)
         .takes("ACK", &[])
-        .takes("BYE", &[])
-        .agrees(NOTHING);
+        .gets_hung_up(&[]);
     let caller = caller()
         .expect(180, &[])
         .cancels()
         .expect(200, &[])
-        .expect(487, &[])
-        .acknowledges_failure();
+        .gets_refused(487);
     stage.play(&caller, &[&callee]);
 }

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 use support::{PATIENCE, Program, Server, has_program, in_folder, skip, text, wav, write};
 
 const SERVER: &str = "127.0.34.50:5060";
+/// In octets of a recording.
+const FOUR_SECONDS: u64 = 4 * 2 * 8000;
 
 /// A baresip at a SIP port of 127.0.0.1 that logs in, and takes commands on the port 1,000 above.
 struct Phone {
@@ -104,15 +106,29 @@ impl Phone {
         panic!("it never said {said:?} again");
     }
 
-    /// What all its calls put out, one after the other.
-    fn heard(self) -> Vec<i16> {
-        self.program.interrupt(PATIENCE);
+    /// What each of its calls has put out.
+    fn recordings(&self) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = fs::read_dir(&self.home)
             .expect("baresip's folder is there")
             .filter_map(|entry| entry.ok().map(|entry| entry.path()))
             .filter(|path| path.to_string_lossy().ends_with("dec.wav"))
             .collect();
         files.sort();
+        files
+    }
+
+    /// How many octets it has put out so far.
+    fn put_out(&self) -> u64 {
+        let sizes = self.recordings().into_iter();
+        sizes
+            .filter_map(|file| Some(fs::metadata(file).ok()?.len()))
+            .sum()
+    }
+
+    /// What all its calls put out, one after the other.
+    fn heard(self) -> Vec<i16> {
+        let files = self.recordings();
+        self.program.interrupt(PATIENCE);
         files.iter().flat_map(|file| wav::read(file)).collect()
     }
 }
@@ -145,8 +161,18 @@ fn a_blind_transfer() {
     u3.wait_for("Call established");
     // Baresip hangs up when it is told that the transfer has succeeded.
     u1.wait_for("audio: destroyed");
-    // The two talk for a while: long enough to tell the sounds.
-    std::thread::sleep(Duration::from_secs(4));
+    // The two hear each other for long enough to tell the sounds.
+    let phones = [&u2, &u3];
+    let until = phones.map(|phone| phone.put_out() + FOUR_SECONDS);
+    let began = Instant::now();
+    while phones
+        .iter()
+        .zip(until)
+        .any(|(phone, until)| phone.put_out() < until)
+    {
+        assert!(began.elapsed() < PATIENCE, "they do not hear each other");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     u2.command("hangup", "");
     u3.wait_for("audio: destroyed");
 

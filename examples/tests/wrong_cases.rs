@@ -10,12 +10,7 @@ use support::{PATIENCE, Program, Server};
 
 /// Starts a phone that waits for calls as u2.
 fn waiting(server: &Server, at: &str) -> Program {
-    let server = &server.address;
-    let mut phone = Program::phone(&format!(
-        "wait --server {server} --user u2 --password secret2 --listen {at}:5060"
-    ));
-    phone.wait_for("waiting", PATIENCE);
-    phone
+    Program::waiting(&server.address, "u2", &format!("{at}:5060"), "")
 }
 
 /// Somebody who says that he is u1 dials a number.

@@ -16,6 +16,8 @@
 )]
 
 pub mod capture;
+pub mod player;
+pub mod rows;
 pub mod scenario;
 pub mod stage;
 pub mod wav;
@@ -72,6 +74,16 @@ impl Program {
     pub fn phone(words: &str) -> Self {
         let words: Vec<&str> = words.split_whitespace().collect();
         Self::start("phone", env!("CARGO_BIN_EXE_phone"), &words)
+    }
+
+    /// A phone of a user who waits for calls.
+    pub fn waiting(server: &str, user: &str, listen: &str, more: &str) -> Self {
+        let number = user.trim_start_matches('u');
+        let mut phone = Self::phone(&format!(
+            "wait --server {server} --user {user} --password secret{number} --listen {listen} {more}"
+        ));
+        phone.wait_for("waiting", PATIENCE);
+        phone
     }
 
     /// Starts any command; its standard error stays visible in the test's output.

@@ -1,13 +1,9 @@
 //! Scenarios for `SIPp`, put together from steps: one party's side of a call, and what it must see.
 
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
 use std::path::Path;
-use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use super::{Program, in_folder, text, write};
+use super::text;
 
 /// A description of the party's voice, with more lines of its own.
 fn description(more: &str) -> String {
@@ -37,7 +33,12 @@ pub const SDP: With<'static> = With {
     sdp: Some(""),
 };
 
-impl With<'_> {
+impl<'a> With<'a> {
+    /// Whole header lines, and no body.
+    pub const fn headers(headers: &'a str) -> Self {
+        With { headers, sdp: None }
+    }
+
     fn text(self) -> String {
         let body = self.sdp.map(description);
         let kind = body
@@ -53,7 +54,7 @@ impl With<'_> {
 
 /// One party's side of a call.
 pub struct Scenario {
-    name: &'static str,
+    pub name: &'static str,
     steps: String,
     checks: usize,
 }
@@ -145,6 +146,33 @@ impl Scenario {
             .to_owned();
         self.steps.push_str(keep);
         self
+    }
+
+    /// Is called, answers, and has the ACK.
+    pub fn picks_up(self, patterns: &[&str]) -> Self {
+        self.gets_called(patterns)
+            .says("200 OK", SDP)
+            .takes("ACK", &[])
+    }
+
+    /// Is called, and does not take the call.
+    pub fn refuses(self, status: &str, with: With<'_>) -> Self {
+        self.gets_called(&[]).says(status, with).takes("ACK", &[])
+    }
+
+    /// Is hung up on, by a BYE in which all these patterns must be found.
+    pub fn gets_hung_up(self, patterns: &[&str]) -> Self {
+        self.takes("BYE", patterns).agrees(NOTHING)
+    }
+
+    /// A party that calls is answered.
+    pub fn gets_answered(self) -> Self {
+        self.expect(200, &[]).acknowledges(NOTHING)
+    }
+
+    /// A party that calls is refused.
+    pub fn gets_refused(self, status: u16) -> Self {
+        self.expect(status, &[]).acknowledges_failure()
     }
 
     fn request(&self, method: &str, uri: &str, to: &str, via: &str, with: &str) -> String {
@@ -353,7 +381,8 @@ impl Scenario {
         self.send(&response, true)
     }
 
-    fn xml(&self) -> String {
+    /// What `SIPp` reads.
+    pub fn xml(&self) -> String {
         let mut names: Vec<String> = (1..=self.checks).map(|n| format!("c{n}")).collect();
         if self.steps.contains("assign_to=\"invite\"") {
             names.extend(["invite", "via", "from", "to", "target"].map(str::to_owned));
@@ -382,86 +411,3 @@ const KEPT_OF_BYE: [(&str, &str); 4] = [
 ];
 const OWN_VIA: &str = "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]";
 const CREDENTIALS: &str = "[authentication username=u1 password=secret1]\n";
-
-/// A `SIPp` that plays one side of one call.
-pub struct Player {
-    program: Program,
-    name: &'static str,
-    errors: std::path::PathBuf,
-}
-
-impl Player {
-    /// Starts it on an address of its own and, for one that is called, waits until it listens.
-    pub fn start(
-        scenario: &Scenario,
-        ip: Ipv4Addr,
-        server: &str,
-        number: &str,
-        folder: &tempfile::TempDir,
-    ) -> Self {
-        let name = scenario.name;
-        let [file, errors] =
-            ["xml", "errors"].map(|kind| in_folder(folder, &format!("{name}.{kind}")));
-        write(&file, &scenario.xml());
-        let ip = ip.to_string();
-        let mut command = Command::new("sipp");
-        command
-            .args([
-                server,
-                "-sf",
-                text(&file),
-                "-s",
-                number,
-                "-i",
-                &ip,
-                "-p",
-                "5060",
-            ])
-            .args([
-                "-mi",
-                &ip,
-                "-m",
-                "1",
-                "-nostdin",
-                "-timeout",
-                "85",
-                "-timeout_error",
-            ])
-            .args(["-trace_err", "-error_file", text(&errors)]);
-        let program = Program::spawn("sipp", command);
-        Self {
-            program,
-            name,
-            errors,
-        }
-    }
-
-    /// Its scenario is fulfilled.
-    pub fn finish(self) {
-        let (status, output) = self.program.finish(Duration::from_secs(90));
-        let errors = errors_of(&self.errors);
-        assert!(
-            status.success(),
-            "{}: {status}\n{errors}\n{output}",
-            self.name
-        );
-    }
-}
-
-fn errors_of(file: &Path) -> String {
-    std::fs::read_to_string(file).unwrap_or_default()
-}
-
-/// Waits until somebody listens on UDP port 5060 of an address.
-pub fn wait_until_bound(ip: Ipv4Addr) {
-    let wanted = format!("{:08X}:{:04X}", u32::from(ip).swap_bytes(), 5060);
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while Instant::now() < deadline {
-        let sockets = std::fs::read_to_string("/proc/net/udp").expect("Linux tells its sockets");
-        if sockets.contains(&wanted) {
-            return;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    panic!("nobody listens on {ip}");
-}

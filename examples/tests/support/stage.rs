@@ -2,7 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::scenario::{NOTHING, Player, SDP, Scenario, wait_until_bound};
+use super::player::{Player, wait_until_bound};
+use super::scenario::{NOTHING, SDP, Scenario};
 use super::{REGFILE, Server, has_program, skip, write};
 
 /// The parties of one test: each on an address that no other test has.
@@ -43,7 +44,7 @@ impl Stage {
     pub fn callee(&self, scenario: &Scenario, n: u8) -> Player {
         let at = address(self.net, self.host, n);
         let player = Player::start(scenario, at, &self.server.address, "none", &self.folder);
-        wait_until_bound(at);
+        wait_until_bound(at, 5060);
         player
     }
 
@@ -98,14 +99,17 @@ pub fn answers(callee: Scenario) -> Scenario {
         .says("180 Ringing", NOTHING)
         .says("200 OK", SDP)
         .takes("ACK", &[])
-        .takes("BYE", &[])
-        .agrees(NOTHING)
+        .gets_hung_up(&[])
 }
 
 /// Whose phone rings until it is told to stop.
 pub fn rings_in_vain(callee: Scenario, patterns: &[&str]) -> Scenario {
+    rings_until_told(callee.gets_called(&[]), patterns)
+}
+
+/// The same of who has been called already.
+pub fn rings_until_told(callee: Scenario, patterns: &[&str]) -> Scenario {
     callee
-        .gets_called(&[])
         .says("180 Ringing", NOTHING)
         .takes("CANCEL", patterns)
         .agrees(NOTHING)

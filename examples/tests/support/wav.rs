@@ -2,9 +2,15 @@
 
 use std::f32::consts::TAU;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::PATIENCE;
 
 /// Samples a second of everything here.
 pub const RATE: u32 = 8000;
+/// The tone of a phone is at least so loud where it is heard.
+pub const LOUD: f32 = 5000.0;
 
 /// A rising and falling sweep between two frequencies: speech-like in that it never repeats soon.
 pub fn sweep(seconds: f32, low: f32, high: f32) -> Vec<i16> {
@@ -48,6 +54,35 @@ pub fn read(path: &Path) -> Vec<i16> {
     file.samples::<i16>()
         .map(|sample| sample.expect("whole samples"))
         .collect()
+}
+
+/// What a recording of ours holds that still grows: its header tells no length yet.
+pub fn so_far(path: &Path) -> Vec<i16> {
+    const HEADER: usize = 44;
+    let octets = std::fs::read(path).unwrap_or_default();
+    let sound = octets.get(HEADER..).unwrap_or_default();
+    sound
+        .chunks_exact(2)
+        .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
+        .collect()
+}
+
+/// Waits until a recording that still grows holds all these tones.
+#[track_caller]
+pub fn wait_for_tones(path: &Path, tones: &[f32]) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let heard = so_far(path);
+        let missing = tones.iter().find(|hertz| loudness(&heard, **hertz) < LOUD);
+        let Some(hertz) = missing else { return };
+        assert!(
+            Instant::now() < deadline,
+            "{hertz} Hz is not heard in {}, of {} samples",
+            path.display(),
+            heard.len()
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// How well `played` is found in `heard`, -1 to 1: the median of the best normalised correlations
