@@ -3,7 +3,8 @@
 #![cfg(feature = "redis")]
 #![allow(clippy::expect_used, clippy::panic)] // a test stops at the first surprise
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -56,7 +57,7 @@ impl Redis {
         };
         let redis = Self { program, port };
         let began = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while !redis.is_up() {
             assert!(
                 began.elapsed() < Duration::from_secs(20),
                 "redis-server does not come up"
@@ -64,6 +65,25 @@ impl Redis {
             std::thread::sleep(Duration::from_millis(20));
         }
         Some(redis)
+    }
+
+    /// Whether it answers, it and no other test's program that got the same port.
+    fn is_up(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else {
+            return false;
+        };
+        let mut said = String::new();
+        let asked = stream.write_all(b"INFO server\r\nQUIT\r\n");
+        if asked
+            .and_then(|()| stream.read_to_string(&mut said))
+            .is_err()
+        {
+            return false;
+        }
+        let number = said
+            .lines()
+            .find_map(|line| line.strip_prefix("process_id:"));
+        number == Some(&self.program.id().to_string())
     }
 }
 
@@ -83,7 +103,9 @@ struct Server {
 impl Server {
     fn on(port: u16) -> Self {
         let (sender, answers) = channel();
-        let config = SharedConfig::new(format!("redis://127.0.0.1:{port}/"));
+        let mut config = SharedConfig::new(format!("redis://127.0.0.1:{port}/"));
+        // A machine that builds beside the tests may let Redis wait for seconds.
+        config.timeout = Duration::from_secs(15);
         let bindings =
             SharedBindings::start(config, move |answer| _ = sender.send(answer)).expect("a URL");
         Self { bindings, answers }
