@@ -29,8 +29,8 @@ impl UserAgent {
         let Some(mut exchange) = self.exchanges.remove(&transaction) else {
             if let Some(accepted) = self.accepted.get_mut(&transaction) {
                 accepted.flow = flow;
-                self.accepted_again(now, transaction, &response);
             }
+            self.accepted_again(now, transaction, &response);
             return;
         };
         exchange.flow = flow;
@@ -86,10 +86,10 @@ impl UserAgent {
         let Some(accepted) = self.accepted.get_mut(&transaction) else {
             return;
         };
-        let tag = tag_of(response);
         if !response.status().is_success() {
             return;
         }
+        let tag = tag_of(response);
         if let Some(ack) = accepted.ack_of(tag) {
             // It was lost, or waits for the application's answer.
             if let Some(ack) = ack {
@@ -129,6 +129,7 @@ impl UserAgent {
         self.invite_succeeded(now, transaction, exchange, response);
     }
 
+    /// ACK, then BYE: nobody wants this branch.
     fn turn_away(&mut self, now: Instant, transaction: ClientTransactionId, mut dialog: Dialog) {
         let Some(accepted) = self.accepted.get(&transaction) else {
             return;
