@@ -18,25 +18,22 @@ const VICTIM: &str = "198.51.100.66:5060";
 const METHODS: [Method; 2] = [Method::Message, Method::Invite];
 
 /// The gateway trusts the exchange, and two names lead there; a third one leads to it and to nobody's place.
-fn office() -> Trio {
-    let numbers = format!("{NUMBERS}^9$=sip/sip:9@gate.example\n");
-    let mut trio = Trio::with(Exchange::of(USERS, &numbers, trusting));
-    trio.exchange.hosts = known();
-    trio
-}
-
-fn trusting(config: &mut Config) {
-    config.calls.trusted_peers = vec![address(GATEWAY).ip()];
-}
-
-fn known() -> Vec<(&'static str, std::net::IpAddr)> {
+fn with_gateway() -> Exchange {
     let [gateway, other] = [GATEWAY, VICTIM].map(|at| address(at).ip());
-    vec![
+    let numbers = format!("{NUMBERS}^9$=sip/sip:9@gate.example\n");
+    let trusting = |config: &mut Config| config.calls.trusted_peers = vec![gateway];
+    let mut exchange = Exchange::of(USERS, &numbers, trusting);
+    exchange.hosts = vec![
         ("gate.example", gateway),
         ("alias.example", gateway),
         ("both.example", gateway),
         ("both.example", other),
-    ]
+    ];
+    exchange
+}
+
+fn office() -> Trio {
+    Trio::with(with_gateway())
 }
 
 /// u1 wants something of u2: what reaches his phone.
@@ -125,12 +122,7 @@ fn a_rule_leads_to_a_name() {
         ("2", "<sip:u2@alias.example>", true),
         ("2", "<sip:5@alias.example>", false),
     ] {
-        let mut exchange = Exchange::of(
-            USERS,
-            &format!("{NUMBERS}^9$=sip/sip:9@gate.example\n"),
-            trusting,
-        );
-        exchange.hosts = known();
+        let mut exchange = with_gateway();
         let mut u1 = Party::new("u1", "secret1", "192.0.2.101:5060");
         let mut u2 = Party::new("u2", "secret2", "192.0.2.102:5060");
         u2.names_itself(&mut exchange, contact);
@@ -197,7 +189,7 @@ fn a_hundred_loops_end() {
         trio.exchange
             .hosts
             .push(("loop.example", trio.exchange.at.ip()));
-        let (dialog, request) = asked(&mut trio, &method);
+        let (_, request) = asked(&mut trio, &method);
         let places: Vec<_> = (0..100)
             .map(|n| match n % 4 {
                 0 => format!("<sip:2@192.0.2.50;n={n}>"),
@@ -222,7 +214,6 @@ fn a_hundred_loops_end() {
             take_all(exchange, party);
         }
         while exchange.letter(own.address).is_some() {}
-        drop(dialog);
         exchange.assert_nothing_left();
     }
 }

@@ -124,7 +124,7 @@ fn a_call_that_rings_at_the_transferor_himself_is_nothing_to_wait_for() {
     trio.finish();
 }
 
-/// The last request that somebody has sent, as it was seen on the wire, in another transaction.
+/// A request that was seen on the wire, with these pieces of its text replaced.
 fn again(text: &str, changes: &[(&str, &str)]) -> String {
     let mut text = text.to_owned();
     for (from, to) in changes {
